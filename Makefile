@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive makefile; products go to build/.  V=1 shows the commands,
+# CC=clang, WERROR=0 and O=dir are honoured.
+
+CC	:= gcc
+O	:= build
+PREFIX	:= /usr/local
+LIBEXEC	= $(PREFIX)/libexec/hull
+PKGLIB	= $(PREFIX)/lib/hull
+MANDIR	= $(PREFIX)/share/man
+
+VERSION	:= 0.1.0
+
+all: hull hull-vmm agent initramfs
+
+Q	:= $(if $(V),,@)
+say	= $(if $(V),@:,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$@)')
+
+# ---- flags -----------------------------------------------------------------
+
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wformat=2 -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wcast-qual \
+	   -Wconversion -Wswitch-enum -Wimplicit-fallthrough
+ifneq ($(findstring gcc,$(CC)),)
+WARN	+= -Wjump-misses-init
+endif
+ifneq ($(WERROR),0)
+WARN	+= -Werror
+endif
+CPPFLAGS += -D_GNU_SOURCE -DHULL_VERSION='"$(VERSION)"' -I. -include lib/banned.h
+OPT	:= -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+CFLAGS	+= -std=gnu17 $(OPT) -fPIE -fno-common -fstack-protector-strong \
+	   -fno-strict-aliasing -pthread $(WARN) $(SANFLAGS)
+LDFLAGS	+= -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
+# Everything of Debian's that we need exists as a static library: no dynamic
+# linker runs at container start, and nothing is looked up after the jail.
+STATIC	:= -static-pie
+
+YAJL	:= -lyajl
+SECCOMP	:= -lseccomp
+CAP	:= -lcap
+
+# ---- sources: an archive per folder, mains apart ----------------------------
+
+folders	:= lib oci runtime vmm vmm/arch/x86 vmm/virtio vmm/fs vmm/jail rootfs/agent
+mains	:= runtime/main.c vmm/main.c rootfs/agent/main.c
+srcs_of	= $(filter-out $(mains),$(wildcard $(1)/*.c))
+objs	= $(patsubst %.c,$(O)/%.o,$(1))
+ar_of	= $(O)/$(subst /,_,$(1)).a
+ars	= $(foreach f,$(1),$(call ar_of,$(f)))
+
+define archive
+$(call ar_of,$(1)): $(call objs,$(call srcs_of,$(1)))
+	$$(call say,AR)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach f,$(folders),$(eval $(call archive,$(f))))
+
+$(O)/%.o: %.c Makefile
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+-include $(shell test ! -d $(O) || find $(O) -name '*.d')
+
+# ---- programs ----------------------------------------------------------------
+
+vmm_ars	:= $(call ars,vmm vmm/fs vmm/virtio vmm/arch/x86 vmm/jail lib)
+run_ars	:= $(call ars,runtime oci lib)
+agt_ars	:= $(call ars,rootfs/agent oci lib)
+
+hull: $(O)/bin/hull
+hull-vmm: $(O)/bin/hull-vmm
+agent: $(O)/bin/hull-agent
+
+$(O)/bin/hull: $(O)/runtime/main.o $(run_ars)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(run_ars) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+
+$(O)/bin/hull-vmm: $(O)/vmm/main.o $(vmm_ars)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(vmm_ars) -Wl,--end-group $(SECCOMP) $(CAP)
+
+$(O)/bin/hull-agent: $(O)/rootfs/agent/main.o $(agt_ars)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(agt_ars) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+
+initramfs: $(O)/initramfs.cpio
+$(O)/initramfs.cpio: $(O)/bin/hull-agent rootfs/initramfs/mkinitramfs
+	$(call say,CPIO)
+	$(Q)rootfs/initramfs/mkinitramfs $< $@
+
+# ---- unit tests ----------------------------------------------------------------
+
+unit	:= $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
+all_ars	:= $(call ars,$(folders))
+
+# A test links against every archive it may need: those of the folder that begins its name, and what lies below.
+unit_ars = $(if $(filter lib_%,$(1)),$(call ars,lib),$(if $(filter oci_%,$(1)),$(call ars,oci lib),$(if \
+	$(filter runtime_%,$(1)),$(run_ars),$(if $(filter agent_%,$(1)),$(agt_ars),$(vmm_ars)))))
+
+.SECONDEXPANSION:
+$(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+
+check-unit: $(unit)
+	$(Q)tests/run-unit $(unit)
+
+clean:
+	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
+
+.PHONY: all hull hull-vmm agent initramfs check-unit clean

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Functions that nobody may call: each has a bounded or checked replacement.
+ * Force-included into every source file by the Makefile, so that the compiler
+ * keeps the rule.
+ */
+#ifndef HULL_LIB_BANNED_H
+#define HULL_LIB_BANNED_H
+
+/* The libc headers that declare them come first: poison is for later uses. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strncpy strcat strncat sprintf vsprintf gets
+#pragma GCC poison strtok asctime ctime gmtime localtime
+#pragma GCC poison atoi atol atoll tmpnam mktemp
+
+#endif

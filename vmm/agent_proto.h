@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The protocol between hull-vmm and the agent (PID 1 of the guest), over vsock.
+ *
+ * The agent connects out to the host (CID 2); the host never connects in.
+ *
+ * Port AGENT_PORT_CONTROL: one connection, opened at once after boot.  Both
+ * directions carry frames: struct agent_frame and `len` bytes of payload.  The
+ * first frame is the agent's AGENT_HELLO.  A request (host -> agent) has a seq
+ * that is not 0; the agent answers each with one AGENT_RESULT of the same seq,
+ * in any order.  Events (agent -> host) have seq 0.
+ *
+ * Port AGENT_PORT_STREAM: stdio of processes.  The agent opens a connection,
+ * sends struct agent_stream once, then bytes flow as they are:
+ *	AGENT_STREAM_IO		host -> guest: stdin, guest -> host: stdout;
+ *				with a terminal: both directions of the terminal
+ *	AGENT_STREAM_STDERR	guest -> host: stderr (none with a terminal)
+ * An end of file is half a shutdown (VIRTIO_VSOCK_SHUTDOWN_SEND); a reader that
+ * has gone is VIRTIO_VSOCK_SHUTDOWN_RCV: the writer gets EPIPE.  The agent may
+ * open stream connections ahead and send struct agent_stream when one is used.
+ *
+ * The agent sends AGENT_EXIT once all that the process wrote before it ended has
+ * been handed to the stream's socket, or at once when the stream is stalled: a
+ * reader that never reads delays no exit status.  Bytes of the streams that are still
+ * under way follow, each stream ends with its own end of file.
+ *
+ * The guest is hostile: hull-vmm checks every length, number and type that it
+ * receives and ends the VM on the first violation.
+ */
+#ifndef HULL_VMM_AGENT_PROTO_H
+#define HULL_VMM_AGENT_PROTO_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define AGENT_PROTO_VERSION 1u
+#define AGENT_PORT_CONTROL 1024u
+#define AGENT_PORT_STREAM 1025u
+#define AGENT_GUEST_CID 3u /* constant, private to each VM */
+#define AGENT_MAX_PAYLOAD (4u << 20) /* (bytes) */
+#define AGENT_MAX_CONTAINERS 64u
+#define AGENT_MAX_PROCS 4096u /* numbers of processes of one container */
+#define AGENT_PROC_INIT 0u /* the number of a container's init */
+
+/* Where the agent mounts the virtio-fs devices (see vmm/vm_config.h). */
+#define AGENT_PRIVATE_DIR "/run/hull/private"
+#define AGENT_SHARED_DIR "/run/hull/shared"
+
+enum agent_type {
+	/* Requests: host -> agent. */
+	AGENT_CREATE = 1, /* payload: id, 0, config.json with guest paths: make the
+			     container up to, not including, the user's execve */
+	AGENT_START, /* execve; answered when it is done or has failed */
+	AGENT_EXEC, /* payload: `process` object (JSON); proc chosen by the host;
+		       answered when its execve is done: value = its pid in the
+		       container's pid namespace */
+	AGENT_KILL, /* arg = signal; proc = process, or AGENT_KILL_ALL */
+	AGENT_WINSIZE, /* arg = rows << 16 | columns; proc */
+	AGENT_PS, /* answered with payload: struct control_ps[] */
+	AGENT_SHUTDOWN, /* kill all processes of all containers, unmount, write all
+			   back; answered when that is done: the VM may be ended */
+
+	/* agent -> host. */
+	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */
+	AGENT_RESULT, /* arg = 0, or an errno value and payload: the message */
+	AGENT_EXIT, /* arg = status as waitpid() gives it; container, proc */
+	AGENT_MARK, /* payload: a name; value = uptime in ns: for the timeline */
+	AGENT_OOM, /* container: the guest kernel killed a process of it */
+};
+
+#define AGENT_KILL_ALL 0xffffffffu /* proc of AGENT_KILL: every process */
+
+struct agent_frame {
+	uint32_t len; /* (bytes) of payload behind this header */
+	uint16_t type; /* enum agent_type */
+	uint16_t container; /* 0..AGENT_MAX_CONTAINERS - 1, chosen by the host */
+	uint32_t seq; /* of the request; 0 for events */
+	uint32_t proc; /* AGENT_PROC_INIT, or the number of an exec */
+	uint32_t arg;
+	uint32_t flags; /* AGENT_EXEC: enum control_exec_flags; otherwise 0 */
+	uint64_t value;
+};
+
+enum agent_stream_kind {
+	AGENT_STREAM_IO = 1,
+	AGENT_STREAM_STDERR,
+};
+
+/* The first bytes of a stream connection. */
+struct agent_stream {
+	uint16_t container;
+	uint16_t kind; /* enum agent_stream_kind */
+	uint32_t proc;
+};
+
+static_assert(sizeof(struct agent_frame) == 32, "wire format, little endian");
+static_assert(sizeof(struct agent_stream) == 8, "wire format, little endian");
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control protocol: commands of runtime/ to a running hull-vmm.
+ *
+ * A SOCK_SEQPACKET connection to <root>/<id>/control.sock; one message is one
+ * struct control_msg and its payload (the length is the packet's).  A connection carries one
+ * request and ends with its answer, but for CONTROL_EXEC, which lives as long
+ * as the process: then the client may send CONTROL_SIGNAL and CONTROL_WINSIZE,
+ * and hull-vmm sends CONTROL_RESULT (started, or why not) and, at the end,
+ * CONTROL_EXIT.  When the client of an exec goes away, the process is killed.
+ *
+ * Who may connect is decided by the state folder's mode (0700, root).  hull-vmm
+ * still checks every message; a wrong one ends the connection.
+ */
+#ifndef HULL_VMM_CONTROL_H
+#define HULL_VMM_CONTROL_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define CONTROL_MAX_PAYLOAD (128u << 10) /* (bytes) */
+
+enum control_type {
+	/* Requests: client -> hull-vmm. */
+	CONTROL_START = 1, /* run the user's process; answered after its execve */
+	CONTROL_KILL, /* a = signal, b = 1: all processes of the container */
+	CONTROL_EXEC, /* payload: `process` object (JSON); a = enum control_exec_flags;
+			 descriptors: stdin, stdout, stderr (tty: the terminal once) */
+	CONTROL_SIGNAL, /* a = signal for the exec'd process */
+	CONTROL_WINSIZE, /* a = rows, b = columns; of the exec'd process, or as the
+			    only request of a connection: of the container's init */
+	CONTROL_PS, /* answered with payload: u32 guest pids (in the container's pid
+		       namespace and as the agent sees them: struct control_ps) */
+	CONTROL_STOP, /* kill everything, write back, end the VM; answered when all
+			 processes are dead and data is written, just before the end */
+	CONTROL_STATS, /* answered with payload: struct control_stats */
+
+	/* Answers: hull-vmm -> client. */
+	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
+				b = the exec'd process' pid in the container */
+	CONTROL_EXIT, /* a = exit status 0-255 as a shell shows it (128 + signal) */
+};
+
+enum control_exec_flags {
+	CONTROL_EXEC_TTY = 1 << 0,
+};
+
+struct control_msg {
+	uint32_t type; /* enum control_type */
+	uint32_t a;
+	uint32_t b;
+	uint32_t reserved; /* 0 */
+	char payload[]; /* the rest of the packet */
+};
+
+/* One process of a container, in the answer to CONTROL_PS. */
+struct control_ps {
+	int32_t pid; /* in the container's pid namespace */
+	int32_t ppid;
+	uint32_t uid;
+	uint32_t reserved;
+	uint64_t start_ns; /* since the guest booted */
+	uint64_t cpu_ns;
+	char comm[16];
+	char args[80]; /* cut, terminated */
+};
+
+/* Counters since the VM was made. */
+struct control_stats {
+	uint64_t vm_exits; /* returns of KVM_RUN to hull-vmm, all vCPUs */
+	uint64_t kvm_exits; /* all exits, from KVM's binary statistics; 0: unknown */
+	uint64_t fs_requests; /* FUSE requests answered, both devices */
+	uint64_t vsock_rx_packets; /* from the guest */
+	uint64_t vsock_tx_packets; /* to the guest */
+	uint64_t guest_memory; /* (bytes) of guest RAM resident on the host */
+};
+
+static_assert(sizeof(struct control_msg) == 16, "flat");
+static_assert(sizeof(struct control_ps) == 128, "flat");
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PCI bus 0: configuration space by ports 0xcf8/0xcfc, one host bridge, up to
+ * 31 functions, each with BARs and capabilities.
+ *
+ * A function fills in its configuration space (struct pci_dev below) and is added
+ * with pci_add(), also while the guest runs (it then rescans the bus).  The bus
+ * handles reads, writable bits, BAR sizing and moving, and calls the function
+ * for writes that it cares about.  Addresses of BARs are given by us before
+ * boot; the guest may move them.
+ */
+#ifndef HULL_VMM_PCI_H
+#define HULL_VMM_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/memory.h"
+#include "vmm/vm.h"
+
+struct err;
+struct pci_bus;
+
+#define PCI_CONFIG_SIZE 256u
+#define PCI_MAX_BARS 6u
+
+struct pci_bar {
+	uint64_t size; /* (bytes) power of 2, 0: none */
+	bool is_64bit;
+	bool prefetchable;
+	const struct vm_range_ops *ops; /* NULL: plain memory (a DAX window) */
+	void *opaque;
+	gpa_t gpa; /* where it is now; 0 while not decoded */
+	/* Called when the guest moves or (un)maps the BAR, after gpa changed; may be NULL. */
+	void (*moved)(void *opaque, gpa_t old_gpa, gpa_t new_gpa);
+};
+
+struct pci_dev {
+	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t writable[PCI_CONFIG_SIZE]; /* mask of the bits the guest may write */
+	struct pci_bar bars[PCI_MAX_BARS];
+	/* Called after the guest wrote [offset, offset + len); may be NULL. */
+	void (*config_written)(struct pci_dev *dev, uint32_t offset, uint32_t len);
+	/* Called before the guest reads (for windows into a BAR); may be NULL. */
+	void (*config_reading)(struct pci_dev *dev, uint32_t offset, uint32_t len);
+	unsigned int slot; /* given by pci_add() */
+};
+
+int pci_bus_new(struct vm *vm, struct pci_bus **ret_bus, struct err *err);
+void pci_bus_free(struct pci_bus *bus);
+
+/* pci_add() - give @dev (kept, owned by the caller) a slot and addresses. */
+int pci_add(struct pci_bus *bus, struct pci_dev *dev, struct err *err);
+/* pci_remove() - the caller may free @dev afterwards. */
+void pci_remove(struct pci_bus *bus, struct pci_dev *dev);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct vq - one split virtqueue, seen from the device (virtio 1.2 §2.7).
+ *
+ * The guest owns what the rings say, and changes it while we read: every field
+ * is read once into a local, every index is checked against the queue size,
+ * every buffer becomes a pointer only through gpa_to_host(), and a chain is
+ * bounded by the queue size (indirect tables by VQ_MAX_INDIRECT).  The first
+ * violation marks the queue broken (the transport then raises
+ * DEVICE_NEEDS_RESET); a broken queue gives nothing more.
+ *
+ * Calling sequence: the transport fills in the addresses the driver wrote and
+ * calls vq_enable(); the device pops chains, uses them, pushes each exactly
+ * once, and calls vq_notify().  vq_push() and vq_notify() take `lock`, so
+ * workers may finish chains in any order; vq_pop() takes it as well.
+ */
+#ifndef HULL_VMM_VIRTIO_VQ_H
+#define HULL_VMM_VIRTIO_VQ_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "vmm/memory.h"
+
+struct err;
+
+#define VQ_MAX_SIZE 1024u /* (descriptors) largest queue we offer */
+#define VQ_MAX_INDIRECT 1024u /* (descriptors) longest indirect table we take */
+
+struct vq {
+	const struct guest_memory *mem;
+	pthread_mutex_t lock; /* guards what is below `broken`, and the rings */
+
+	/* Set by the transport while the queue is disabled. */
+	uint16_t max_size; /* offered */
+	uint16_t size; /* chosen by the driver: a power of 2, <= max_size */
+	gpa_t desc_gpa;
+	gpa_t avail_gpa;
+	gpa_t used_gpa;
+	bool event_idx; /* VIRTIO_F_EVENT_IDX was negotiated */
+	bool indirect; /* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool enabled;
+
+	int kick_fd; /* eventfd: the driver has made buffers available */
+	int call_fd; /* eventfd: irqfd of the queue's MSI-X vector */
+
+	bool broken;
+	uint16_t last_avail; /* next entry of the available ring to pop */
+	uint16_t used_idx; /* next entry of the used ring to write */
+	uint16_t signalled_used; /* used_idx at the last interrupt decision */
+	bool signalled_valid;
+
+	/* Pointers into guest memory, valid while enabled. */
+	void *desc;
+	void *avail;
+	void *used;
+};
+
+/* One chain: first what the device reads (out), then what it writes (in). */
+struct vq_chain {
+	uint16_t head; /* names the chain to vq_push() */
+	unsigned int n_out;
+	unsigned int n_in;
+	struct iovec *out; /* into the caller's array */
+	struct iovec *in;
+	uint32_t out_len; /* (bytes) sums, checked not to overflow */
+	uint32_t in_len;
+};
+
+/* vq_init() / vq_release() - also make and close the two eventfds. */
+int vq_init(struct vq *vq, const struct guest_memory *mem, uint16_t max_size,
+	    struct err *err);
+void vq_release(struct vq *vq);
+
+/*
+ * vq_enable() - check size and addresses, map the rings, start at index 0.
+ * Return: 0; -EINVAL (out of memory ranges, misaligned, size not allowed)
+ */
+int vq_enable(struct vq *vq, struct err *err);
+
+/* vq_reset() - back to the state after vq_init(); no thread may use it now. */
+void vq_reset(struct vq *vq);
+
+/*
+ * vq_pop() - take the next available chain.
+ * @iov, @max_iov: room for the buffers; a chain with more is a violation
+ * Return: 1: taken; 0: nothing available; -EPROTO: the queue is broken
+ */
+int vq_pop(struct vq *vq, struct vq_chain *chain, struct iovec *iov,
+	   unsigned int max_iov);
+
+/* vq_push() - give a chain back, @written bytes of its `in` part filled. */
+void vq_push(struct vq *vq, uint16_t head, uint32_t written);
+
+/* vq_notify() - interrupt the driver if it wants to know (event idx or flags). */
+void vq_notify(struct vq *vq);
+
+/*
+ * vq_disable_kicks() / vq_enable_kicks() - tell the driver whether to kick.
+ * vq_enable_kicks() returns true when more has become available meanwhile: then
+ * go on popping instead of waiting.
+ */
+void vq_disable_kicks(struct vq *vq);
+bool vq_enable_kicks(struct vq *vq);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct vm - the machine: KVM, memory, vCPUs, address spaces, interrupts.
+ *
+ * Calling sequence (the order is vmm/main.c's, unwound in reverse):
+ *	vm_new		KVM_CREATE_VM, in-kernel irqchip, guest RAM
+ *	(devices)	pci_bus_new(), virtio_pci_new() ...: they register address
+ *			ranges, ioeventfds and MSI routes
+ *	vm_load		kernel, initrd, command line, ACPI tables, boot_params
+ *	(jail)
+ *	vm_run		starts the vCPU threads; returns at once
+ *	vm_stop		kicks the vCPUs out of KVM_RUN and joins them
+ *	vm_free
+ */
+#ifndef HULL_VMM_VM_H
+#define HULL_VMM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/memory.h"
+
+struct err;
+struct vm;
+
+/* Why the guest stopped by itself; told to the on_stop callback. */
+enum vm_stop_reason {
+	VM_STOP_SHUTDOWN, /* triple fault or reset: a panic, or the agent died */
+	VM_STOP_POWEROFF, /* ACPI S5 */
+	VM_STOP_ERROR, /* KVM_RUN failed: struct err says why */
+};
+
+struct vm_params {
+	int kvm_fd; /* borrowed until vm_free() */
+	uint64_t memory; /* (bytes) */
+	unsigned int vcpus;
+	/* Called once, on a vCPU thread, when the guest ends by itself. */
+	void (*on_stop)(void *opaque, enum vm_stop_reason reason, const struct err *err);
+	/* Called first on each vCPU thread: the jail installs its filter. */
+	int (*on_vcpu_thread)(void *opaque, struct err *err);
+	void *opaque;
+};
+
+int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err);
+void vm_free(struct vm *vm);
+
+struct vm_boot {
+	int kernel_fd; /* ELF vmlinux or bzImage; borrowed */
+	int initrd_fd; /* borrowed */
+	int modules_fd; /* put behind the initrd, or -1; borrowed */
+	const char *cmdline;
+};
+
+int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *err);
+int vm_run(struct vm *vm, struct err *err);
+void vm_stop(struct vm *vm);
+
+const struct guest_memory *vm_memory(const struct vm *vm);
+
+/*
+ * Address spaces.  A handler is called on a vCPU thread; @offset is relative to
+ * the range and offset + len lies within it; len is 1, 2, 4 or 8.  Reads of
+ * nobody's addresses give all ones, writes there are dropped.
+ */
+struct vm_range_ops {
+	void (*read)(void *opaque, uint64_t offset, void *data, uint32_t len);
+	void (*write)(void *opaque, uint64_t offset, const void *data, uint32_t len);
+};
+
+/* vm_add_mmio() / vm_add_pio() - -EEXIST when it overlaps another range. */
+int vm_add_mmio(struct vm *vm, gpa_t gpa, uint64_t size,
+		const struct vm_range_ops *ops, void *opaque, struct err *err);
+int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size,
+	       const struct vm_range_ops *ops, void *opaque, struct err *err);
+/* vm_remove_mmio() - also for a BAR that moves. */
+void vm_remove_mmio(struct vm *vm, gpa_t gpa);
+
+/*
+ * vm_ioeventfd() - a guest write of any value to [gpa, gpa + len) signals @fd
+ * without leaving the kernel. @add false removes it. len: 0 (any), 1, 2, 4, 8
+ */
+int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t len, int fd, bool add,
+		 struct err *err);
+
+/*
+ * MSI routes.  Each vector of a device owns one gsi from vm_gsi_alloc(); an
+ * irqfd ties the gsi to an eventfd for good, vm_msi_route() follows what the
+ * guest writes into the vector's table entry. Any thread.
+ */
+int vm_gsi_alloc(struct vm *vm, struct err *err); /* gsi >= 24 */
+int vm_msi_route(struct vm *vm, int gsi, uint64_t address, uint32_t data,
+		 struct err *err);
+int vm_irqfd(struct vm *vm, int gsi, int fd, bool add, struct err *err);
+
+/*
+ * A further memory slot (a DAX window).  Only before vm_run().
+ * @host: mapped by the caller for the life of the VM
+ */
+int vm_add_memory(struct vm *vm, gpa_t gpa, void *host, uint64_t size, bool readonly,
+		  struct err *err);
+
+/* The kernel's log, as far as the ring holds it: what came from the UART.
+ * Any thread. @max: (bytes) room in @dst; returns the length, always
+ * terminated. */
+size_t vm_console_tail(struct vm *vm, char *dst, size_t max);
+
+/* Counters (vmm/control.h). */
+uint64_t vm_exits(const struct vm *vm);
+uint64_t vm_kvm_exits(const struct vm *vm);
+
+/* (CLOCK_MONOTONIC ns) when the first KVM_RUN began. */
+int64_t vm_first_run_ns(const struct vm *vm);
+
+#endif
