@@ -42,6 +42,6 @@ char *buf_take(struct buf *b);
 
 void buf_release(struct buf *b);
 
-#define auto_buf __attribute__((cleanup(buf_release)))
+#define auto_buf __attribute__((__cleanup__(buf_release)))
 
 #endif
