@@ -36,14 +36,15 @@ LDFLAGS	+= -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 # linker runs at container start, and nothing is looked up after the jail.
 STATIC	:= -static-pie
 
-YAJL	:= -lyajl
+YAJL	:= -lyajl_s
 SECCOMP	:= -lseccomp
 CAP	:= -lcap
 
 # ---- sources: an archive per folder, mains apart ----------------------------
 
 folders	:= lib oci runtime vmm vmm/arch/x86 vmm/virtio vmm/fs vmm/jail rootfs/agent
-mains	:= runtime/main.c vmm/main.c rootfs/agent/main.c
+# Programs of their own, not part of their folder's archive.
+mains	:= runtime/main.c vmm/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
 srcs_of	= $(filter-out $(mains),$(wildcard $(1)/*.c))
 objs	= $(patsubst %.c,$(O)/%.o,$(1))
 ar_of	= $(O)/$(subst /,_,$(1)).a
@@ -92,6 +93,19 @@ initramfs: $(O)/initramfs.cpio
 $(O)/initramfs.cpio: $(O)/bin/hull-agent rootfs/initramfs/mkinitramfs
 	$(call say,CPIO)
 	$(Q)rootfs/initramfs/mkinitramfs $< $@
+
+# The seccomp programs of hull-vmm's threads, made at build time.
+$(O)/bin/gen_filters: $(O)/vmm/jail/gen_filters.o $(call ars,lib)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $^ $(SECCOMP)
+
+$(O)/vmm/jail/filters.h: $(O)/bin/gen_filters
+	$(call say,GEN)
+	$(Q)$< >$@.tmp && mv $@.tmp $@
+
+$(O)/vmm/jail/jail.o: $(O)/vmm/jail/filters.h
+$(O)/vmm/jail/jail.o: CPPFLAGS += -I$(O)/vmm/jail
 
 # ---- unit tests ----------------------------------------------------------------
 

@@ -20,7 +20,8 @@
  *   - A scalar whose absence means something is {set, value}; a plain one is 0 or
  *     false when absent.
  *   - Lists are {v, n}; v[n] of a list of strings is NULL, so it fits execve().
- *     An empty list and an absent one are the same.
+ *     v is NULL when the list is absent and not NULL when it is there and empty
+ *     (only for seccomp's flags is that a difference).
  *   - Enums are 0 when absent.
  *   - Properties that the spec does not know are ignored, as it demands.
  *
@@ -70,7 +71,7 @@ struct oci_opt_u64 {
 };
 
 struct oci_strings {
-	char **v; /* v[n] is NULL; v itself is NULL when n is 0 */
+	char **v; /* v[n] is NULL; v itself is NULL when the list is absent */
 	size_t n;
 };
 
@@ -461,7 +462,8 @@ struct oci_seccomp {
 	enum oci_seccomp_action default_action;
 	struct oci_opt_u32 default_errno_ret;
 	struct oci_enums architectures; /* enum oci_seccomp_arch */
-	struct oci_enums flags; /* enum oci_seccomp_flag */
+	struct oci_enums flags; /* enum oci_seccomp_flag; absent (v NULL):
+				   SPEC_ALLOW, as runc does */
 	char *listener_path;
 	char *listener_metadata;
 	struct {
