@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define cleanup(fn) __attribute__((__cleanup__(fn)))
+#define auto_call(fn) __attribute__((__cleanup__(fn)))
 
 /* close_fd() - close @fd unless it is negative; errno is kept. */
 static inline void close_fd(int fd)
@@ -63,10 +63,10 @@ static inline void cleanup_file_(FILE **f)
 	errno = saved;
 }
 
-#define auto_fd cleanup(cleanup_fd_)
-#define auto_free cleanup(cleanup_free_)
-#define auto_dir cleanup(cleanup_dir_)
-#define auto_file cleanup(cleanup_file_)
+#define auto_fd auto_call(cleanup_fd_)
+#define auto_free auto_call(cleanup_free_)
+#define auto_dir auto_call(cleanup_dir_)
+#define auto_file auto_call(cleanup_file_)
 
 /* take_fd() - hand over the descriptor in *fd; the local forgets it. */
 static inline int take_fd(int *fd)
