@@ -35,6 +35,6 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 void arena_release(struct arena *a);
 
-#define auto_arena __attribute__((cleanup(arena_release)))
+#define auto_arena __attribute__((__cleanup__(arena_release)))
 
 #endif

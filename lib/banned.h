@@ -13,6 +13,10 @@
 #include <string.h>
 #include <time.h>
 
+/* With _FORTIFY_SOURCE and clang some of them are macros, which cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strncpy strcat strncat sprintf vsprintf gets
 #pragma GCC poison strtok asctime ctime gmtime localtime
 #pragma GCC poison atoi atol atoll tmpnam mktemp

@@ -657,7 +657,7 @@ struct oci_spec *oci_spec_new(void);
 void oci_spec_free(struct oci_spec *spec);
 
 DEFINE_CLEANUP(oci_spec, struct oci_spec, oci_spec_free)
-#define auto_oci_spec cleanup(cleanup_oci_spec_)
+#define auto_oci_spec auto_call(cleanup_oci_spec_)
 
 /*
  * Append the JSON of the struct to @b, in the order of the spec's own types, on
