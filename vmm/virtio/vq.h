@@ -6,13 +6,18 @@
  * is read once into a local, every index is checked against the queue size,
  * every buffer becomes a pointer only through gpa_to_host(), and a chain is
  * bounded by the queue size (indirect tables by VQ_MAX_INDIRECT).  The first
- * violation marks the queue broken (the transport then raises
- * DEVICE_NEEDS_RESET); a broken queue gives nothing more.
+ * violation marks the queue broken and is told to the transport, which raises
+ * DEVICE_NEEDS_RESET; a broken queue gives nothing more.  No more than `size`
+ * chains are ever popped and not yet pushed, so a device may size its tables by
+ * that.
  *
  * Calling sequence: the transport fills in the addresses the driver wrote and
  * calls vq_enable(); the device pops chains, uses them, pushes each exactly
- * once, and calls vq_notify().  vq_push() and vq_notify() take `lock`, so
- * workers may finish chains in any order; vq_pop() takes it as well.
+ * once, and calls vq_notify() (once for many pushes, if it likes).  When it has
+ * popped all, it must call vq_enable_kicks() before it waits for kick_fd: without
+ * that the driver need not kick again.  All calls take `lock`, so workers may
+ * finish chains in any order.  On a queue that is not enabled vq_pop() finds
+ * nothing, and the others do nothing.
  */
 #ifndef HULL_VMM_VIRTIO_VQ_H
 #define HULL_VMM_VIRTIO_VQ_H
@@ -43,14 +48,21 @@ struct vq {
 	bool indirect; /* VIRTIO_F_INDIRECT_DESC was negotiated */
 	bool enabled;
 
-	int kick_fd; /* eventfd: the driver has made buffers available */
-	int call_fd; /* eventfd: irqfd of the queue's MSI-X vector */
+	int kick_fd; /* eventfd: the driver has made buffers available; owned */
+	int call_fd; /* eventfd: irqfd of the queue's MSI-X vector; borrowed from
+		      * the transport (vq_set_call_fd()), -1: nobody listens */
+
+	/* Told once, without `lock`, by the thread that found the violation. */
+	void (*on_broken)(struct vq *vq, void *opaque);
+	void *opaque;
 
 	bool broken;
+	const char *why; /* what the driver did wrong; set with `broken` */
+	uint16_t avail_idx; /* the driver's index when last read */
 	uint16_t last_avail; /* next entry of the available ring to pop */
 	uint16_t used_idx; /* next entry of the used ring to write */
 	uint16_t signalled_used; /* used_idx at the last interrupt decision */
-	bool signalled_valid;
+	bool signalled_valid; /* false: interrupt at the next decision */
 
 	/* Pointers into guest memory, valid while enabled. */
 	void *desc;
@@ -58,7 +70,11 @@ struct vq {
 	void *used;
 };
 
-/* One chain: first what the device reads (out), then what it writes (in). */
+/*
+ * One chain: first what the device reads (out), then what it writes (in).
+ * Buffers of length 0 are left out; the guest may change what the others hold
+ * while the device looks at it.
+ */
 struct vq_chain {
 	uint16_t head; /* names the chain to vq_push() */
 	unsigned int n_out;
@@ -69,7 +85,10 @@ struct vq_chain {
 	uint32_t in_len;
 };
 
-/* vq_init() / vq_release() - also make and close the two eventfds. */
+/*
+ * vq_init() / vq_release() - also make and close kick_fd.
+ * @max_size: (descriptors) a power of 2, <= VQ_MAX_SIZE
+ */
 int vq_init(struct vq *vq, const struct guest_memory *mem, uint16_t max_size,
 	    struct err *err);
 void vq_release(struct vq *vq);
@@ -80,12 +99,17 @@ void vq_release(struct vq *vq);
  */
 int vq_enable(struct vq *vq, struct err *err);
 
-/* vq_reset() - back to the state after vq_init(); no thread may use it now. */
+/* vq_reset() - back to the state after vq_init(); no device thread may hold one
+ * of its chains now. */
 void vq_reset(struct vq *vq);
+
+/* vq_set_call_fd() - interrupt by @fd from now on (-1: not at all). */
+void vq_set_call_fd(struct vq *vq, int fd);
 
 /*
  * vq_pop() - take the next available chain.
- * @iov, @max_iov: room for the buffers; a chain with more is a violation
+ * @iov, @max_iov: room for the buffers; a chain with more is a violation, so
+ *	offer what the device's driver may rightly use
  * Return: 1: taken; 0: nothing available; -EPROTO: the queue is broken
  */
 int vq_pop(struct vq *vq, struct vq_chain *chain, struct iovec *iov,
