@@ -2,6 +2,7 @@
 #include "runtime/cpio.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "oci/honoured.h"
+#include "oci/options.h"
+#include "oci/spec.h"
+#include "oci/validate.h"
+#include "runtime/cli.h"
+#include "runtime/container.h"
+#include "runtime/guest_modules.h"
+#include "runtime/hooks.h"
+#include "runtime/host_cgroup.h"
+#include "runtime/install.h"
+#include "runtime/launch.h"
+#include "runtime/namespaces.h"
+#include "runtime/roots.h"
+#include "runtime/tty.h"
+#include "runtime/unix_socket.h"
+#include "vmm/vm_config.h"
+
+/* Everything that lives while a container is being created. */
+struct creation {
+	const struct create_params *params;
+	struct container *container; /* owned */
+	struct oci_spec *spec; /* owned; rewritten for the guest on the way */
+	struct vm_config *config; /* owned, with its descriptors */
+	struct launch_params launch;
+	int sync; /* our end of the sync socket */
+	int vmm_sync; /* hull-vmm's end */
+	int pidfd;
+	struct buf guest_spec; /* the JSON for the agent */
+};
+
+static void close_config(struct vm_config *c)
+{
+	/* stdio is the caller's own, unless it is a console made for the container. */
+	if (c->console)
+		close_fd(c->stdio_fd[0]);
+	close_fd(c->kvm_fd);
+	close_fd(c->kernel_fd);
+	close_fd(c->initrd_fd);
+	close_fd(c->modules_fd);
+	close_fd(c->control_fd);
+	close_fd(c->status_fd);
+	roots_release(c);
+}
+
+/* kill_vmm() - end hull-vmm, our child, and wait for it. */
+static void kill_vmm(int pidfd)
+{
+	siginfo_t info;
+
+	if (pidfd < 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
+	close_fd(pidfd);
+}
+
+/* remove_all() - what a failed create leaves: nothing. */
+static void remove_all(struct container *c)
+{
+	struct err err;
+
+	if (!c)
+		return;
+	if (c->cgroup && host_cgroup_remove(c->cgroup, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.msg);
+	if (container_remove(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.msg);
+	container_free(c);
+}
+
+void create_abort(struct created *created)
+{
+	kill_vmm(created->pidfd);
+	remove_all(created->container);
+	*created = (struct created){ .pidfd = -1 };
+}
+
+static int load_bundle(struct creation *cr, struct err *err)
+{
+	const char *given = cr->params->bundle ? cr->params->bundle : ".";
+	struct container *c = cr->container;
+	auto_buf struct buf text = BUF_INIT;
+	auto_fd int dir = -1;
+	char path[PATH_MAX];
+	int ret;
+
+	if (!realpath(given, path))
+		return err_set(err, errno, "bundle '%s'", given);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(err, errno, "bundle '%s'", path);
+	ret = io_read_file(dir, "config.json", JSON_MAX_SIZE, &text, err);
+	if (ret < 0)
+		return err_wrap(err, ret, "bundle '%s'", path);
+	ret = oci_spec_parse(text.data, text.len, &cr->spec, err);
+	if (ret == 0)
+		ret = oci_validate(cr->spec, err);
+	if (ret == 0)
+		ret = oci_check_honoured(cr->spec, err);
+	if (ret < 0)
+		return ret;
+	c->bundle = arena_strdup(&c->arena, path);
+	if (*cr->spec->root->path == '/')
+		c->rootfs = arena_strdup(&c->arena, cr->spec->root->path);
+	else
+		c->rootfs = arena_printf(&c->arena, "%s/%s", path, cr->spec->root->path);
+	c->oci_version = arena_strdup(&c->arena, cr->spec->oci_version);
+	if (!c->bundle || !c->rootfs || !c->oci_version)
+		return err_set(err, ENOMEM, "load the bundle");
+	return io_replace_file(c->dir, "config.json", text.data, text.len, 0600, err);
+}
+
+/* copy_annotations() - for `state` and the hooks, into the container's own memory. */
+static int copy_annotations(struct container *c, const struct oci_spec *spec)
+{
+	size_t n = spec->annotations.n;
+
+	c->annotations.v = arena_array(&c->arena, n + 1, sizeof(*c->annotations.v));
+	if (!c->annotations.v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct oci_pair *to = &c->annotations.v[i];
+
+		to->key = arena_strdup(&c->arena, spec->annotations.v[i].key);
+		to->value = arena_strdup(&c->arena, spec->annotations.v[i].value);
+		if (!to->key || !to->value)
+			return -ENOMEM;
+	}
+	c->annotations.n = n;
+	return 0;
+}
+
+static int stamp(struct container *c)
+{
+	struct timespec now;
+	struct tm tm;
+	char date[32];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (!gmtime_r(&now.tv_sec, &tm) ||
+	    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+		return -EOVERFLOW;
+	c->created = arena_printf(&c->arena, "%s.%09ldZ", date, now.tv_nsec);
+	return c->created ? 0 : -ENOMEM;
+}
+
+/* open_machine() - kernel, initramfs, modules, KVM, sizes. */
+static int open_machine(struct creation *cr, struct err *err)
+{
+	struct vm_config *c = cr->config;
+	struct hull_options opt = { 0 };
+	char release[128];
+	int ret;
+
+	ret = hull_options_load(cr->spec, cr->params->set, cr->params->n_set, &opt, err);
+	if (ret < 0)
+		return ret;
+	c->vcpus = opt.vcpus;
+	c->memory = opt.memory;
+	c->boot_timeout_ms = opt.boot_timeout_ms;
+	if (snprintf(c->cmdline, sizeof(c->cmdline), "%s", opt.cmdline ? opt.cmdline : "") >=
+	    (int)sizeof(c->cmdline))
+		return err_msg(err, E2BIG, "kernel parameters: more than %zu bytes",
+			       sizeof(c->cmdline) - 1);
+	c->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (c->kvm_fd < 0)
+		return err_set(err, errno, "open '/dev/kvm'");
+	c->kernel_fd = opt.kernel ? open(opt.kernel, O_RDONLY | O_CLOEXEC) :
+				    install_open(INSTALL_KERNEL, err);
+	if (c->kernel_fd < 0)
+		return opt.kernel ? err_set(err, errno, "open guest kernel '%s'", opt.kernel) :
+				    c->kernel_fd;
+	c->initrd_fd = opt.initrd ? open(opt.initrd, O_RDONLY | O_CLOEXEC) :
+				    install_open(INSTALL_INITRAMFS, err);
+	if (c->initrd_fd < 0)
+		return opt.initrd ? err_set(err, errno, "open initrd '%s'", opt.initrd) :
+				    c->initrd_fd;
+	ret = kernel_release(c->kernel_fd, release, sizeof(release), err);
+	if (ret < 0 || opt.initrd || kernel_is_ours(release))
+		return ret;
+	return guest_modules_build(release, "/lib/modules", &c->modules_fd, err);
+}
+
+static int make_sockets(struct creation *cr, struct err *err)
+{
+	struct vm_config *c = cr->config;
+	int pair[2];
+	int ret;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(err, errno, "socketpair");
+	cr->sync = pair[0];
+	cr->vmm_sync = c->sync_fd = pair[1];
+	c->status_fd = openat(cr->container->dir, "status",
+			      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (c->status_fd < 0)
+		return err_set(err, errno, "create the status file");
+	ret = unix_listen(cr->container->dir, "control.sock", SOCK_SEQPACKET, &c->control_fd,
+			  err);
+	return ret;
+}
+
+static int set_console_size(struct oci_spec *spec, uint32_t rows, uint32_t cols)
+{
+	if (!rows && !cols)
+		return 0;
+	spec->process->console_size = oci_alloc(spec, sizeof(*spec->process->console_size));
+	if (!spec->process->console_size)
+		return -ENOMEM;
+	spec->process->console_size->height = rows;
+	spec->process->console_size->width = cols;
+	return 0;
+}
+
+/* plan_stdio() - whose descriptors the container's streams end in. */
+static int plan_stdio(struct creation *cr, struct err *err)
+{
+	const struct create_params *p = cr->params;
+	struct oci_process *process = cr->spec->process;
+	uint32_t rows = 0, cols = 0;
+	int slave = -1;
+	int ret;
+
+	for (int i = 0; i < 3; i++)
+		cr->config->stdio_fd[i] = i;
+	cr->config->terminal = process->terminal;
+	if (p->console_socket && (p->foreground || !process->terminal))
+		return err_msg(err, EINVAL, "cannot use console socket if runc will not "
+					    "detach or allocate tty");
+	if (!process->terminal)
+		return 0;
+	if (p->console_socket) {
+		if (process->console_size) {
+			rows = process->console_size->height;
+			cols = process->console_size->width;
+		}
+		ret = tty_open_console(p->console_socket, rows, cols, &slave, err);
+		if (ret < 0)
+			return ret;
+		cr->config->console = 1;
+		for (int i = 0; i < 3; i++)
+			cr->config->stdio_fd[i] = slave;
+		return 0;
+	}
+	if (!p->foreground)
+		return err_msg(err, EINVAL, "cannot allocate tty if runc will detach "
+					    "without setting console socket");
+	if (!isatty(0))
+		return err_set(err, ENOTTY, "process.terminal: standard input");
+	tty_size(0, &rows, &cols);
+	if (set_console_size(cr->spec, rows, cols) < 0)
+		return err_set(err, ENOMEM, "plan the terminal");
+	for (int i = 1; i < 3; i++)
+		cr->config->stdio_fd[i] = 0;
+	return 0;
+}
+
+/* strip_host_parts() - what the guest has no business with. */
+static void strip_host_parts(struct oci_spec *spec)
+{
+	if (spec->hooks) {
+		const struct oci_hook_list in_guest = spec->hooks->start_container;
+
+		*spec->hooks = (struct oci_hooks){ .start_container = in_guest };
+	}
+	spec->vm = NULL;
+	spec->linux_->cgroups_path = NULL;
+}
+
+static int prepare(struct creation *cr, struct err *err)
+{
+	struct vm_config *c = cr->config;
+	int ret;
+
+	c->debug = cr->params->debug;
+	c->log_format = (uint8_t)log_format();
+	c->log_level = (uint8_t)log_level();
+	c->log_fd = log_fd() == STDERR_FILENO ? -1 : log_fd();
+	c->no_userns = access("/proc/self/ns/user", F_OK) < 0;
+	memcpy(c->id, cr->container->id, strlen(cr->container->id) + 1);
+	ret = open_machine(cr, err);
+	if (ret == 0)
+		ret = make_sockets(cr, err);
+	if (ret == 0)
+		ret = plan_stdio(cr, err);
+	if (ret == 0)
+		ret = host_cgroup_create(cr->spec, cr->container, &cr->launch.cgroup_fd, err);
+	if (ret == 0)
+		ret = namespaces_plan(cr->spec, &cr->launch, err);
+	if (ret == 0)
+		ret = roots_plan(cr->spec, cr->container->bundle, c, err);
+	return ret;
+}
+
+static int launch(struct creation *cr, struct err *err)
+{
+	struct oci_hooks *hooks = cr->spec->hooks;
+	auto_fd int vmm = install_open(INSTALL_VMM, err);
+	struct oci_hooks kept = { 0 };
+	pid_t pid;
+	int ret;
+
+	if (vmm < 0)
+		return vmm;
+	if (hooks)
+		kept = *hooks;
+	strip_host_parts(cr->spec);
+	ret = oci_spec_write(cr->spec, &cr->guest_spec, err);
+	if (hooks)
+		*hooks = kept; /* the host's are run yet */
+	if (ret < 0)
+		return ret;
+	cr->config->spec_size = (uint32_t)cr->guest_spec.len;
+	cr->launch.vmm_fd = vmm;
+	cr->launch.config = cr->config;
+	cr->launch.spec = cr->guest_spec.data;
+	ret = launch_vmm(&cr->launch, &pid, &cr->pidfd, err);
+	if (ret < 0)
+		return ret;
+	/* Ours must be the only copy of our end, or its end would not be seen. */
+	close_fd(take_fd(&cr->vmm_sync));
+	ret = container_set_pid(cr->container, pid, err);
+	if (ret == 0)
+		ret = container_save(cr->container, err);
+	return ret;
+}
+
+static int map_users(struct creation *cr, struct err *err)
+{
+	struct vm_sync answer = { .type = VM_SYNC_MAP_USERS };
+	int ret = 0;
+
+	if (!cr->config->no_userns)
+		ret = launch_map_users(cr->container->pid, &answer.err);
+	if (ret < 0)
+		answer.err.code = -ret;
+	ret = sock_send(cr->sync, &answer, sizeof(answer), NULL, 0);
+	/* If it is gone, the next receive tells why. */
+	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
+}
+
+static int run_create_hooks(struct creation *cr, struct err *err)
+{
+	const struct oci_hooks *hooks = cr->spec->hooks;
+	auto_buf struct buf state = BUF_INIT;
+	int ret;
+
+	if (!hooks || !(hooks->prestart.n + hooks->create_runtime.n))
+		return 0;
+	ret = container_state_json(cr->container, "creating", cr->container->pid, NULL,
+				   &state);
+	if (ret < 0)
+		return err_set(err, -ret, "state for the hooks");
+	ret = hooks_run(&hooks->prestart, "prestart", state.data, err);
+	if (ret == 0)
+		ret = hooks_run(&hooks->create_runtime, "createRuntime", state.data, err);
+	return ret;
+}
+
+/* ended_early() - how hull-vmm went away without a word. */
+static int ended_early(int pidfd, struct err *err)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT) < 0)
+		return err_set(err, errno, "wait for hull-vmm");
+	if (info.si_code == CLD_EXITED)
+		return err_msg(err, ECHILD, "hull-vmm ended unexpectedly: exit status %d",
+			       info.si_status);
+	return err_msg(err, ECHILD, "hull-vmm ended unexpectedly: signal %d (%s)",
+		       info.si_status, strsignal(info.si_status));
+}
+
+/* await_created() - answer hull-vmm until the container stands. */
+static int await_created(struct creation *cr, struct err *err)
+{
+	for (;;) {
+		struct vm_sync sync;
+		ssize_t n = sock_recv(cr->sync, &sync, sizeof(sync), NULL, NULL);
+		int ret;
+
+		if (n == 0 || n == -ECONNRESET)
+			return ended_early(cr->pidfd, err);
+		if (n < 0)
+			return err_set(err, (int)-n, "wait for hull-vmm");
+		if (n != sizeof(sync))
+			return err_msg(err, EPROTO, "hull-vmm sent %zd bytes", n);
+		switch ((enum vm_sync_type)sync.type) {
+		case VM_SYNC_MAP_USERS:
+			ret = map_users(cr, err);
+			/* It stands in its namespaces now: hooks fill them in. */
+			if (ret == 0)
+				ret = run_create_hooks(cr, err);
+			if (ret < 0)
+				return ret;
+			break;
+		case VM_SYNC_CREATED:
+			return 0;
+		case VM_SYNC_ERROR:
+			sync.err.msg[sizeof(sync.err.msg) - 1] = 0;
+			return err_msg(err, sync.err.code > 0 ? sync.err.code : EIO, "%s",
+				       sync.err.msg);
+		default:
+			return err_msg(err, EPROTO, "hull-vmm sent message %u", sync.type);
+		}
+	}
+}
+
+/* write_pid_file() - as runc: a temporary file beside it, renamed. */
+static int write_pid_file(const char *path, pid_t pid, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX] = ".";
+	auto_fd int dir = -1;
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	if (slash && snprintf(folder, sizeof(folder), "%.*s",
+			      slash == path ? 1 : (int)(slash - path), path) >=
+			     (int)sizeof(folder))
+		return err_set(err, ENAMETOOLONG, "pid file '%s'", path);
+	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(err, errno, "pid file '%s'", path);
+	return io_replace_file(dir, slash ? slash + 1 : path, text, (size_t)n, 0644, err);
+}
+
+static int hand_out_pid(struct creation *cr, struct err *err)
+{
+	const struct create_params *p = cr->params;
+	int ret = 0;
+
+	if (p->pidfd_socket)
+		ret = unix_send_fd(p->pidfd_socket, cr->container->id, cr->pidfd, err);
+	if (ret == 0 && p->pid_file)
+		ret = write_pid_file(p->pid_file, cr->container->pid, err);
+	return ret;
+}
+
+static int create(struct creation *cr, struct err *err)
+{
+	int ret = load_bundle(cr, err);
+
+	if (ret < 0)
+		return ret;
+	ret = copy_annotations(cr->container, cr->spec);
+	if (ret == 0)
+		ret = stamp(cr->container);
+	if (ret < 0)
+		return err_set(err, -ret, "container '%s'", cr->container->id);
+	ret = prepare(cr, err);
+	if (ret == 0)
+		ret = launch(cr, err);
+	if (ret == 0)
+		ret = await_created(cr, err);
+	if (ret == 0)
+		ret = hand_out_pid(cr, err);
+	return ret;
+}
+
+static struct vm_config *new_config(void)
+{
+	struct vm_config *c = calloc(1, sizeof(*c));
+	struct timespec now;
+
+	if (!c)
+		return NULL;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	*c = (struct vm_config){
+		.magic = VM_CONFIG_MAGIC,
+		.size = sizeof(*c),
+		.start_ns = now.tv_sec * 1000000000LL + now.tv_nsec,
+		.kvm_fd = -1,
+		.kernel_fd = -1,
+		.initrd_fd = -1,
+		.modules_fd = -1,
+		.control_fd = -1,
+		.sync_fd = -1,
+		.status_fd = -1,
+		.log_fd = -1,
+		.stdio_fd = { -1, -1, -1 },
+	};
+	return c;
+}
+
+int create_container(const struct create_params *params, struct created *ret_created,
+		     struct err *err)
+{
+	struct creation cr = {
+		.params = params,
+		.launch = { .cgroup_fd = -1 },
+		.sync = -1,
+		.vmm_sync = -1,
+		.pidfd = -1,
+		.guest_spec = BUF_INIT,
+	};
+	int ret;
+
+	cr.config = new_config();
+	if (!cr.config)
+		return err_set(err, ENOMEM, "create");
+	ret = container_new(params->root, params->id, &cr.container, err);
+	if (ret == 0)
+		ret = create(&cr, err);
+	close_fd(cr.sync);
+	close_fd(cr.vmm_sync);
+	close_fd(cr.launch.cgroup_fd);
+	namespaces_release(&cr.launch);
+	close_config(cr.config);
+	free(cr.config);
+	buf_release(&cr.guest_spec);
+	if (ret == 0)
+		*ret_created = (struct created){
+			.container = take_ptr(&cr.container),
+			.pidfd = take_fd(&cr.pidfd),
+			.terminal = cr.spec->process->terminal,
+		};
+	oci_spec_free(cr.spec);
+	kill_vmm(cr.pidfd);
+	remove_all(cr.container);
+	return ret;
+}
+
+void create_params_from(const struct cli *cli, struct create_params *p)
+{
+	*p = (struct create_params){
+		.root = cli_string(&cli->global, "root"),
+		.id = cli->argv[0],
+		.bundle = cli_string(&cli->options, "bundle"),
+		.console_socket = cli_string(&cli->options, "console-socket"),
+		.pid_file = cli_string(&cli->options, "pid-file"),
+		.pidfd_socket = cli_string(&cli->options, "pidfd-socket"),
+		.debug = cli_flag(&cli->global, "debug"),
+	};
+	p->set = cli_list(&cli->global, "set", &p->n_set);
+}

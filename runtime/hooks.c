@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "oci/spec.h"
+
+#define MAX_OUTPUT 200 /* (bytes) of a failed hook's last words in the message */
+
+/* memory_file() - a file that is nowhere: no pipe can fill up or lose its reader. */
+static int memory_file(const char *text, struct err *err)
+{
+	auto_fd int fd = memfd_create("hull-hook", MFD_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return err_set(err, errno, "memfd_create");
+	if (text)
+		ret = io_write_full(fd, text, strlen(text));
+	if (ret < 0)
+		return err_set(err, -ret, "write the hook's input");
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_set(err, errno, "rewind the hook's input");
+	return take_fd(&fd);
+}
+
+static void exec_hook(const struct oci_hook *hook, int in, int out)
+{
+	char *const none[] = { NULL };
+	sigset_t empty;
+
+	(void)sigemptyset(&empty);
+	(void)sigprocmask(SIG_SETMASK, &empty, NULL);
+	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+		_exit(126);
+	(void)execve(hook->path, hook->args.n ? hook->args.v : (char *const[]){ hook->path, NULL },
+		     hook->env.n ? hook->env.v : none);
+	(void)dprintf(2, "%s", strerror(errno));
+	_exit(127);
+}
+
+/* last_words() - what the hook printed, on one line, cut. */
+static void last_words(int out, char *text, size_t size)
+{
+	ssize_t n = pread(out, text, size - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = ' ';
+}
+
+/* wait_hook() - its wait status, or -ETIMEDOUT after killing it. */
+static int wait_hook(pid_t pid, int pidfd, const struct oci_hook *hook)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int timeout_ms = hook->timeout.set ? hook->timeout.value * 1000 : -1;
+	int status;
+	int n;
+
+	do {
+		n = poll(&p, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	if (n == 0)
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	if (waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return n == 0 ? -ETIMEDOUT : status;
+}
+
+static int run_hook(const struct oci_hook *hook, const char *state, struct err *err)
+{
+	auto_fd int in = memory_file(state, err);
+	auto_fd int out = -1;
+	auto_fd int pidfd = -1;
+	char words[MAX_OUTPUT];
+	int status;
+	pid_t pid;
+
+	if (in < 0)
+		return in;
+	out = memory_file(NULL, err);
+	if (out < 0)
+		return out;
+	pid = fork();
+	if (pid < 0)
+		return err_set(err, errno, "fork");
+	if (pid == 0)
+		exec_hook(hook, in, out);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	status = wait_hook(pid, pidfd, hook);
+	if (status == 0)
+		return 0;
+	last_words(out, words, sizeof(words));
+	if (status == -ETIMEDOUT)
+		return err_msg(err, ETIMEDOUT, "hook '%s' ran past its timeout of %d s",
+			       hook->path, (int)hook->timeout.value);
+	if (status < 0)
+		return err_set(err, -status, "wait for hook '%s'", hook->path);
+	if (WIFSIGNALED(status))
+		return err_msg(err, EIO, "hook '%s': signal %d, output: %s", hook->path,
+			       WTERMSIG(status), words);
+	return err_msg(err, EIO, "hook '%s': exit status %d, output: %s", hook->path,
+		       WEXITSTATUS(status), words);
+}
+
+int hooks_run(const struct oci_hook_list *hooks, const char *kind, const char *state,
+	      struct err *err)
+{
+	for (size_t i = 0; i < hooks->n; i++) {
+		int ret = run_hook(&hooks->v[i], state, err);
+
+		if (ret < 0)
+			return err_wrap(err, ret, "error running %s hook #%zu", kind, i);
+	}
+	return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/host_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "oci/spec.h"
+#include "runtime/container.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* has_v2() - cgroup v2 alone is mounted (on hybrid hosts its place is elsewhere). */
+static bool has_v2(void)
+{
+	struct statfs st;
+
+	return statfs(CGROUP_ROOT, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* is_clean() - an absolute path without "." and ".." that could lead out. */
+static bool is_clean(const char *path)
+{
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if ((len == 1 && path[0] == '.') ||
+		    (len == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		path += len;
+		path += strspn(path, "/");
+	}
+	return true;
+}
+
+/* make_path() - the folders of @path below CGROUP_ROOT; the last may exist. */
+static int make_path(const char *path, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	memcpy(part, path, len + 1);
+	for (char *p = part + sizeof(CGROUP_ROOT);; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = 0;
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return err_set(err, errno, "create cgroup '%s'", part);
+		*p = c;
+		if (!c)
+			return 0;
+	}
+}
+
+int host_cgroup_create(const struct oci_spec *spec, struct container *c, int *ret_fd,
+		       struct err *err)
+{
+	const char *wanted = spec->linux_->cgroups_path;
+	char path[PATH_MAX];
+	int fd;
+	int ret;
+
+	*ret_fd = -1;
+	if (!has_v2()) {
+		log_debug("no cgroup v2 at " CGROUP_ROOT ": hull-vmm stays in the "
+			  "caller's cgroup");
+		return 0;
+	}
+	if (wanted && !is_clean(wanted))
+		return err_msg(err, EINVAL, "config.json: linux.cgroupsPath: '%s'", wanted);
+	if (snprintf(path, sizeof(path), CGROUP_ROOT "/%s", wanted ? wanted + (*wanted == '/')
+								   : c->id) >=
+	    (int)sizeof(path))
+		return err_set(err, ENAMETOOLONG, "config.json: linux.cgroupsPath");
+	ret = make_path(path, err);
+	if (ret < 0)
+		return ret;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, errno, "open cgroup '%s'", path);
+	c->cgroup = arena_strdup(&c->arena, path);
+	if (!c->cgroup) {
+		close_fd(fd);
+		return err_set(err, ENOMEM, "cgroup '%s'", path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int host_cgroup_remove(const char *path, struct err *err)
+{
+	if (rmdir(path) < 0 && errno != ENOENT)
+		return err_set(err, errno, "remove cgroup '%s'", path);
+	return 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/unix_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+
+#define BACKLOG 64
+
+/* make_address() - the folder goes by its descriptor: 108 bytes are not many. */
+static int make_address(int dir, const char *name, struct sockaddr_un *addr,
+			struct err *err)
+{
+	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (snprintf(addr->sun_path, sizeof(addr->sun_path), "/proc/self/fd/%d/%s", dir,
+		     name) >= (int)sizeof(addr->sun_path))
+		return err_set(err, ENAMETOOLONG, "socket '%s'", name);
+	return 0;
+}
+
+int unix_connect(int dir, const char *name, int type, int *ret_sock, struct err *err)
+{
+	struct sockaddr_un addr;
+	auto_fd int sock = -1;
+	int ret = make_address(dir, name, &addr, err);
+
+	if (ret < 0)
+		return ret;
+	sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return err_set(err, errno, "socket");
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_set(err, errno, "connect to '%s'", name);
+	*ret_sock = take_fd(&sock);
+	return 0;
+}
+
+int unix_listen(int dir, const char *name, int type, int *ret_sock, struct err *err)
+{
+	struct sockaddr_un addr;
+	auto_fd int sock = -1;
+	int ret = make_address(dir, name, &addr, err);
+
+	if (ret < 0)
+		return ret;
+	sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return err_set(err, errno, "socket");
+	/* The mode of the file is the socket's own, and'ed with our umask. */
+	if (fchmod(sock, 0600) < 0 ||
+	    bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_set(err, errno, "bind '%s'", name);
+	if (listen(sock, BACKLOG) < 0)
+		return err_set(err, errno, "listen on '%s'", name);
+	*ret_sock = take_fd(&sock);
+	return 0;
+}
+
+int unix_send_fd(const char *path, const char *data, int fd, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX] = ".";
+	auto_fd int dir = -1;
+	auto_fd int sock = -1;
+	int ret;
+
+	if (slash == path)
+		(void)!snprintf(folder, sizeof(folder), "/");
+	else if (slash && snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path),
+				   path) >= (int)sizeof(folder))
+		return err_set(err, ENAMETOOLONG, "socket '%s'", path);
+	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(err, errno, "open '%s'", folder);
+	ret = unix_connect(dir, slash ? slash + 1 : path, SOCK_STREAM, &sock, err);
+	if (ret < 0)
+		return ret;
+	ret = sock_send(sock, data, strlen(data), &fd, 1);
+	return ret < 0 ? err_set(err, -ret, "send to '%s'", path) : 0;
+}
