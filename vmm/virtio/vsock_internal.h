@@ -10,6 +10,7 @@
 #ifndef HULL_VMM_VIRTIO_VSOCK_INTERNAL_H
 #define HULL_VMM_VIRTIO_VSOCK_INTERNAL_H
 
+#include <assert.h>
 #include <linux/virtio_vsock.h>
 #include <pthread.h>
 #include <sys/queue.h>
@@ -112,7 +113,8 @@ struct vsock {
 	struct vsock_rst rsts[VSOCK_MAX_RSTS];
 	unsigned int n_rsts;
 
-	struct vsock_rx_buf stash[VSOCK_STASH]; /* used from the front */
+	struct vsock_rx_buf stash[VSOCK_STASH]; /* a ring */
+	unsigned int stash_first; /* index of the oldest */
 	unsigned int n_stash;
 	unsigned int rx_pushed; /* receive buffers used since vq_notify() */
 	unsigned int tx_pushed; /* packets given back since vq_notify() */
@@ -120,6 +122,7 @@ struct vsock {
 
 	bool running; /* in vsock_pump(): it goes on until nothing is ready */
 	bool tx_waiting; /* packets from the guest may wait in its queue */
+	bool rx_waiting; /* more could be sent than the round allowed */
 	bool broken; /* the driver broke a rule; tell the transport */
 
 	struct vsock_stats stats;
