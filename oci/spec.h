@@ -704,7 +704,7 @@ const char *oci_ns_name(enum oci_ns_type type);
 /* oci_annotation() - the value, or NULL. */
 const char *oci_annotation(const struct oci_spec *spec, const char *key);
 
-/* oci_capability() - the number of "CAP_KILL" (any case), or -1. */
+/* oci_capability() - the number of "CAP_KILL", or -1. */
 int oci_capability(const char *name);
 
 /* oci_capability_name() - "CAP_KILL", or NULL past the last one that is known. */
