@@ -4,9 +4,9 @@
  * knows the other (virtio 1.2 §2).
  *
  * Calling sequence: a device is made (rng_new(), vsock_new(), fs_new() ...) with
- * its ops and queues; virtio_pci_new() puts it on the bus.  All ops are called
- * with the transport's lock held, from a vCPU thread or at teardown, and never
- * concurrently for one device.
+ * its ops and queues; virtio_pci_new() puts it on the bus and owns it from then
+ * on.  All ops are called with the transport's lock held, from a vCPU thread or
+ * at teardown, and never concurrently for one device.
  */
 #ifndef HULL_VMM_VIRTIO_VIRTIO_H
 #define HULL_VMM_VIRTIO_VIRTIO_H
@@ -51,19 +51,31 @@ struct virtio_dev_ops {
 	void (*free)(struct virtio_device *dev);
 };
 
-/* The transport half: what a device may ask of what carries it. */
+/*
+ * The transport half: what a device may ask of what carries it.  Neither takes a
+ * lock, so both may be called with any lock of the device held, by any thread,
+ * from activate() until reset() returns.
+ */
 struct virtio_transport_ops {
-	/* config_changed() - raise the configuration interrupt. Any thread. */
+	/* config_changed() - what config_read() gives is another now: raise the
+	 * configuration interrupt. */
 	void (*config_changed)(struct virtio_device *dev);
-	/* needs_reset() - set DEVICE_NEEDS_RESET and tell the driver. Any thread. */
+	/* needs_reset() - set DEVICE_NEEDS_RESET and tell the driver.  A queue that
+	 * vq_pop() found broken has done so already. */
 	void (*needs_reset)(struct virtio_device *dev);
 };
 
-/* A shared memory region of a device (virtio 1.2 §2.10), such as a DAX window. */
+/*
+ * A shared memory region of a device (virtio 1.2 §2.10), such as a DAX window.
+ * The device maps `host` (PROT_NONE will do) before it goes on the bus and may
+ * map other things over parts of it afterwards; the transport makes it a memory
+ * slot, chooses the address and tells it in `gpa`.  The address is final.
+ */
 struct virtio_shm {
 	uint8_t id;
-	uint64_t size; /* (bytes) 0: the device has none */
-	gpa_t gpa; /* chosen by the transport */
+	uint64_t size; /* (bytes) power of 2, >= 4096; 0: the device has none */
+	void *host; /* owned by the device */
+	gpa_t gpa;
 };
 
 struct virtio_device {
@@ -74,7 +86,8 @@ struct virtio_device {
 	uint64_t features; /* offered by the device, its own bits only: the
 			    * transport adds VERSION_1, RING_INDIRECT_DESC and
 			    * RING_EVENT_IDX */
-	uint64_t acked_features; /* masked with what was offered */
+	uint64_t acked_features; /* a subset of what was offered, the transport's
+				  * bits included; final at activate() */
 	unsigned int n_queues; /* <= VIRTIO_MAX_QUEUES */
 	struct vq queues[VIRTIO_MAX_QUEUES]; /* vq_init()ed by the device */
 	const void *config; /* for the default config_read; may be NULL */
