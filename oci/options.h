@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine of a container: the OCI `vm` object and hull's own options.
+ *
+ * An option is given, each place overriding the ones before it, as
+ *	vm.kernel, vm.hwConfig			their own fields
+ *	vm.hypervisor.parameters		"vcpus=2"
+ *	annotations				"org.hull.vcpus": "2"
+ *	hull --set vcpus=2			(or --set org.hull.vcpus=2)
+ * One table (oci/options.c) has names, defaults and the text of the man page.  An
+ * unknown option, in any of these places, is an error.
+ */
+#ifndef HULL_OCI_OPTIONS_H
+#define HULL_OCI_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct oci_spec;
+
+#define HULL_ANNOTATION_PREFIX "org.hull."
+
+#define HULL_MAX_VCPUS 64u
+
+/* Guest memory beyond the container's limit: kernel, agent, page tables. */
+#define HULL_RESERVE_BYTES (64ull << 20)
+#define HULL_RESERVE_PERCENT 2u
+
+/* Without a limit: half of the host's memory, within these bounds. */
+#define HULL_MEMORY_DEFAULT_MIN (256ull << 20)
+#define HULL_MEMORY_DEFAULT_MAX (4ull << 30)
+
+#define HULL_MEMORY_MIN (64ull << 20)
+#define HULL_MEMORY_MAX (1ull << 40)
+#define HULL_MEMORY_ALIGN (2ull << 20)
+
+struct hull_options {
+	/* Strings live as long as the spec. */
+	const char *hypervisor; /* path of hull-vmm; NULL: the installed one */
+	const char *kernel; /* path; NULL: hull's own */
+	const char *initrd; /* path; NULL: hull's own */
+	const char *cmdline; /* added to the kernel's command line; NULL: nothing */
+	uint32_t vcpus; /* 1..HULL_MAX_VCPUS */
+	uint32_t boot_timeout_ms;
+	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */
+};
+
+/* What the sizes are made from when nobody gives them. */
+struct hull_host {
+	uint32_t cpus; /* online */
+	uint64_t memory; /* (bytes) */
+};
+
+/*
+ * hull_options_load() - the options of a container on this host.
+ * @set: "key=value" as given to --set, in order
+ * Return: 0; -EINVAL with place and value; -ENOMEM
+ */
+int hull_options_load(struct oci_spec *spec, const char *const *set, size_t n_set,
+		      struct hull_options *ret, struct err *err);
+
+/* hull_options_load_for() - the same for a @host that the caller describes. */
+int hull_options_load_for(struct oci_spec *spec, const char *const *set,
+			  size_t n_set, const struct hull_host *host,
+			  struct hull_options *ret, struct err *err);
+
+/* One line of the table, for help and the man page. */
+struct hull_option_doc {
+	const char *name; /* without the prefix */
+	const char *value; /* "BYTES", "PATH", ... */
+	const char *fallback; /* what holds without it, in words */
+	const char *text;
+};
+
+/* hull_option_doc() - NULL past the last. */
+const struct hull_option_doc *hull_option_doc(size_t index);
+
+#endif
