@@ -29,6 +29,7 @@
 #include "runtime/install.h"
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
+#include "runtime/pid_file.h"
 #include "runtime/roots.h"
 #include "runtime/tty.h"
 #include "runtime/unix_socket.h"
@@ -425,25 +426,6 @@ static int await_created(struct creation *cr, struct err *err)
 	}
 }
 
-/* write_pid_file() - as runc: a temporary file beside it, renamed. */
-static int write_pid_file(const char *path, pid_t pid, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX] = ".";
-	auto_fd int dir = -1;
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", (int)pid);
-
-	if (slash && snprintf(folder, sizeof(folder), "%.*s",
-			      slash == path ? 1 : (int)(slash - path), path) >=
-			     (int)sizeof(folder))
-		return err_set(err, ENAMETOOLONG, "pid file '%s'", path);
-	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return err_set(err, errno, "pid file '%s'", path);
-	return io_replace_file(dir, slash ? slash + 1 : path, text, (size_t)n, 0644, err);
-}
-
 static int hand_out_pid(struct creation *cr, struct err *err)
 {
 	const struct create_params *p = cr->params;
@@ -452,7 +434,7 @@ static int hand_out_pid(struct creation *cr, struct err *err)
 	if (p->pidfd_socket)
 		ret = unix_send_fd(p->pidfd_socket, cr->container->id, cr->pidfd, err);
 	if (ret == 0 && p->pid_file)
-		ret = write_pid_file(p->pid_file, cr->container->pid, err);
+		ret = pid_file_write(p->pid_file, cr->container->pid, err);
 	return ret;
 }
 

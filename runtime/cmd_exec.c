@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/json.h"
+#include "runtime/container.h"
+#include "runtime/control_client.h"
+#include "runtime/exec_process.h"
+#include "runtime/pid_file.h"
+#include "runtime/supervise.h"
+#include "runtime/tty.h"
+#include "runtime/unix_socket.h"
+#include "runtime/verbs.h"
+#include "vmm/control.h"
+
+/* The status of `exec` itself when it fails, as in runc. */
+#define EXEC_FAILED 255
+
+struct session {
+	struct supervised s; /* fd: the control connection */
+	bool terminal;
+	int slave; /* a console made for the process, or -1; owned */
+	struct tty_raw raw;
+};
+
+static int news(struct supervised *s, int *ret_status, struct err *err)
+{
+	struct control_answer answer = { 0 };
+	int ret = control_receive(s->fd, &answer, NULL, err);
+
+	if (ret < 0)
+		return ret;
+	if (ret == 0)
+		/* The container ended, and the process with it: killed. */
+		*ret_status = 128 + SIGKILL;
+	else if (answer.type == CONTROL_EXIT)
+		*ret_status = (int)(answer.a & 0xff);
+	else
+		return 0;
+	return 1;
+}
+
+static int forward(struct supervised *s, int sig)
+{
+	return control_send(s->fd, CONTROL_SIGNAL, (uint32_t)sig, 0, NULL, 0, NULL, 0, NULL);
+}
+
+static int resize(struct supervised *s, uint32_t rows, uint32_t cols)
+{
+	return control_send(s->fd, CONTROL_WINSIZE, rows, cols, NULL, 0, NULL, 0, NULL);
+}
+
+/* open_console() - the pty's slave, as our controlling terminal: SIGWINCH comes here. */
+static int open_console(struct session *se, const char *path, const struct oci_process *p,
+			struct err *err)
+{
+	uint32_t rows = p->console_size ? p->console_size->height : 0;
+	uint32_t cols = p->console_size ? p->console_size->width : 0;
+	int ret = tty_open_console(path, rows, cols, &se->slave, err);
+
+	if (ret < 0)
+		return ret;
+	(void)setsid(); /* fails when we lead a session already */
+	if (ioctl(se->slave, TIOCSCTTY, 0) < 0)
+		return err_set(err, errno, "take the console as controlling terminal");
+	se->s.tty = se->slave;
+	return 0;
+}
+
+static int send_request(struct session *se, const struct oci_process *process,
+			struct err *err)
+{
+	auto_buf struct buf json = BUF_INIT;
+	int fds[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	unsigned int n_fds = 3;
+	int ret = oci_process_write(process, &json, err);
+
+	if (ret < 0)
+		return ret;
+	if (se->terminal) {
+		fds[0] = se->slave >= 0 ? se->slave : STDIN_FILENO;
+		n_fds = 1;
+	}
+	return control_send(se->s.fd, CONTROL_EXEC, se->terminal ? CONTROL_EXEC_TTY : 0, 0,
+			    json.data, json.len, fds, n_fds, err);
+}
+
+/*
+ * begin() - send the request and wait until the process runs, or does not.
+ */
+static int begin(struct session *se, const struct oci_process *process, struct err *err)
+{
+	struct control_answer answer = { 0 };
+	int ret = send_request(se, process, err);
+
+	if (ret == 0)
+		ret = control_receive(se->s.fd, &answer, NULL, err);
+	if (ret == 0)
+		return err_msg(err, ESRCH, "container not running");
+	if (ret > 0 && answer.type != CONTROL_RESULT)
+		return err_msg(err, EPROTO, "hull-vmm sent message %u", answer.type);
+	return ret < 0 ? ret : 0;
+}
+
+/* let_go_stdio() - hull-vmm has them: ours would only keep ends of pipes open. */
+static int let_go_stdio(struct err *err)
+{
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return err_set(err, errno, "open '/dev/null'");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null, fd) < 0)
+			return err_set(err, errno, "let go descriptor %d", fd);
+	return 0;
+}
+
+/* tell() - the outcome of the start, to the command that waits for it. */
+static void tell(int pipe_fd, int ret, const struct err *err)
+{
+	struct err out = ret < 0 ? *err : ERR_INIT;
+
+	(void)io_write_full(pipe_fd, &out, sizeof(out)); /* it may have been killed */
+}
+
+/* stand_in() - the detached process' pid on the host: lives and ends as it does. */
+static int stand_in(struct session *se, const struct oci_process *process, int pipe_fd)
+{
+	struct err err = ERR_INIT;
+	int ret = begin(se, process, &err);
+
+	if (ret == 0)
+		ret = let_go_stdio(&err);
+	tell(pipe_fd, ret, &err);
+	close_fd(pipe_fd);
+	if (ret == 0)
+		ret = supervise(&se->s, &err);
+	return ret < 0 ? EXEC_FAILED : ret;
+}
+
+static int exec_detached(struct session *se, const struct oci_process *process,
+			 const char *pid_file, struct err *err)
+{
+	struct err child = ERR_INIT;
+	auto_fd int in = -1;
+	auto_fd int out = -1;
+	int fds[2];
+	pid_t pid;
+	int ret;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_set(err, errno, "pipe");
+	in = fds[0];
+	out = fds[1];
+	pid = fork();
+	if (pid < 0)
+		return err_set(err, errno, "fork");
+	if (pid == 0) {
+		close_fd(in);
+		_exit(stand_in(se, process, out));
+	}
+	close_fd(take_fd(&out));
+	ret = io_read_full(in, &child, sizeof(child));
+	if (ret < 0)
+		return err_set(err, -ret, "start the process");
+	if (child.code)
+		return err_msg(err, child.code, "%s", child.msg);
+	return pid_file ? pid_file_write(pid_file, pid, err) : 0;
+}
+
+static int exec_attached(struct session *se, const struct oci_process *process,
+			 const char *pid_file, struct err *err)
+{
+	int ret = 0;
+
+	if (se->terminal && se->slave < 0) {
+		se->s.tty = STDIN_FILENO;
+		ret = tty_raw_begin(&se->raw, STDIN_FILENO, err);
+	}
+	if (ret == 0)
+		ret = begin(se, process, err);
+	if (ret == 0 && pid_file)
+		ret = pid_file_write(pid_file, getpid(), err);
+	if (ret == 0)
+		ret = supervise(&se->s, err);
+	tty_raw_end(&se->raw);
+	return ret;
+}
+
+static int check_terminal(const struct cli *cli, const struct session *se, bool detach,
+			  struct err *err)
+{
+	const char *console = cli_string(&cli->options, "console-socket");
+
+	if (console && !se->terminal)
+		return err_msg(err, EINVAL, "cannot use console socket if runc will not "
+					    "detach or allocate tty");
+	if (se->terminal && detach && !console)
+		return err_msg(err, EINVAL, "cannot allocate tty if runc will detach "
+					    "without setting console socket");
+	if (se->terminal && !console && !isatty(STDIN_FILENO))
+		return err_set(err, ENOTTY, "--tty: standard input");
+	return 0;
+}
+
+static int exec_in(const struct cli *cli, const struct container *c, struct err *err)
+{
+	bool detach = cli_flag(&cli->options, "detach");
+	const char *pid_file = cli_string(&cli->options, "pid-file");
+	const char *console = cli_string(&cli->options, "console-socket");
+	auto_oci_spec struct oci_spec *spec = NULL;
+	auto_fd int sock = -1;
+	auto_fd int signals = -1;
+	auto_fd int slave = -1;
+	struct session se = { .slave = -1, .raw = { .fd = -1 } };
+	int ret;
+
+	ret = exec_process_make(cli, c, &spec, err);
+	if (ret < 0)
+		return ret;
+	se.terminal = spec->process->terminal;
+	ret = check_terminal(cli, &se, detach, err);
+	if (ret == 0)
+		ret = control_connect(c, &sock, err);
+	if (ret < 0)
+		return ret;
+	signals = supervise_signals(err);
+	if (signals < 0)
+		return signals;
+	se.s = (struct supervised){ .fd = sock, .news = news, .forward = forward,
+				    .resize = resize, .tty = -1, .signals = signals };
+	if (console) {
+		ret = open_console(&se, console, spec->process, err);
+		slave = se.slave;
+	}
+	if (ret < 0)
+		return ret;
+	return detach ? exec_detached(&se, spec->process, pid_file, err) :
+			exec_attached(&se, spec->process, pid_file, err);
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	auto_container struct container *c = NULL;
+	int ret = container_of(cli, &c, err);
+
+	if (ret < 0)
+		return err_wrap(err, ret, "exec failed");
+	switch (container_status(c)) {
+	case CONTAINER_STOPPED:
+		ret = err_msg(err, ESRCH, "cannot exec in a stopped container");
+		break;
+	case CONTAINER_CREATING:
+		ret = err_msg(err, ESRCH, "cannot exec in a container that is being created");
+		break;
+	case CONTAINER_CREATED:
+	case CONTAINER_RUNNING:
+		ret = exec_in(cli, c, err);
+		break;
+	}
+	return ret < 0 ? err_wrap(err, ret, "exec failed") : ret;
+}
+
+static const struct option_def options[] = {
+	{ OPTION_STRING, "console-socket", NULL, "PATH",
+	  "unix socket that gets the master of the process' terminal", NULL },
+	{ OPTION_STRING, "cwd", NULL, "DIR", "current folder in the container", NULL },
+	{ OPTION_LIST, "env", "e", "NAME=VALUE", "set an environment variable", NULL },
+	{ OPTION_BOOL, "tty", "t", NULL, "allocate a terminal", NULL },
+	{ OPTION_STRING, "user", "u", "UID[:GID]", "user and group of the process", NULL },
+	{ OPTION_LIST, "additional-gids", "g", "GID", "a further group", NULL },
+	{ OPTION_STRING, "process", "p", "FILE", "the process object as JSON", NULL },
+	{ OPTION_BOOL, "detach", "d", NULL, "do not wait for the process' end", NULL },
+	{ OPTION_STRING, "pid-file", NULL, "FILE", "write the pid to FILE", NULL },
+	{ OPTION_BOOL, "no-new-privs", NULL, NULL, "set no_new_privs", NULL },
+	{ OPTION_LIST, "cap", "c", "CAP", "add a capability", NULL },
+	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "accepted, has no meaning here", NULL },
+	{ OPTION_INT, "preserve-fds", NULL, "N",
+	  "pass N more descriptors (only 0 is supported)", NULL },
+	{ 0 },
+};
+
+const struct command cmd_exec = {
+	.name = "exec",
+	.synopsis = "<container-id> <command> [args...]",
+	.summary = "run a further process in a container",
+	.options = options,
+	.min_args = 1,
+	.max_args = -1,
+	.stop_at_argument = true,
+	.error_status = EXEC_FAILED,
+	.run = run,
+};

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "lib/err.h"
+#include "runtime/container.h"
+#include "runtime/control_client.h"
+#include "runtime/signals.h"
+#include "runtime/verbs.h"
+#include "vmm/control.h"
+
+static int run(struct cli *cli, struct err *err)
+{
+	auto_container struct container *c = NULL;
+	bool all = cli_flag(&cli->options, "all");
+	struct control_answer answer;
+	int sig;
+	int ret;
+
+	ret = container_of(cli, &c, err);
+	if (ret < 0)
+		return ret;
+	sig = signal_parse(cli->argc > 1 ? cli->argv[1] : "SIGTERM", err);
+	if (sig < 0)
+		return sig;
+	if (container_status(c) == CONTAINER_STOPPED)
+		/* With --all there is just nobody to kill, as in runc. */
+		return all ? 0 : err_msg(err, ESRCH, "container not running");
+	return control_call(c, CONTROL_KILL, (uint32_t)sig, all, &answer, NULL, err);
+}
+
+static const struct option_def options[] = {
+	{ OPTION_BOOL, "all", "a", NULL, "send the signal to all processes", NULL },
+	{ 0 },
+};
+
+const struct command cmd_kill = {
+	.name = "kill",
+	.synopsis = "<container-id> [signal]",
+	.summary = "send a signal to the container's init (default: SIGTERM)",
+	.options = options,
+	.min_args = 1,
+	.max_args = 2,
+	.run = run,
+};

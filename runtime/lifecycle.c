@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start and end of a container: what `start`, `run` and `delete` share.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "runtime/container.h"
+#include "runtime/control_client.h"
+#include "runtime/hooks.h"
+#include "runtime/host_cgroup.h"
+#include "runtime/verbs.h"
+#include "vmm/control.h"
+
+/* (ms) an orderly end may take: the guest writes back what it holds. */
+#define STOP_TIMEOUT_MS 10000
+
+int container_of(const struct cli *cli, struct container **ret, struct err *err)
+{
+	return container_load(cli_string(&cli->global, "root"), cli->argv[0], ret, err);
+}
+
+int print_out(const char *text, struct err *err)
+{
+	int ret = io_write_full(STDOUT_FILENO, text, strlen(text));
+
+	return ret < 0 ? err_set(err, -ret, "write to stdout") : 0;
+}
+
+enum late_hooks {
+	POSTSTART,
+	POSTSTOP,
+};
+
+static int run_hooks(const struct container *c, enum late_hooks which, const char *status,
+		     pid_t pid, struct err *err)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	auto_buf struct buf state = BUF_INIT;
+	const struct oci_hook_list *hooks;
+	int ret;
+
+	ret = container_spec(c, &spec, err);
+	if (ret < 0 || !spec->hooks)
+		return ret;
+	hooks = which == POSTSTART ? &spec->hooks->poststart : &spec->hooks->poststop;
+	if (!hooks->n)
+		return 0;
+	ret = container_state_json(c, status, pid, NULL, &state);
+	if (ret < 0)
+		return err_set(err, -ret, "state for the hooks");
+	return hooks_run(hooks, which == POSTSTART ? "poststart" : "poststop", state.data,
+			 err);
+}
+
+int container_start(struct container *c, struct err *err)
+{
+	struct control_answer answer;
+	int ret;
+
+	switch (container_status(c)) {
+	case CONTAINER_RUNNING:
+		return err_msg(err, EINVAL, "cannot start an already running container");
+	case CONTAINER_STOPPED:
+		return err_msg(err, EINVAL, "cannot start a container that has stopped");
+	case CONTAINER_CREATING:
+		return err_msg(err, EINVAL,
+			       "cannot start a container that is being created");
+	case CONTAINER_CREATED:
+		break;
+	}
+	ret = control_call(c, CONTROL_START, 0, 0, &answer, NULL, err);
+	if (ret < 0)
+		return ret;
+	return run_hooks(c, POSTSTART, "running", c->pid, err);
+}
+
+/* await_end() - whether hull-vmm has ended within @timeout_ms (-1: any time). */
+static bool await_end(int pidfd, int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int n;
+
+	do {
+		n = poll(&p, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* stop() - an orderly end through the agent; by force when that takes too long. */
+static void stop(const struct container *c, int pidfd)
+{
+	struct err err = ERR_INIT;
+	auto_fd int sock = -1;
+	int ret = control_connect(c, &sock, &err);
+
+	if (ret == 0)
+		ret = control_send(sock, CONTROL_STOP, 0, 0, NULL, 0, NULL, 0, &err);
+	if (ret == 0 && await_end(pidfd, STOP_TIMEOUT_MS))
+		return;
+	if (!await_end(pidfd, 0))
+		log_warn("container '%s' does not end by itself%s%s: killing hull-vmm",
+			 c->id, ret < 0 ? ": " : "", ret < 0 ? err.msg : "");
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)await_end(pidfd, -1);
+}
+
+int container_delete(struct container *c, bool force, struct err *err)
+{
+	enum container_status status = container_status(c);
+	struct err hook_err = ERR_INIT;
+
+	if (status == CONTAINER_RUNNING && !force)
+		return err_msg(err, EBUSY,
+			       "cannot delete container %s that is not stopped: %s", c->id,
+			       container_status_name(status));
+	if (status != CONTAINER_STOPPED) {
+		auto_fd int pidfd = container_pidfd(c, NULL);
+
+		if (pidfd >= 0)
+			stop(c, pidfd);
+	}
+	/* Their failure is no reason to keep the container (config.md#lifecycle). */
+	if (run_hooks(c, POSTSTOP, "stopped", 0, &hook_err) < 0)
+		log_warn("container '%s': %s", c->id, hook_err.msg);
+	if (c->cgroup && host_cgroup_remove(c->cgroup, &hook_err) < 0)
+		log_warn("container '%s': %s", c->id, hook_err.msg);
+	return container_remove(c, err);
+}
