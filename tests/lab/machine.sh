@@ -90,9 +90,9 @@ machine_initramfs() {
 	rm -f "$state/key" "$state/key.pub"
 	ssh-keygen -q -t ed25519 -N '' -C lab -f "$state/key"
 	cp "$lab_dir/init" "$dir/init"
-	cp "$lab_dir"/{setup,exec,end} "$dir/lab/"
+	cp "$lab_dir"/{setup,env,end} "$dir/lab/"
 	cp "$state/key.pub" "$dir/lab/authorized_keys"
-	chmod 755 "$dir/init" "$dir"/lab/{setup,exec,end}
+	chmod 755 "$dir/init" "$dir"/lab/{setup,env,end}
 	{
 		cat "$root/boot.cpio"
 		(cd "$dir" && find init lab | cpio -o -H newc -R 0:0 --quiet)
@@ -199,6 +199,7 @@ machine_up() {
 	exec {lock}>"$state/lock"
 	flock -w 600 "$lock" || die "another lab command holds $state/lock"
 	if ! machine_is_up; then
+		"$tests/install-packages" lab-host
 		root_ensure
 		[[ $variant != icount ]] || { tries=2; seconds=120; }
 		for ((try = 1; try <= tries; try++)); do
