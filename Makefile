@@ -124,6 +124,8 @@ $(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
 check-unit: $(unit)
 	$(Q)tests/run-unit $(unit)
 
+include tests/fuzz/fuzz.mk
+
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
