@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "vmm/arch/x86/layout.h"
+#include "vmm/arch/x86/x86.h"
+#include "vmm/vm_config.h"
+#include "vmm/vm_internal.h"
+
+DEFINE_CLEANUP(vm, struct vm, vm_free)
+
+/* What every file server, transport and the event loop rely on. */
+static int check_kvm(int kvm_fd, struct err *err)
+{
+	static const struct {
+		int cap;
+		const char *name;
+	} needed[] = {
+		{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+		{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+		{ KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH" },
+		{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD" },
+		{ KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },
+		{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
+		{ KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM" },
+	};
+	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+
+	if (version < 0)
+		return err_set(err, errno, "KVM_GET_API_VERSION");
+	if (version != KVM_API_VERSION)
+		return err_msg(err, ENOTSUP, "KVM has API version %d, not %d", version,
+			       KVM_API_VERSION);
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+			return err_msg(err, ENOTSUP, "this host's KVM lacks %s",
+				       needed[i].name);
+	}
+	return 0;
+}
+
+static int create_vm(struct vm *vm, struct err *err)
+{
+	/* The ioctl is interrupted when a signal arrives; it may be long. */
+	do {
+		vm->fd = ioctl(vm->params.kvm_fd, KVM_CREATE_VM, 0);
+	} while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		return err_set(err, errno, "KVM_CREATE_VM");
+	return 0;
+}
+
+static int make_vcpus(struct vm *vm, struct err *err)
+{
+	auto_free struct kvm_cpuid2 *cpuid = NULL;
+	int size = ioctl(vm->params.kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int ret;
+
+	if (size < (int)sizeof(struct kvm_run))
+		return err_set(err, size < 0 ? errno : EINVAL, "KVM_GET_VCPU_MMAP_SIZE");
+	vm->run_size = (size_t)size;
+	ret = x86_cpuid_get(vm->params.kvm_fd, &cpuid, err);
+	for (unsigned int i = 0; ret == 0 && i < vm->params.vcpus; i++) {
+		ret = vcpu_new(vm, i, err);
+		if (ret == 0)
+			ret = x86_vcpu_init(vm->vcpus[i].fd, cpuid, i, vm->params.vcpus, err);
+		if (ret < 0)
+			return err_wrap(err, ret, "vCPU %u", i);
+	}
+	return ret;
+}
+
+/*
+ * vm_coalesce_pio() - KVM keeps guest writes of @size bytes to @port in a ring
+ * instead of leaving the guest for each; they are delivered before anything the
+ * same vCPU does later.  Where KVM cannot, each write exits, as others do.
+ */
+static void vm_coalesce_pio(struct vm *vm, uint16_t port, uint32_t size)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = port, .size = size, .pio = 1 };
+	int page = ioctl(vm->params.kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
+
+	if (page <= 0 ||
+	    ioctl(vm->params.kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_PIO) <= 0 ||
+	    vm->run_size < ((size_t)page + 1) * LAYOUT_PAGE)
+		return;
+	if (ioctl(vm->fd, KVM_REGISTER_COALESCED_MMIO, &zone) == 0)
+		vm->coalesced = (void *)((char *)vm->vcpus[0].run +
+					 (size_t)page * (size_t)LAYOUT_PAGE);
+}
+
+static int init_machine(struct vm *vm, struct err *err)
+{
+	int ret = create_vm(vm, err);
+
+	if (ret == 0)
+		ret = x86_vm_init(vm->fd, err);
+	if (ret == 0)
+		ret = vm_memory_new(vm, err);
+	if (ret == 0)
+		ret = vm_irq_init(vm, err);
+	if (ret == 0)
+		ret = make_vcpus(vm, err);
+	if (ret == 0)
+		ret = vm_add_pio(vm, LAYOUT_PORT_UART, LAYOUT_PORT_UART_SIZE, &uart_ops,
+				 &vm->uart, err);
+	if (ret == 0)
+		ret = vm_power_init(vm, err);
+	if (ret == 0) {
+		/* Half of all exits while the guest looks at its PCI functions. */
+		vm_coalesce_pio(vm, LAYOUT_PORT_PCI_ADDRESS, 4);
+		vm_coalesce_pio(vm, LAYOUT_PORT_UART, 1);
+	}
+	return ret;
+}
+
+static int check_params(const struct vm_params *p, struct err *err)
+{
+	if (p->vcpus < 1 || p->vcpus > VM_MAX_VCPUS)
+		return err_msg(err, EINVAL, "%u vCPUs: 1 to %u are possible", p->vcpus,
+			       VM_MAX_VCPUS);
+	if (p->memory < 16 * LAYOUT_1MIB || p->memory % (2 * LAYOUT_1MIB))
+		return err_msg(err, EINVAL,
+			       "%llu bytes of guest memory: it must be a multiple of 2 MiB and "
+			       "at least 16 MiB",
+			       (unsigned long long)p->memory);
+	return 0;
+}
+
+int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err)
+{
+	auto_call(cleanup_vm_) struct vm *vm = NULL;
+	int ret;
+
+	ret = check_params(params, err);
+	if (ret == 0)
+		ret = check_kvm(params->kvm_fd, err);
+	if (ret == 0)
+		ret = x86_check(params->kvm_fd, params->memory, err);
+	if (ret < 0)
+		return ret;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return err_set(err, ENOMEM, "the VM");
+	vm->params = *params;
+	vm->fd = -1;
+	address_space_init(&vm->mmio, "MMIO");
+	address_space_init(&vm->pio, "port");
+	uart_init(&vm->uart);
+	(void)pthread_mutex_init(&vm->irq_lock, NULL); /* cannot fail on Linux */
+	(void)pthread_mutex_init(&vm->coalesced_lock, NULL);
+	atomic_flag_clear(&vm->stop_told);
+	vm->vcpus = calloc(params->vcpus, sizeof(*vm->vcpus));
+	if (!vm->vcpus)
+		return err_set(err, ENOMEM, "the VM");
+	ret = init_machine(vm, err);
+	if (ret < 0)
+		return ret;
+	*ret_vm = take_ptr(&vm);
+	return 0;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	vm_stop(vm);
+	for (unsigned int i = 0; i < vm->n_vcpus; i++)
+		vcpu_release(&vm->vcpus[i]);
+	free(vm->vcpus);
+	close_fd(vm->fd);
+	vm_irq_release(vm);
+	vm_memory_free(vm);
+	(void)pthread_mutex_destroy(&vm->coalesced_lock); /* nobody is left to hold them */
+	(void)pthread_mutex_destroy(&vm->irq_lock);
+	uart_release(&vm->uart);
+	address_space_release(&vm->pio);
+	address_space_release(&vm->mmio);
+	free(vm);
+}
+
+int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *err)
+{
+	gpa_t entry;
+	int ret = x86_load(&vm->memory, vm->n_ram, vm->params.vcpus, boot, &entry, err);
+
+	if (ret == 0)
+		ret = x86_boot_vcpu(vm->vcpus[0].fd, entry, err);
+	if (ret == 0)
+		vm->loaded = true;
+	return ret;
+}
+
+int vm_add_mmio(struct vm *vm, gpa_t gpa, uint64_t size, const struct vm_range_ops *ops,
+		void *opaque, struct err *err)
+{
+	return address_space_add(&vm->mmio, gpa, size, ops, opaque, err);
+}
+
+int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size, const struct vm_range_ops *ops,
+	       void *opaque, struct err *err)
+{
+	return address_space_add(&vm->pio, port, size, ops, opaque, err);
+}
+
+void vm_remove_mmio(struct vm *vm, gpa_t gpa)
+{
+	address_space_remove(&vm->mmio, gpa);
+}
+
+void vm_tell_stop(struct vm *vm, enum vm_stop_reason reason, const struct err *err)
+{
+	if (!atomic_flag_test_and_set(&vm->stop_told))
+		vm->params.on_stop(vm->params.opaque, reason, err);
+}
+
+size_t vm_console_tail(struct vm *vm, char *dst, size_t max)
+{
+	vm_drain_coalesced(vm);
+	return uart_tail(&vm->uart, dst, max);
+}
+
+int64_t vm_first_run_ns(const struct vm *vm)
+{
+	return atomic_load(&vm->first_run_ns);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the machine share: vm.c (making and freeing), vm_memory.c,
+ * vm_irq.c, vm_vcpu.c (the threads).  Nobody else includes it.
+ */
+#ifndef HULL_VMM_VM_INTERNAL_H
+#define HULL_VMM_VM_INTERNAL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/address_space.h"
+#include "vmm/uart.h"
+#include "vmm/vm.h"
+
+struct err;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int index;
+	int fd; /* -1 until made */
+	struct kvm_run *run; /* mapped, vm->run_size bytes; NULL until made */
+	int stats_fd; /* KVM's binary statistics; -1: none */
+	off_t exits_offset; /* of the counter "exits" in them */
+	pthread_t thread; /* valid while started */
+	bool started;
+	_Atomic uint64_t exits; /* returns of KVM_RUN; written by the thread only */
+};
+
+struct vm {
+	struct vm_params params;
+	int fd; /* -1 until made */
+	size_t run_size; /* (bytes) of each vCPU's shared mapping */
+
+	struct guest_memory memory;
+	unsigned int n_ram; /* the first of memory.regions are RAM */
+	void *ram; /* mapped, ram_size bytes; NULL until made */
+	size_t ram_size;
+
+	struct address_space mmio, pio;
+	struct uart uart;
+
+	/* Writes that KVM collected for us (vm_coalesce_pio()); NULL: it cannot. */
+	struct kvm_coalesced_mmio_ring *coalesced;
+	pthread_mutex_t coalesced_lock; /* who takes entries out */
+
+	pthread_mutex_t irq_lock; /* routes, n_gsis */
+	struct kvm_irq_routing *routes; /* room for LAYOUT_GSI_MSI_COUNT; owned */
+	unsigned int n_gsis; /* given out */
+
+	unsigned int n_vcpus; /* made so far */
+	struct vcpu *vcpus; /* owned, params.vcpus of them */
+	bool loaded;
+	atomic_bool stopping; /* set before the vCPUs are kicked */
+	atomic_flag stop_told; /* on_stop was called */
+	_Atomic int64_t first_run_ns;
+};
+
+/* vm_memory.c */
+int vm_memory_new(struct vm *vm, struct err *err);
+void vm_memory_free(struct vm *vm);
+
+/* vm_irq.c */
+int vm_irq_init(struct vm *vm, struct err *err);
+void vm_irq_release(struct vm *vm);
+
+/* vm_vcpu.c */
+int vcpu_new(struct vm *vm, unsigned int index, struct err *err);
+void vcpu_release(struct vcpu *vcpu);
+
+/* vm_power.c: the ports by which the guest switches itself off. */
+int vm_power_init(struct vm *vm, struct err *err);
+
+/* vm_tell_stop() - the guest ended by itself; the first caller tells the owner. */
+void vm_tell_stop(struct vm *vm, enum vm_stop_reason reason, const struct err *err);
+
+/* vm_drain_coalesced() - deliver writes that KVM has collected. Any thread. */
+void vm_drain_coalesced(struct vm *vm);
+
+#endif
