@@ -326,14 +326,28 @@ static int parse_object(struct arena *a, const struct oci_type *type,
 	return r;
 }
 
-/* tidy() - what different callers write for the same thing. */
-static void tidy(struct oci_spec *spec)
+/* tidy() - one form for what callers write in several. */
+static int tidy(struct oci_spec *spec, struct err *err)
 {
-	struct oci_linux *l = spec->linux_;
-
+	if (!spec->linux_)
+		spec->linux_ = oci_alloc(spec, sizeof(*spec->linux_));
+	if (!spec->linux_)
+		return no_memory(err);
 	/* "seccomp": {} switches it off, as in runc. */
-	if (l && l->seccomp && !l->seccomp->default_action && !l->seccomp->syscalls.n)
-		l->seccomp = NULL;
+	if (spec->linux_->seccomp && !spec->linux_->seccomp->default_action &&
+	    !spec->linux_->seccomp->syscalls.n)
+		spec->linux_->seccomp = NULL;
+	for (size_t i = 0; i < spec->mounts.n; i++) {
+		struct oci_mount *m = &spec->mounts.v[i];
+
+		if (m->destination[0] == '/')
+			continue;
+		m->relative = true;
+		m->destination = arena_printf(&spec->arena, "/%s", m->destination);
+		if (!m->destination)
+			return no_memory(err);
+	}
+	return 0;
 }
 
 /* parse() - @whole: config.json; otherwise a process alone. */
@@ -355,6 +369,8 @@ static int parse(const char *file, const char *text, size_t len, bool whole,
 		if (root->type == JSON_NULL)
 			return err_msg(err, EINVAL, "%s: config cannot be null", file);
 		r = parse_object(&spec->arena, &oci_type_spec, root, spec, err);
+		if (r == 0)
+			r = tidy(spec, err);
 	} else {
 		void *process = NULL;
 
@@ -364,7 +380,6 @@ static int parse(const char *file, const char *text, size_t len, bool whole,
 	}
 	if (r < 0)
 		return err_wrap(err, r, "%s", file);
-	tidy(spec);
 	*ret = take_ptr(&spec);
 	return 0;
 }

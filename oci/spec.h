@@ -214,7 +214,8 @@ struct oci_id_mappings {
 };
 
 struct oci_mount {
-	char *destination;
+	char *destination; /* absolute: the parser puts a missing '/' before it */
+	bool relative; /* it was missing (deprecated: oci_warnings() tells) */
 	char *type; /* NULL: a bind mount, if the options say so */
 	char *source;
 	struct oci_strings options; /* oci/mount.h reads them */
@@ -627,7 +628,8 @@ struct oci_spec {
 	} mounts;
 	struct oci_hooks *hooks;
 	struct oci_map annotations;
-	struct oci_linux *linux_; /* `linux` is a macro of the compiler */
+	struct oci_linux *linux_; /* never NULL in what oci_spec_parse() returns
+				     (`linux` is a macro of the compiler) */
 	struct oci_vm *vm;
 };
 

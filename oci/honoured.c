@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/honoured.h"
+
+#include <errno.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "oci/mount.h"
+#include "oci/schema.h"
+#include "oci/spec.h"
+
+#define AGENT OCI_BY_AGENT
+#define HOST OCI_BY_HOST
+#define ACCEPTED OCI_ACCEPTED
+#define REFUSED OCI_REFUSED
+
+/*
+ * A line speaks for everything below its path that has no line of its own.
+ * To make a field work: do the work, then change its line here, then give
+ * config.json.example the field (a test asks for it).
+ */
+static const struct oci_honoured lines[] = {
+	{ "ociVersion", HOST, "1.0.0 to 1.3.0, as are pre-releases of these" },
+
+	{ "process.terminal", AGENT | HOST, "the pty is the guest's" },
+	{ "process.consoleSize", AGENT | HOST, NULL },
+	{ "process.user", AGENT, NULL },
+	{ "process.args", AGENT, NULL },
+	{ "process.env", AGENT, NULL },
+	{ "process.cwd", AGENT, NULL },
+	{ "process.capabilities", AGENT, "unknown ones: a warning, as runc" },
+	{ "process.rlimits", AGENT, "never on hull-vmm" },
+	{ "process.noNewPrivileges", AGENT, NULL },
+	{ "process.apparmorProfile", ACCEPTED,
+	  "a warning; docker names one wherever the host has AppArmor. It confines a "
+	  "process of the host: here that is hull-vmm, which has a jail of its own" },
+	{ "process.oomScoreAdj", AGENT, NULL },
+	{ "process.scheduler", REFUSED, NULL },
+	{ "process.selinuxLabel", REFUSED, NULL },
+	{ "process.ioPriority", REFUSED, NULL },
+	{ "process.execCPUAffinity", REFUSED, NULL },
+
+	{ "root.path", HOST, "exported to the guest by virtio-fs" },
+	{ "root.readonly", AGENT | HOST, NULL },
+	{ "hostname", AGENT, NULL },
+	{ "domainname", AGENT, NULL },
+
+	{ "mounts.destination", AGENT, NULL },
+	{ "mounts.type", AGENT, NULL },
+	{ "mounts.source", AGENT | HOST, "a bind mount's is exported by virtio-fs" },
+	{ "mounts.options", AGENT | HOST, "but idmap and ridmap" },
+	{ "mounts.uidMappings", REFUSED, NULL },
+	{ "mounts.gidMappings", REFUSED, NULL },
+
+	{ "hooks.prestart", HOST, NULL },
+	{ "hooks.createRuntime", HOST, NULL },
+	{ "hooks.createContainer", HOST, NULL },
+	{ "hooks.startContainer", AGENT, NULL },
+	{ "hooks.poststart", HOST, NULL },
+	{ "hooks.poststop", HOST, NULL },
+
+	{ "annotations", HOST, "in `state`; org.hull.* are options of the machine" },
+
+	{ "linux.uidMappings", REFUSED, NULL },
+	{ "linux.gidMappings", REFUSED, NULL },
+	{ "linux.sysctl", AGENT, NULL },
+	{ "linux.resources.devices", AGENT, NULL },
+	{ "linux.resources.memory.limit", AGENT | HOST, "and the size of the machine" },
+	{ "linux.resources.memory.reservation", AGENT, NULL },
+	{ "linux.resources.memory.swap", AGENT, NULL },
+	{ "linux.resources.memory.kernel", ACCEPTED,
+	  "a warning, as runc: Linux has no such limit any more" },
+	{ "linux.resources.memory.kernelTCP", ACCEPTED, "a warning, as runc" },
+	{ "linux.resources.memory.swappiness", ACCEPTED,
+	  "cgroup v2 has none, and runc ignores it there" },
+	{ "linux.resources.memory.disableOOMKiller", REFUSED,
+	  "false is what callers send; cgroup v2 cannot do true" },
+	{ "linux.resources.memory.useHierarchy", ACCEPTED, "cgroup v2 always does" },
+	{ "linux.resources.memory.checkBeforeUpdate", ACCEPTED,
+	  "means something to `update` only" },
+	{ "linux.resources.cpu.shares", AGENT, NULL },
+	{ "linux.resources.cpu.quota", AGENT | HOST, "and the number of vCPUs" },
+	{ "linux.resources.cpu.burst", AGENT, NULL },
+	{ "linux.resources.cpu.period", AGENT | HOST, NULL },
+	{ "linux.resources.cpu.realtimeRuntime", REFUSED, "cgroup v2 has none" },
+	{ "linux.resources.cpu.realtimePeriod", REFUSED, "cgroup v2 has none" },
+	{ "linux.resources.cpu.cpus", HOST,
+	  "the host's CPUs: as many vCPUs, and none of them is on another one" },
+	{ "linux.resources.cpu.mems", HOST, "the host's memory nodes" },
+	{ "linux.resources.cpu.idle", AGENT, NULL },
+	{ "linux.resources.pids", AGENT, NULL },
+	{ "linux.resources.blockIO", REFUSED, NULL },
+	{ "linux.resources.hugepageLimits", AGENT, NULL },
+	{ "linux.resources.network", REFUSED, NULL },
+	{ "linux.resources.rdma", REFUSED, NULL },
+	{ "linux.resources.unified", AGENT, NULL },
+	{ "linux.cgroupsPath", HOST, "where hull's own processes go" },
+	{ "linux.namespaces", AGENT | HOST, "but user and time" },
+	{ "linux.devices", AGENT, "nodes of the guest's devices" },
+	{ "linux.netDevices", REFUSED, NULL },
+	{ "linux.seccomp.defaultAction", AGENT, NULL },
+	{ "linux.seccomp.defaultErrnoRet", AGENT, NULL },
+	{ "linux.seccomp.architectures", AGENT, NULL },
+	{ "linux.seccomp.flags", AGENT, NULL },
+	{ "linux.seccomp.listenerPath", REFUSED,
+	  "for good: its descriptor cannot cross into the guest" },
+	{ "linux.seccomp.listenerMetadata", ACCEPTED, "for the listener only" },
+	{ "linux.seccomp.syscalls", AGENT, NULL },
+	{ "linux.rootfsPropagation", AGENT, NULL },
+	{ "linux.maskedPaths", AGENT, NULL },
+	{ "linux.readonlyPaths", AGENT, NULL },
+	{ "linux.mountLabel", REFUSED, NULL },
+	{ "linux.intelRdt", REFUSED, NULL },
+	{ "linux.memoryPolicy", REFUSED, NULL },
+	{ "linux.personality", REFUSED, NULL },
+	{ "linux.timeOffsets", REFUSED, NULL },
+
+	{ "vm.hypervisor.path", REFUSED, "hull starts its own hull-vmm" },
+	{ "vm.hypervisor.parameters", HOST, "options of the machine: oci/options.h" },
+	{ "vm.kernel", HOST, NULL },
+	{ "vm.image", REFUSED, NULL },
+	{ "vm.hwConfig.deviceTree", REFUSED, "x86 machines have none" },
+	{ "vm.hwConfig.vcpus", HOST, NULL },
+	{ "vm.hwConfig.memory", HOST, NULL },
+	{ "vm.hwConfig.dtdevs", REFUSED, "x86 machines have none" },
+	{ "vm.hwConfig.iomems", REFUSED, NULL },
+	{ "vm.hwConfig.irqs", REFUSED, NULL },
+};
+
+const struct oci_honoured *oci_honoured(size_t index)
+{
+	return index < ARRAY_SIZE(lines) ? &lines[index] : NULL;
+}
+
+static const struct oci_honoured *find(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		if (strcmp(lines[i].path, path) == 0)
+			return &lines[i];
+	return NULL;
+}
+
+/* holds() - the member says something: is not absent, 0, false or empty. */
+static bool holds(const struct oci_field *field, const void *obj)
+{
+	const void *from = oci_member(field, obj);
+	const void *inner = from;
+
+	switch (field->kind) {
+	case OCI_OPT_BOOL:
+		return ((const struct oci_opt_bool *)from)->value;
+	case OCI_OPT_I32:
+		return ((const struct oci_opt_i32 *)from)->value != 0;
+	case OCI_OPT_I64:
+		return ((const struct oci_opt_i64 *)from)->value != 0;
+	case OCI_OPT_U16:
+		return ((const struct oci_opt_u16 *)from)->value != 0;
+	case OCI_OPT_U32:
+		return ((const struct oci_opt_u32 *)from)->value != 0;
+	case OCI_OPT_U64:
+		return ((const struct oci_opt_u64 *)from)->value != 0;
+	case OCI_POINTER:
+		inner = *(void *const *)from;
+		if (!inner)
+			return false;
+		__attribute__((fallthrough));
+	case OCI_OBJECT:
+		for (size_t i = 0; i < field->type->n; i++)
+			if (holds(&field->type->fields[i], inner))
+				return true;
+		return false;
+	case OCI_BOOL:
+	case OCI_I32:
+	case OCI_I64:
+	case OCI_U32:
+	case OCI_U64:
+	case OCI_CHAR:
+	case OCI_ENUM:
+	case OCI_STR:
+	case OCI_STRS:
+	case OCI_U32S:
+	case OCI_ENUMS:
+	case OCI_MAP:
+	case OCI_LIST:
+	case OCI_DICT:
+	case OCI_KINDS:
+	default:
+		return oci_field_is_set(field, obj);
+	}
+}
+
+static int refuse(struct err *err, const char *what)
+{
+	return err_msg(err, ENOTSUP, "config.json: %s is not supported", what);
+}
+
+static int check_object(const struct oci_type *type, const void *obj,
+			struct buf *path, struct err *err);
+
+/* check_inner() - what the member holds, if it has members itself. */
+static int check_inner(const struct oci_field *field, const void *obj,
+		       struct buf *path, struct err *err)
+{
+	const void *from = oci_member(field, obj);
+	const struct oci_list *list = from;
+	int ret = 0;
+
+	if (field->kind == OCI_POINTER)
+		return check_object(field->type, *(void *const *)from, path, err);
+	if (field->kind == OCI_OBJECT)
+		return check_object(field->type, from, path, err);
+	if (field->kind != OCI_LIST && field->kind != OCI_DICT)
+		return 0;
+	for (size_t i = 0; i < list->n && ret == 0; i++)
+		ret = check_object(field->type,
+				   (const char *)list->v + field->type->size * i, path,
+				   err);
+	return ret;
+}
+
+/* check_object() - @path: of the object; the same again when it returns. */
+static int check_object(const struct oci_type *type, const void *obj,
+			struct buf *path, struct err *err)
+{
+	size_t len = path->len;
+	int ret = 0;
+
+	for (size_t i = 0; i < type->n && ret == 0; i++) {
+		const struct oci_field *field = &type->fields[i];
+		const struct oci_honoured *line;
+
+		if (!holds(field, obj) || field->flags & OCI_ALIAS)
+			continue;
+		ret = buf_printf(path, "%s%s", len ? "." : "", field->name);
+		if (ret < 0)
+			return err_set(err, -ret, "check config.json");
+		line = find(path->data);
+		if (line && line->by & OCI_REFUSED)
+			ret = refuse(err, path->data);
+		else
+			ret = check_inner(field, obj, path, err);
+		path->len = len;
+		path->data[len] = 0;
+	}
+	return ret;
+}
+
+/* check_values() - fields that are honoured, but not for every value. */
+static int check_values(const struct oci_spec *spec, struct err *err)
+{
+	auto_arena struct arena arena = ARENA_INIT;
+	const struct oci_linux *l = spec->linux_;
+	struct oci_mount_options opt;
+	int ret;
+
+	for (size_t i = 0; i < spec->mounts.n; i++) {
+		ret = oci_mount_options(&spec->mounts.v[i], &arena, &opt, err);
+		if (ret < 0)
+			return ret;
+		if (opt.idmap)
+			return err_msg(err, ENOTSUP,
+				       "config.json: mounts[%zu].options: idmap is not "
+				       "supported",
+				       i);
+	}
+	for (size_t i = 0; l && i < l->namespaces.n; i++) {
+		enum oci_ns_type type = l->namespaces.v[i].type;
+
+		if (type == OCI_NS_USER || type == OCI_NS_TIME)
+			return err_msg(err, ENOTSUP,
+				       "config.json: linux.namespaces[%zu].type: \"%s\" is "
+				       "not supported",
+				       i, oci_ns_name(type));
+	}
+	for (size_t i = 0; l && l->seccomp && i < l->seccomp->syscalls.n; i++)
+		if (l->seccomp->syscalls.v[i].action == OCI_ACT_NOTIFY)
+			return err_msg(err, ENOTSUP,
+				       "config.json: linux.seccomp.syscalls[%zu].action: "
+				       "SCMP_ACT_NOTIFY is not supported",
+				       i);
+	for (size_t i = 0; l && l->seccomp && i < l->seccomp->flags.n; i++)
+		if (l->seccomp->flags.v[i] == OCI_SECCOMP_FLAG_WAIT_KILLABLE_RECV)
+			return err_msg(err, ENOTSUP,
+				       "config.json: linux.seccomp.flags[%zu]: "
+				       "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is not "
+				       "supported",
+				       i);
+	return 0;
+}
+
+int oci_check_honoured(const struct oci_spec *spec, struct err *err)
+{
+	auto_buf struct buf path = BUF_INIT;
+	int ret = check_object(&oci_type_spec, spec, &path, err);
+
+	return ret < 0 ? ret : check_values(spec, err);
+}
+
+int oci_check_honoured_process(const struct oci_process *process, struct err *err)
+{
+	auto_buf struct buf path = BUF_INIT;
+
+	if (buf_puts(&path, "process") < 0)
+		return err_set(err, ENOMEM, "check the process");
+	return check_object(&oci_type_process, process, &path, err);
+}

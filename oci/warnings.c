@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/buf.h"
+#include "oci/spec.h"
+#include "oci/validate.h"
+
+/* warn_capabilities() - the unknown ones of one set. */
+static void warn_capabilities(const char *set, const struct oci_strings *names,
+			      struct buf *lines)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (oci_capability(names->v[i]) < 0)
+			(void)buf_printf(lines,
+					 "process.capabilities.%s: ignoring unknown or "
+					 "unavailable capabilities: [%s]\n",
+					 set, names->v[i]);
+}
+
+static void warn_process(const struct oci_process *p, struct buf *lines)
+{
+	const struct oci_capabilities *c = p->capabilities;
+
+	if (c) {
+		warn_capabilities("bounding", &c->bounding, lines);
+		warn_capabilities("effective", &c->effective, lines);
+		warn_capabilities("inheritable", &c->inheritable, lines);
+		warn_capabilities("permitted", &c->permitted, lines);
+		warn_capabilities("ambient", &c->ambient, lines);
+	}
+	if (p->apparmor_profile)
+		(void)buf_printf(lines,
+				 "process.apparmorProfile: \"%s\" is not applied: the "
+				 "container's processes are confined by their VM\n",
+				 p->apparmor_profile);
+}
+
+static void warn_memory(const struct oci_memory *m, struct buf *lines)
+{
+	if (m->kernel.set || m->kernel_tcp.set)
+		(void)buf_puts(lines, "linux.resources.memory: Kernel memory settings are "
+				      "ignored and will be removed\n");
+}
+
+int oci_warnings(const struct oci_spec *spec, struct buf *lines)
+{
+	const struct oci_linux *l = spec->linux_;
+
+	if (spec->process)
+		warn_process(spec->process, lines);
+	for (size_t i = 0; i < spec->mounts.n; i++)
+		if (spec->mounts.v[i].relative)
+			(void)buf_printf(lines,
+					 "mounts[%zu]: mount destination %s is not "
+					 "absolute. Support for non-absolute mount "
+					 "destinations will be removed in a future "
+					 "release.\n",
+					 i, spec->mounts.v[i].destination + 1);
+	if (l && l->resources && l->resources->memory)
+		warn_memory(l->resources->memory, lines);
+	return buf_ok(lines);
+}
