@@ -18,7 +18,8 @@
 #undef vsprintf
 
 #pragma GCC poison strcpy strncpy strcat strncat sprintf vsprintf gets
-#pragma GCC poison strtok asctime ctime gmtime localtime
+/* ctime is also a member of struct fuse_attr (linux/fuse.h) and cannot be here. */
+#pragma GCC poison strtok asctime gmtime localtime
 #pragma GCC poison atoi atol atoll tmpnam mktemp
 
 #endif
