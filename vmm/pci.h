@@ -7,7 +7,10 @@
  * with pci_add(), also while the guest runs (it then rescans the bus).  The bus
  * handles reads, writable bits, BAR sizing and moving, and calls the function
  * for writes that it cares about.  Addresses of BARs are given by us before
- * boot; the guest may move them.
+ * boot; the guest may move them, within the windows of layout.h.
+ *
+ * One lock for the bus is held during each access and every callback, which so
+ * must not call the bus.  The bus is freed after the vCPUs were stopped.
  */
 #ifndef HULL_VMM_PCI_H
 #define HULL_VMM_PCI_H
@@ -28,7 +31,9 @@ struct pci_bar {
 	uint64_t size; /* (bytes) power of 2, 0: none */
 	bool is_64bit;
 	bool prefetchable;
-	const struct vm_range_ops *ops; /* NULL: plain memory (a DAX window) */
+	/* NULL: plain memory (a DAX window), whose memory slot is made once: it stays
+	 * where pci_add() has put it, the guest may ask for its size only. */
+	const struct vm_range_ops *ops;
 	void *opaque;
 	gpa_t gpa; /* where it is now; 0 while not decoded */
 	/* Called when the guest moves or (un)maps the BAR, after gpa changed; may be NULL. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What KVM must have and what a VM and its vCPUs begin with. */
+#include <assert.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdbool.h>
@@ -135,14 +136,15 @@ static int set_msrs(int vcpu_fd, struct err *err)
 		{ MSR_MTRR_DEF_TYPE, MTRR_ENABLE | MTRR_WRITE_BACK, "MTRRdefType" },
 		{ MSR_MISC_ENABLE, MISC_ENABLE_FAST_STRING, "IA32_MISC_ENABLE" },
 	};
-	struct {
+	union {
 		struct kvm_msrs head;
-		struct kvm_msr_entry entries[ARRAY_SIZE(wanted)];
+		char room[sizeof(struct kvm_msrs) + sizeof(wanted)];
 	} msrs = { .head.nmsrs = ARRAY_SIZE(wanted) };
 	int n;
 
+	static_assert(sizeof(wanted[0]) >= sizeof(struct kvm_msr_entry), "room");
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-		msrs.entries[i] = (struct kvm_msr_entry){
+		msrs.head.entries[i] = (struct kvm_msr_entry){
 			.index = wanted[i].msr,
 			.data = wanted[i].value,
 		};
