@@ -39,6 +39,8 @@ STATIC	:= -static-pie
 YAJL	:= -lyajl_s
 SECCOMP	:= -lseccomp
 CAP	:= -lcap
+# What bzImages are packed with.
+UNPACK	:= -llz4 -llzma -lz -lzstd
 
 # ---- sources: an archive per folder, mains apart ----------------------------
 
@@ -82,7 +84,7 @@ $(O)/bin/hull: $(O)/runtime/main.o $(run_ars)
 $(O)/bin/hull-vmm: $(O)/vmm/main.o $(vmm_ars)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(vmm_ars) -Wl,--end-group $(SECCOMP) $(CAP)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(vmm_ars) -Wl,--end-group $(SECCOMP) $(CAP) $(UNPACK)
 
 $(O)/bin/hull-agent: $(O)/rootfs/agent/main.o $(agt_ars)
 	$(call say,LD)
@@ -119,7 +121,7 @@ unit_ars = $(if $(filter lib_%,$(1)),$(call ars,lib),$(if $(filter oci_%,$(1)),$
 .SECONDEXPANSION:
 $(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK)
 
 check-unit: $(unit)
 	$(Q)tests/run-unit $(unit)
