@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -74,22 +75,49 @@ static int open_console(struct session *se, const char *path, const struct oci_p
 	return 0;
 }
 
+/*
+ * open_anew() - a description of our own for a pipe or terminal, so that hull-vmm
+ * can use it without waiting and without changing the caller's; it cannot do
+ * this itself, because it sees no /proc.  Anything else goes as it is (-1).
+ */
+static int open_anew(int fd)
+{
+	char path[32];
+	struct stat st;
+	int mode;
+
+	if (fstat(fd, &st) < 0 || !(S_ISFIFO(st.st_mode) || isatty(fd)))
+		return -1;
+	mode = fcntl(fd, F_GETFL);
+	if (mode < 0)
+		return -1;
+	(void)!snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, (mode & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 static int send_request(struct session *se, const struct oci_process *process,
 			struct err *err)
 {
 	auto_buf struct buf json = BUF_INIT;
-	int fds[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
-	unsigned int n_fds = 3;
+	int ours[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	unsigned int n = se->terminal ? 1 : 3;
+	int anew[3];
+	int send[3];
 	int ret = oci_process_write(process, &json, err);
 
 	if (ret < 0)
 		return ret;
-	if (se->terminal) {
-		fds[0] = se->slave >= 0 ? se->slave : STDIN_FILENO;
-		n_fds = 1;
+	if (se->slave >= 0)
+		ours[0] = se->slave;
+	for (unsigned int i = 0; i < n; i++) {
+		anew[i] = open_anew(ours[i]);
+		send[i] = anew[i] >= 0 ? anew[i] : ours[i];
 	}
-	return control_send(se->s.fd, CONTROL_EXEC, se->terminal ? CONTROL_EXEC_TTY : 0, 0,
-			    json.data, json.len, fds, n_fds, err);
+	ret = control_send(se->s.fd, CONTROL_EXEC, se->terminal ? CONTROL_EXEC_TTY : 0, 0,
+			   json.data, json.len, send, n, err);
+	for (unsigned int i = 0; i < n; i++)
+		close_fd(anew[i]);
+	return ret;
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "runtime/hooks.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/install.h"
+#include "runtime/kernel_release.h"
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
 #include "runtime/pid_file.h"
@@ -42,6 +43,7 @@ struct creation {
 	struct oci_spec *spec; /* owned; rewritten for the guest on the way */
 	struct vm_config *config; /* owned, with its descriptors */
 	struct launch_params launch;
+	int vmm_fd; /* the program */
 	int sync; /* our end of the sync socket */
 	int vmm_sync; /* hull-vmm's end */
 	int pidfd;
@@ -95,6 +97,20 @@ void create_abort(struct created *created)
 	*created = (struct created){ .pidfd = -1 };
 }
 
+/* log_warnings() - what is accepted and yet not done as written. */
+static int log_warnings(const struct oci_spec *spec, struct err *err)
+{
+	auto_buf struct buf lines = BUF_INIT;
+	char *rest = NULL;
+
+	if (oci_warnings(spec, &lines) < 0)
+		return err_set(err, ENOMEM, "config.json");
+	for (char *line = strtok_r(lines.data, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		log_warn("%s", line);
+	return 0;
+}
+
 static int load_bundle(struct creation *cr, struct err *err)
 {
 	const char *given = cr->params->bundle ? cr->params->bundle : ".";
@@ -117,6 +133,8 @@ static int load_bundle(struct creation *cr, struct err *err)
 		ret = oci_validate(cr->spec, err);
 	if (ret == 0)
 		ret = oci_check_honoured(cr->spec, err);
+	if (ret == 0)
+		ret = log_warnings(cr->spec, err);
 	if (ret < 0)
 		return ret;
 	c->bundle = arena_strdup(&c->arena, path);
@@ -169,12 +187,18 @@ static int open_machine(struct creation *cr, struct err *err)
 {
 	struct vm_config *c = cr->config;
 	struct hull_options opt = { 0 };
-	char release[128];
+	char release[KERNEL_RELEASE_SIZE];
 	int ret;
 
 	ret = hull_options_load(cr->spec, cr->params->set, cr->params->n_set, &opt, err);
 	if (ret < 0)
 		return ret;
+	cr->vmm_fd = opt.hypervisor ? open(opt.hypervisor, O_RDONLY | O_CLOEXEC) :
+				      install_open(INSTALL_VMM, err);
+	if (cr->vmm_fd < 0)
+		return opt.hypervisor ?
+			       err_set(err, errno, "open hypervisor '%s'", opt.hypervisor) :
+			       cr->vmm_fd;
 	c->vcpus = opt.vcpus;
 	c->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
@@ -196,7 +220,7 @@ static int open_machine(struct creation *cr, struct err *err)
 		return opt.initrd ? err_set(err, errno, "open initrd '%s'", opt.initrd) :
 				    c->initrd_fd;
 	ret = kernel_release(c->kernel_fd, release, sizeof(release), err);
-	if (ret < 0 || opt.initrd || kernel_is_ours(release))
+	if (ret < 0 || opt.initrd)
 		return ret;
 	return guest_modules_build(release, "/lib/modules", &c->modules_fd, err);
 }
@@ -315,13 +339,10 @@ static int prepare(struct creation *cr, struct err *err)
 static int launch(struct creation *cr, struct err *err)
 {
 	struct oci_hooks *hooks = cr->spec->hooks;
-	auto_fd int vmm = install_open(INSTALL_VMM, err);
 	struct oci_hooks kept = { 0 };
 	pid_t pid;
 	int ret;
 
-	if (vmm < 0)
-		return vmm;
 	if (hooks)
 		kept = *hooks;
 	strip_host_parts(cr->spec);
@@ -331,7 +352,7 @@ static int launch(struct creation *cr, struct err *err)
 	if (ret < 0)
 		return ret;
 	cr->config->spec_size = (uint32_t)cr->guest_spec.len;
-	cr->launch.vmm_fd = vmm;
+	cr->launch.vmm_fd = cr->vmm_fd;
 	cr->launch.config = cr->config;
 	cr->launch.spec = cr->guest_spec.data;
 	ret = launch_vmm(&cr->launch, &pid, &cr->pidfd, err);
@@ -490,6 +511,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	struct creation cr = {
 		.params = params,
 		.launch = { .cgroup_fd = -1 },
+		.vmm_fd = -1,
 		.sync = -1,
 		.vmm_sync = -1,
 		.pidfd = -1,
@@ -503,6 +525,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	ret = container_new(params->root, params->id, &cr.container, err);
 	if (ret == 0)
 		ret = create(&cr, err);
+	close_fd(cr.vmm_fd);
 	close_fd(cr.sync);
 	close_fd(cr.vmm_sync);
 	close_fd(cr.launch.cgroup_fd);

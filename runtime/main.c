@@ -9,7 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
-#include "oci/features.h"
+#include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/verbs.h"
 
@@ -151,7 +151,7 @@ int main(int argc, char **argv)
 	} else if (cli.help || (used == argc - 1 && !cli_flag(&cli.global, "version"))) {
 		cli_print_usage(commands, ARRAY_SIZE(commands), global_options);
 	} else if (cli_flag(&cli.global, "version")) {
-		(void)printf("hull version %s\nspec: %s\n", HULL_VERSION, OCI_VERSION);
+		(void)printf("hull version %s\nspec: %s\n", HULL_VERSION, OCI_VERSION_MAX);
 	} else if (init_log(&cli.global, &err) < 0) {
 		status = fail(&err, 1);
 	} else {

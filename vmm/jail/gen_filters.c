@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -33,6 +34,7 @@ struct rule {
 		   .op = SCMP_CMP_MASKED_EQ,                                   \
 		   .datum_a = (uint64_t)(mask),                                \
 		   .datum_b = (uint64_t)(value) } },
+#define HULL_SYSCALL_ARG(name, index, mask, value, why) MASKED(name, index, mask, value)
 #define HULL_IOCTL(request, why) MASKED(ioctl, 1, 0xffffffffu, (request))
 #define HULL_SYSCALL_MMAP(why) MASKED(mmap, 2, PROT_EXEC, 0)
 #define HULL_SYSCALL_MPROTECT(why) MASKED(mprotect, 2, PROT_EXEC, 0)

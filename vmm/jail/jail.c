@@ -75,9 +75,7 @@ int jail_user_begin(int sync_fd, bool no_userns, struct err *err)
 	/* The groups of whoever called are not the container's business. */
 	if (setgroups(0, NULL) < 0)
 		return err_set(err, errno, "setgroups");
-	if (no_userns)
-		return 0;
-	if (unshare(CLONE_NEWUSER) < 0)
+	if (!no_userns && unshare(CLONE_NEWUSER) < 0)
 		return err_set(err, errno, "unshare the user namespace");
 	ret = sock_send(sync_fd, &ask, sizeof(ask), NULL, 0);
 	if (ret < 0)
@@ -150,13 +148,10 @@ static int drop_caps(struct err *err)
 
 int jail_user_end(int sync_fd, bool no_userns, struct err *err)
 {
-	int ret = 0;
+	int ret = wait_for_maps(sync_fd, err);
 
-	if (!no_userns) {
-		ret = wait_for_maps(sync_fd, err);
-		if (ret == 0)
-			ret = become_root(err);
-	}
+	if (ret == 0 && !no_userns)
+		ret = become_root(err);
 	return ret < 0 ? ret : drop_caps(err);
 }
 

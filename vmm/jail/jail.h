@@ -29,8 +29,8 @@ int jail_root(struct err *err);
 
 /*
  * jail_user_begin() - leave the user namespace and ask for maps over @sync_fd.
- * @no_userns: stay where we are (the host has none); the capabilities are
- *	dropped all the same
+ * @no_userns: stay where we are (the host has none); the maps are asked for and
+ *	the capabilities dropped all the same
  */
 int jail_user_begin(int sync_fd, bool no_userns, struct err *err);
 

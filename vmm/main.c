@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hull-vmm - one VM, one container; see docs/design.md for its threads and trust.
+ *
+ *	hull-vmm FD	FD is the memfd of vmm/vm_config.h
+ *
+ * The order in run() is the order of trust: what needs paths comes before the empty
+ * root, what needs capabilities before they are dropped, and no vCPU runs before
+ * the last filter is loaded.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "vmm/agent_proto.h"
+#include "vmm/cmdline.h"
+#include "vmm/config_file.h"
+#include "vmm/container.h"
+#include "vmm/fs/fs.h"
+#include "vmm/jail/jail.h"
+#include "vmm/loop.h"
+#include "vmm/pci.h"
+#include "vmm/timeline.h"
+#include "vmm/virtio/pci.h"
+#include "vmm/virtio/rng.h"
+#include "vmm/virtio/virtio.h"
+#include "vmm/virtio/vsock.h"
+#include "vmm/vm.h"
+#include "vmm/vm_config.h"
+
+struct vmm {
+	const struct vm_config *config;
+	const char *spec;
+	struct loop *loop;
+	struct vm *vm;
+	struct pci_bus *bus;
+	struct virtio_device *fs[VM_FS_DEVICES]; /* NULL: no root of that kind */
+	struct vsock *vsock;
+	struct container *container;
+
+	struct loop_source signals;
+	struct loop_source stopped; /* an eventfd: the guest ended by itself */
+
+	/* The vCPU threads wait here until the main thread's filter is loaded. */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_open;
+	bool open; /* under gate_lock */
+
+	/* Written once by a vCPU thread before it signals `stopped`. */
+	enum vm_stop_reason stop_reason;
+	struct err stop_err;
+};
+
+/* The callbacks get no pointer of their own. */
+static struct vmm vmm = {
+	.gate_lock = PTHREAD_MUTEX_INITIALIZER,
+	.gate_open = PTHREAD_COND_INITIALIZER,
+	.signals = { .fd = -1 },
+	.stopped = { .fd = -1 },
+};
+
+/* ---- on vCPU threads ---------------------------------------------------------- */
+
+static void on_stop(void *opaque, enum vm_stop_reason reason, const struct err *err)
+{
+	struct vmm *v = opaque;
+
+	v->stop_reason = reason;
+	if (err)
+		v->stop_err = *err;
+	(void)eventfd_write(v->stopped.fd, 1); /* cannot fail: nobody else writes */
+}
+
+static int on_vcpu_thread(void *opaque, struct err *err)
+{
+	struct vmm *v = opaque;
+	int ret = jail_thread(JAIL_VCPU, err);
+
+	(void)pthread_mutex_lock(&v->gate_lock);
+	while (!v->open)
+		(void)pthread_cond_wait(&v->gate_open, &v->gate_lock);
+	(void)pthread_mutex_unlock(&v->gate_lock);
+	return ret;
+}
+
+static int on_fs_thread(void *opaque, struct err *err)
+{
+	(void)opaque; /* it needs nothing but its filter */
+	return jail_thread(JAIL_FS, err);
+}
+
+static void open_gate(struct vmm *v)
+{
+	(void)pthread_mutex_lock(&v->gate_lock);
+	v->open = true;
+	(void)pthread_cond_broadcast(&v->gate_open);
+	(void)pthread_mutex_unlock(&v->gate_lock);
+}
+
+/* ---- on the loop ---------------------------------------------------------------- */
+
+static void signal_ready(struct loop_source *src, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	(void)events; /* it is only ever readable */
+	if (read(src->fd, &si, sizeof(si)) == sizeof(si))
+		container_signal(vmm.container, &si);
+}
+
+static void stopped_ready(struct loop_source *src, uint32_t events)
+{
+	eventfd_t n;
+
+	(void)events; /* it is only ever readable */
+	(void)eventfd_read(src->fd, &n);
+	container_guest_stopped(vmm.container, vmm.stop_reason, &vmm.stop_err);
+}
+
+static size_t console_tail(void *opaque, char *dst, size_t max)
+{
+	return vm_console_tail(((struct vmm *)opaque)->vm, dst, max);
+}
+
+/* resident_memory() - (bytes) of guest RAM that the host has given out. */
+static uint64_t resident_memory(const struct guest_memory *mem)
+{
+	const size_t page = 4096;
+	const size_t chunk = 64u << 20;
+	auto_free unsigned char *in_core = malloc(chunk / page);
+	uint64_t pages = 0;
+
+	if (!in_core)
+		return 0;
+	for (unsigned int i = 0; i < mem->n_regions; i++) {
+		const struct guest_region *r = &mem->regions[i];
+
+		for (uint64_t at = 0; at < r->size; at += chunk) {
+			size_t len = r->size - at < chunk ? r->size - at : chunk;
+
+			if (mincore(r->host + at, len, in_core) < 0)
+				return 0;
+			for (size_t k = 0; k < len / page; k++)
+				pages += in_core[k] & 1;
+		}
+	}
+	return pages * page;
+}
+
+static void fill_stats(void *opaque, struct control_stats *stats)
+{
+	struct vmm *v = opaque;
+
+	stats->vm_exits = vm_exits(v->vm);
+	stats->kvm_exits = vm_kvm_exits(v->vm);
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
+		if (v->fs[i])
+			stats->fs_requests += fs_requests(v->fs[i]);
+	stats->guest_memory = resident_memory(vm_memory(v->vm));
+}
+
+/* ---- building the machine ---------------------------------------------------------- */
+
+static int watch(struct vmm *v, struct err *err)
+{
+	sigset_t all;
+	int fd;
+	int ret;
+
+	(void)sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return err_set(err, errno, "block signals");
+	fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_set(err, errno, "signalfd");
+	ret = loop_add(v->loop, &v->signals, fd, EPOLLIN, signal_ready, err);
+	if (ret < 0)
+		return ret;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return err_set(err, errno, "eventfd");
+	return loop_add(v->loop, &v->stopped, fd, EPOLLIN, stopped_ready, err);
+}
+
+/* make_fs() - the device of one kind of roots, if there are any. */
+static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
+{
+	static const char *const tags[] = {
+		[VM_FS_PRIVATE] = "private",
+		[VM_FS_SHARED] = "shared",
+	};
+	const struct vm_config *c = v->config;
+	auto_free struct fs_root_params *roots = calloc(c->n_roots, sizeof(*roots));
+	struct fs_params params = {
+		.mem = vm_memory(v->vm),
+		.tag = tags[device],
+		.shared = device == VM_FS_SHARED,
+		.roots = roots,
+		.on_thread = on_fs_thread,
+	};
+
+	if (!roots)
+		return err_set(err, ENOMEM, "virtio-fs");
+	for (uint32_t i = 0; i < c->n_roots; i++) {
+		if (c->roots[i].device != device)
+			continue;
+		roots[params.n_roots++] = (struct fs_root_params){
+			.fd = c->roots[i].fd,
+			.data_fd = -1,
+			.index = i,
+			.readonly = c->roots[i].readonly,
+		};
+	}
+	return params.n_roots ? fs_new(&params, &v->fs[device], err) : 0;
+}
+
+/* make_outside() - what needs paths, /proc or the caller's descriptors. */
+static int make_outside(struct vmm *v, struct err *err)
+{
+	const struct vm_params vm = {
+		.kvm_fd = v->config->kvm_fd,
+		.memory = v->config->memory,
+		.vcpus = v->config->vcpus,
+		.on_stop = on_stop,
+		.on_vcpu_thread = on_vcpu_thread,
+		.opaque = v,
+	};
+	int ret;
+
+	ret = loop_new(&v->loop, err);
+	if (ret == 0)
+		ret = watch(v, err);
+	if (ret == 0)
+		ret = vm_new(&vm, &v->vm, err);
+	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
+		ret = make_fs(v, (enum vm_fs_device)i, err);
+	if (ret == 0)
+		ret = vsock_new(vm_memory(v->vm), v->loop, AGENT_GUEST_CID, &v->vsock, err);
+	if (ret == 0) {
+		const struct container_params container = {
+			.config = v->config,
+			.spec = v->spec,
+			.loop = v->loop,
+			.vsock = v->vsock,
+			.console_tail = console_tail,
+			.fill_stats = fill_stats,
+			.opaque = v,
+		};
+
+		ret = container_new(&container, &v->container, err);
+	}
+	return ret;
+}
+
+static int plug(struct vmm *v, struct virtio_device *dev, struct err *err)
+{
+	struct virtio_pci *vp;
+
+	return virtio_pci_new(v->bus, v->vm, dev, &vp, err);
+}
+
+/* make_inside() - the bus and the kernel: descriptors are enough. */
+static int make_inside(struct vmm *v, struct err *err)
+{
+	struct virtio_device *rng = NULL;
+	auto_buf struct buf cmdline = BUF_INIT;
+	struct vm_boot boot = {
+		.kernel_fd = v->config->kernel_fd,
+		.initrd_fd = v->config->initrd_fd,
+		.modules_fd = v->config->modules_fd,
+	};
+	int ret;
+
+	ret = pci_bus_new(v->vm, &v->bus, err);
+	if (ret == 0)
+		ret = plug(v, vsock_device(v->vsock), err);
+	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
+		if (v->fs[i])
+			ret = plug(v, v->fs[i], err);
+	if (ret == 0)
+		ret = rng_new(vm_memory(v->vm), v->loop, &rng, err);
+	if (ret == 0)
+		ret = plug(v, rng, err);
+	if (ret == 0)
+		ret = cmdline_build(&cmdline, v->config->cmdline, err);
+	if (ret < 0)
+		return ret;
+	boot.cmdline = cmdline.data;
+	ret = vm_load(v->vm, &boot, err);
+	timeline_mark("kernel loaded");
+	return ret;
+}
+
+static int start_threads(struct vmm *v, struct err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
+		if (v->fs[i])
+			ret = fs_start(v->fs[i], err);
+	if (ret == 0)
+		ret = vm_run(v->vm, err);
+	if (ret == 0)
+		ret = jail_thread(JAIL_LOOP, err);
+	return ret;
+}
+
+static int run(struct vmm *v, struct err *err)
+{
+	const struct vm_config *c = v->config;
+	int ret;
+
+	ret = make_outside(v, err);
+	timeline_mark("VM made");
+	if (ret == 0)
+		ret = jail_root(err);
+	if (ret == 0)
+		ret = jail_user_begin(c->sync_fd, c->no_userns, err);
+	if (ret == 0)
+		ret = make_inside(v, err);
+	if (ret == 0)
+		ret = jail_user_end(c->sync_fd, c->no_userns, err);
+	if (ret == 0)
+		ret = jail_limits(err);
+	if (ret == 0)
+		ret = start_threads(v, err);
+	timeline_mark("jailed");
+	if (ret < 0)
+		return ret;
+	ret = container_begin(v->container, err);
+	if (ret < 0)
+		return ret;
+	open_gate(v);
+	return loop_run(v->loop, err);
+}
+
+/* fail() - tell the creating command why there will be no container. */
+static int fail(const struct vmm *v, const struct err *err)
+{
+	struct vm_sync sync = { .type = VM_SYNC_ERROR, .err = *err };
+
+	/* When even this does not arrive, it sees our end. */
+	if (v->config)
+		(void)sock_send(v->config->sync_fd, &sync, sizeof(sync), NULL, 0);
+	else
+		log_error("hull-vmm: %s", err->msg);
+	return 1;
+}
+
+/* parse_fd() - the only argument. */
+static int parse_fd(int argc, char **argv, struct err *err)
+{
+	char *end;
+	long fd;
+
+	if (argc != 2)
+		return err_msg(err, EINVAL, "hull-vmm is started by hull");
+	fd = strtol(argv[1], &end, 10);
+	if (end == argv[1] || *end || fd < 3 || fd > 65535)
+		return err_msg(err, EINVAL, "hull-vmm: bad argument '%s'", argv[1]);
+	return (int)fd;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int fd = parse_fd(argc, argv, &err);
+	int ret;
+
+	/* One heap for all threads: an arena for each would be paid for in pages. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	if (fd < 0)
+		return fail(&vmm, &err);
+	ret = config_file_read(fd, &vmm.config, &vmm.spec, &err);
+	close_fd(fd);
+	if (ret < 0)
+		return fail(&vmm, &err);
+	log_init(vmm.config->log_fd, (enum log_format)vmm.config->log_format,
+		 (enum log_level)vmm.config->log_level);
+	timeline_start(vmm.config->start_ns);
+	timeline_mark("hull-vmm");
+	ret = run(&vmm, &err);
+	if (ret < 0)
+		return fail(&vmm, &err);
+	/* Threads, memory and descriptors end with the process: nothing waits for them. */
+	_exit(container_exit_status(vmm.container));
+}
