@@ -28,8 +28,9 @@ ifneq ($(WERROR),0)
 WARN	+= -Werror
 endif
 CPPFLAGS += -D_GNU_SOURCE -DHULL_VERSION='"$(VERSION)"' -I. -include lib/banned.h
-OPT	:= -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-CFLAGS	+= -std=gnu17 $(OPT) -fPIE -fno-common -fstack-protector-strong \
+FORTIFY	:= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+OPT	:= -O2 -g
+CFLAGS	+= -std=gnu17 $(OPT) $(FORTIFY) -fPIE -fno-common -fstack-protector-strong \
 	   -fno-strict-aliasing -pthread $(WARN) $(SANFLAGS)
 LDFLAGS	+= -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 # Everything of Debian's that we need exists as a static library: no dynamic
@@ -123,12 +124,64 @@ $(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
 	$(call say,LD)
 	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK)
 
+unit: $(unit)
 check-unit: $(unit)
 	$(Q)tests/run-unit $(unit)
+
+# Every test, here and on a KVM host; it installs what it needs.
+check:
+	$(Q)tests/check
+
+# ASan and UBSan over the unit tests, in a build tree of their own.
+sanitize:
+	$(Q)$(MAKE) O=$(O)/sanitize OPT='-O1 -g' FORTIFY= STATIC=-pie \
+		SANFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' check-unit
+
+# ---- guest kernel ----------------------------------------------------------------
+
+# Cached outside the checkout, keyed by its inputs; this is a copy.
+$(O)/vmlinux: rootfs/kernel/build-kernel $(wildcard rootfs/kernel/config/* rootfs/kernel/patches/*)
+	$(Q)mkdir -p $(@D)
+	$(Q)kernel=$$(rootfs/kernel/build-kernel) && cp "$$kernel" $@.tmp && touch $@.tmp && mv $@.tmp $@
+kernel: $(O)/vmlinux
+
+# ---- the source --------------------------------------------------------------------
+
+c_files	:= $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+sh_files := $(shell git grep -lE '^\#!.*(bash|/sh)' 2>/dev/null)
+
+# Each header compiles alone, with both compilers.
+headers	:= $(filter-out %_syscalls.h vmm/fs/syscalls.h,$(filter %.h,$(c_files)))
+check-headers: $(O)/vmm/jail/filters.h
+	$(Q)for h in $(headers); do \
+		$(CC) $(CPPFLAGS) $(filter-out -MMD,$(CFLAGS)) -Wno-unused-function -Wno-unused-variable -x c -fsyntax-only "$$h" || exit 1; \
+	done
+
+lint: check-headers $(O)/vmm/jail/filters.h
+	$(Q)shellcheck -x $(sh_files)
+	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -j2 \
+		--enable=warning,portability --suppress=memleak --suppress=resourceLeak \
+		--suppress=missingInclude --suppress=uninitvar --suppress=nullPointer \
+		-D_GNU_SOURCE -I. $(filter lib/% oci/% runtime/% vmm/% rootfs/%,$(filter %.c,$(c_files)))
+	$(Q)clang-tidy --quiet $(filter lib/% oci/% runtime/% vmm/% rootfs/%,$(filter %.c,$(c_files))) -- \
+		$(CPPFLAGS) -I$(O)/vmm/jail -std=gnu17 2>/dev/null
+
+format:
+	$(Q)clang-format -i $(c_files)
+
+# ---- installation --------------------------------------------------------------------
+
+install: all $(O)/vmlinux
+	install -D -m 755 $(O)/bin/hull $(DESTDIR)$(PREFIX)/bin/hull
+	install -D -m 755 $(O)/bin/hull-vmm $(DESTDIR)$(LIBEXEC)/hull-vmm
+	install -D -m 644 $(O)/initramfs.cpio $(DESTDIR)$(PKGLIB)/initramfs.cpio
+	install -D -m 644 $(O)/vmlinux $(DESTDIR)$(PKGLIB)/vmlinux
+	$(Q)for page in man/*.8; do install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man8/$${page##*/}" || exit 1; done
 
 include tests/fuzz/fuzz.mk
 
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm agent initramfs check-unit clean
+.PHONY: all hull hull-vmm agent initramfs kernel unit check check-unit check-headers \
+	sanitize lint format install clean
