@@ -5,7 +5,6 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
-#include "oci/mount.h"
 #include "oci/schema.h"
 #include "oci/spec.h"
 
@@ -35,10 +34,12 @@ static const struct oci_honoured lines[] = {
 	  "a warning; docker names one wherever the host has AppArmor. It confines a "
 	  "process of the host: here that is hull-vmm, which has a jail of its own" },
 	{ "process.oomScoreAdj", AGENT, NULL },
-	{ "process.scheduler", REFUSED, NULL },
+	{ "process.scheduler", AGENT, NULL },
 	{ "process.selinuxLabel", REFUSED, NULL },
-	{ "process.ioPriority", REFUSED, NULL },
-	{ "process.execCPUAffinity", REFUSED, NULL },
+	{ "process.ioPriority", AGENT, NULL },
+	{ "process.execCPUAffinity.initial", ACCEPTED,
+	  "for a CPU of the host on which runc would wait for the join of a cgroup" },
+	{ "process.execCPUAffinity.final", AGENT, "vCPUs" },
 
 	{ "root.path", HOST, "exported to the guest by virtio-fs" },
 	{ "root.readonly", AGENT | HOST, NULL },
@@ -111,11 +112,12 @@ static const struct oci_honoured lines[] = {
 	{ "linux.readonlyPaths", AGENT, NULL },
 	{ "linux.mountLabel", REFUSED, NULL },
 	{ "linux.intelRdt", REFUSED, NULL },
-	{ "linux.memoryPolicy", REFUSED, NULL },
-	{ "linux.personality", REFUSED, NULL },
+	{ "linux.memoryPolicy", AGENT, "the guest's node 0 is its only one" },
+	{ "linux.personality.domain", AGENT, NULL },
+	{ "linux.personality.flags", ACCEPTED, "a warning, as runc: none is defined" },
 	{ "linux.timeOffsets", REFUSED, NULL },
 
-	{ "vm.hypervisor.path", REFUSED, "hull starts its own hull-vmm" },
+	{ "vm.hypervisor.path", HOST, "another build of hull-vmm" },
 	{ "vm.hypervisor.parameters", HOST, "options of the machine: oci/options.h" },
 	{ "vm.kernel", HOST, NULL },
 	{ "vm.image", REFUSED, NULL },
@@ -245,48 +247,81 @@ static int check_object(const struct oci_type *type, const void *obj,
 	return ret;
 }
 
-/* check_values() - fields that are honoured, but not for every value. */
-static int check_values(const struct oci_spec *spec, struct err *err)
+/* ---- fields that are honoured, but not for every value ------------------------------ */
+
+bool oci_honours_namespace(int type)
 {
-	auto_arena struct arena arena = ARENA_INIT;
-	const struct oci_linux *l = spec->linux_;
-	struct oci_mount_options opt;
-	int ret;
+	return type != OCI_NS_USER && type != OCI_NS_TIME;
+}
 
+bool oci_honours_seccomp_action(int action)
+{
+	/* Its listener's descriptor cannot cross into the guest. */
+	return action != OCI_ACT_NOTIFY;
+}
+
+bool oci_honours_seccomp_flag(int flag)
+{
+	/* libseccomp 2.5 does not know it, and it is for listeners. */
+	return flag != OCI_SECCOMP_FLAG_WAIT_KILLABLE_RECV;
+}
+
+bool oci_honours_mount_option(const char *name)
+{
+	return strcmp(name, "idmap") != 0 && strcmp(name, "ridmap") != 0;
+}
+
+static int check_mounts(const struct oci_spec *spec, struct err *err)
+{
 	for (size_t i = 0; i < spec->mounts.n; i++) {
-		ret = oci_mount_options(&spec->mounts.v[i], &arena, &opt, err);
-		if (ret < 0)
-			return ret;
-		if (opt.idmap)
-			return err_msg(err, ENOTSUP,
-				       "config.json: mounts[%zu].options: idmap is not "
-				       "supported",
-				       i);
-	}
-	for (size_t i = 0; l && i < l->namespaces.n; i++) {
-		enum oci_ns_type type = l->namespaces.v[i].type;
+		const struct oci_strings *options = &spec->mounts.v[i].options;
 
-		if (type == OCI_NS_USER || type == OCI_NS_TIME)
-			return err_msg(err, ENOTSUP,
-				       "config.json: linux.namespaces[%zu].type: \"%s\" is "
-				       "not supported",
-				       i, oci_ns_name(type));
+		for (size_t j = 0; j < options->n; j++)
+			if (!oci_honours_mount_option(options->v[j]))
+				return err_msg(err, ENOTSUP,
+					       "config.json: mounts[%zu].options[%zu]: %s is "
+					       "not supported",
+					       i, j, options->v[j]);
 	}
-	for (size_t i = 0; l && l->seccomp && i < l->seccomp->syscalls.n; i++)
-		if (l->seccomp->syscalls.v[i].action == OCI_ACT_NOTIFY)
+	return 0;
+}
+
+static int check_seccomp(const struct oci_seccomp *s, struct err *err)
+{
+	for (size_t i = 0; i < s->syscalls.n; i++)
+		if (!oci_honours_seccomp_action((int)s->syscalls.v[i].action))
 			return err_msg(err, ENOTSUP,
 				       "config.json: linux.seccomp.syscalls[%zu].action: "
 				       "SCMP_ACT_NOTIFY is not supported",
 				       i);
-	for (size_t i = 0; l && l->seccomp && i < l->seccomp->flags.n; i++)
-		if (l->seccomp->flags.v[i] == OCI_SECCOMP_FLAG_WAIT_KILLABLE_RECV)
+	for (size_t i = 0; i < s->flags.n; i++)
+		if (!oci_honours_seccomp_flag(s->flags.v[i]))
 			return err_msg(err, ENOTSUP,
-				       "config.json: linux.seccomp.flags[%zu]: "
-				       "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is not "
+				       "config.json: linux.seccomp.flags[%zu]: %s is not "
 				       "supported",
-				       i);
+				       i,
+				       oci_name_of(&oci_names_seccomp_flag,
+						   s->flags.v[i]));
 	return 0;
 }
+
+static int check_values(const struct oci_spec *spec, struct err *err)
+{
+	const struct oci_linux *l = spec->linux_;
+	int ret = check_mounts(spec, err);
+
+	for (size_t i = 0; ret == 0 && l && i < l->namespaces.n; i++)
+		if (!oci_honours_namespace((int)l->namespaces.v[i].type))
+			ret = err_msg(err, ENOTSUP,
+				      "config.json: linux.namespaces[%zu].type: \"%s\" is "
+				      "not supported",
+				      i, oci_ns_name(l->namespaces.v[i].type));
+	if (ret == 0 && l && l->seccomp)
+		ret = check_seccomp(l->seccomp, err);
+	return ret;
+}
+
+/* ---- the checks --------------------------------------------------------------------- */
 
 int oci_check_honoured(const struct oci_spec *spec, struct err *err)
 {

@@ -10,6 +10,7 @@
 #ifndef HULL_OCI_HONOURED_H
 #define HULL_OCI_HONOURED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -31,6 +32,12 @@ struct oci_honoured {
 
 /* oci_honoured() - the lines in the order of the spec; NULL past the last. */
 const struct oci_honoured *oci_honoured(size_t index);
+
+/* Fields that are honoured, but not for every value. */
+bool oci_honours_namespace(int type); /* enum oci_ns_type */
+bool oci_honours_seccomp_action(int action); /* enum oci_seccomp_action */
+bool oci_honours_seccomp_flag(int flag); /* enum oci_seccomp_flag */
+bool oci_honours_mount_option(const char *name);
 
 /*
  * oci_check_honoured() - fail for the first thing in @spec that is refused.

@@ -138,6 +138,8 @@ extern const struct oci_type oci_type_resources;
 extern const struct oci_type oci_type_seccomp;
 extern const struct oci_type oci_type_vm;
 
+extern const struct oci_names oci_names_mempolicy_flag;
+extern const struct oci_names oci_names_mempolicy_mode;
 extern const struct oci_names oci_names_namespace;
 extern const struct oci_names oci_names_propagation;
 extern const struct oci_names oci_names_rlimit;

@@ -43,9 +43,9 @@ static const struct oci_name mempolicy_mode_names[] = {
 	{ NULL, 0 },
 };
 
-static const struct oci_names mempolicy_modes = { mempolicy_mode_names,
-						  "invalid memory policy mode \"",
-						  "\"" };
+const struct oci_names oci_names_mempolicy_mode = {
+	mempolicy_mode_names, "invalid memory policy mode \"", "\""
+};
 
 static const struct oci_name mempolicy_flag_names[] = {
 	{ "MPOL_F_NUMA_BALANCING", OCI_MPOL_F_NUMA_BALANCING },
@@ -54,9 +54,9 @@ static const struct oci_name mempolicy_flag_names[] = {
 	{ NULL, 0 },
 };
 
-static const struct oci_names mempolicy_flags = { mempolicy_flag_names,
-						  "invalid memory policy flag \"",
-						  "\"" };
+const struct oci_names oci_names_mempolicy_flag = {
+	mempolicy_flag_names, "invalid memory policy flag \"", "\""
+};
 
 static const struct oci_name personality_names[] = {
 	{ "LINUX", OCI_PER_LINUX },
@@ -104,10 +104,10 @@ static OCI_TYPE(type_intel_rdt, oci_intel_rdt, intel_rdt_fields);
 
 static const struct oci_field memory_policy_fields[] = {
 	OCI_FIELD(oci_memory_policy, mode, "mode", OCI_ENUM, .flags = OCI_REQUIRED,
-		  .names = &mempolicy_modes),
+		  .names = &oci_names_mempolicy_mode),
 	OCI_FIELD(oci_memory_policy, nodes, "nodes", OCI_STR),
 	OCI_FIELD(oci_memory_policy, flags, "flags", OCI_ENUMS,
-		  .names = &mempolicy_flags),
+		  .names = &oci_names_mempolicy_flag),
 };
 static OCI_TYPE(type_memory_policy, oci_memory_policy, memory_policy_fields);
 

@@ -54,6 +54,9 @@ int oci_warnings(const struct oci_spec *spec, struct buf *lines)
 					 "destinations will be removed in a future "
 					 "release.\n",
 					 i, spec->mounts.v[i].destination + 1);
+	if (l && l->personality && l->personality->flags.n)
+		(void)buf_puts(lines, "linux.personality.flags: ignoring unsupported "
+				      "personality flags\n");
 	if (l && l->resources && l->resources->memory)
 		warn_memory(l->resources->memory, lines);
 	return buf_ok(lines);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/options.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "oci/cpu_list.h"
+#include "oci/spec.h"
+
+#define DEFAULT_BOOT_TIMEOUT_MS 60000u
+#define MAX_BOOT_TIMEOUT_MS (60u * 60u * 1000u)
+
+/* Where the value of an option comes from, for messages. */
+struct source {
+	struct oci_spec *spec;
+	const char *place; /* "annotation ", "--set ", "vm.hypervisor.parameters: " */
+	const char *name;
+	const char *value;
+	struct err *err;
+};
+
+struct option {
+	struct hull_option_doc doc;
+	int (*apply)(const struct source *s, struct hull_options *o);
+};
+
+static int bad_value(const struct source *s, const char *expected)
+{
+	return err_msg(s->err, EINVAL, "%s%s=%.200s: expected %s", s->place, s->name,
+		       s->value, expected);
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "read the options of the machine");
+}
+
+/* ---- values ------------------------------------------------------------------------- */
+
+/*
+ * parse_scaled() - a decimal number and one of @units (each stands for @scale times
+ * the one before it, beginning with 1 for "no letter").
+ */
+static int parse_scaled(const char *text, const char *units, uint64_t scale,
+			uint64_t *ret)
+{
+	uint64_t n = 0;
+	uint64_t factor = 1;
+	const char *p = text;
+	const char *unit;
+
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
+			return -EINVAL;
+	if (*p) {
+		unit = strchr(units, *p);
+		if (!unit || p[1])
+			return -EINVAL;
+		for (const char *u = units; u <= unit; u++)
+			factor *= scale;
+	}
+	return __builtin_mul_overflow(n, factor, ret) ? -EINVAL : 0;
+}
+
+static int apply_path(const struct source *s, const char **ret)
+{
+	char *copy;
+
+	if (s->value[0] != '/')
+		return bad_value(s, "an absolute path");
+	copy = oci_strdup(s->spec, s->value);
+	if (!copy)
+		return no_memory(s->err);
+	*ret = copy;
+	return 0;
+}
+
+static int apply_kernel(const struct source *s, struct hull_options *o)
+{
+	return apply_path(s, &o->kernel);
+}
+
+static int apply_initrd(const struct source *s, struct hull_options *o)
+{
+	return apply_path(s, &o->initrd);
+}
+
+static int apply_cmdline(const struct source *s, struct hull_options *o)
+{
+	char *copy;
+
+	for (const char *p = s->value; *p; p++)
+		if (*p < ' ' || *p == 0x7f)
+			return bad_value(s, "kernel parameters on one line");
+	copy = oci_strdup(s->spec, s->value);
+	if (!copy)
+		return no_memory(s->err);
+	o->cmdline = copy;
+	return 0;
+}
+
+static int apply_vcpus(const struct source *s, struct hull_options *o)
+{
+	uint64_t n;
+
+	if (parse_scaled(s->value, "", 1, &n) < 0 || n < 1 || n > HULL_MAX_VCPUS)
+		return bad_value(s, "a number from 1 to 64");
+	o->vcpus = (uint32_t)n;
+	return 0;
+}
+
+static int apply_memory(const struct source *s, struct hull_options *o)
+{
+	uint64_t n;
+
+	if (parse_scaled(s->value, "KMG", 1024, &n) < 0 || n < HULL_MEMORY_MIN ||
+	    n > HULL_MEMORY_MAX)
+		return bad_value(s, "64M to 1024G");
+	o->memory = n;
+	return 0;
+}
+
+static int apply_boot_timeout(const struct source *s, struct hull_options *o)
+{
+	uint64_t n;
+
+	if (parse_scaled(s->value, "", 1, &n) < 0 || n < 1 ||
+	    n > MAX_BOOT_TIMEOUT_MS / 1000)
+		return bad_value(s, "1 to 3600 seconds");
+	o->boot_timeout_ms = (uint32_t)(n * 1000);
+	return 0;
+}
+
+static_assert(HULL_MAX_VCPUS == 64 && HULL_MEMORY_MIN == 64ull << 20 &&
+		      HULL_MEMORY_MAX == 1024ull << 30,
+	      "the messages above say so");
+
+static const struct option options[] = {
+	{ { "boot-timeout", "SECONDS", "60",
+	    "how long the guest may take from its first instruction until its agent "
+	    "answers" },
+	  apply_boot_timeout },
+	{ { "cmdline", "TEXT", "nothing",
+	    "added to the end of the guest kernel's command line, behind "
+	    "vm.kernel.parameters" },
+	  apply_cmdline },
+	{ { "initrd", "PATH", "vm.kernel.initrd, or hull's own",
+	    "initramfs for the guest; it must hold hull's agent as /init" },
+	  apply_initrd },
+	{ { "kernel", "PATH", "vm.kernel.path, or hull's own",
+	    "guest kernel: an ELF vmlinux or a bzImage" },
+	  apply_kernel },
+	{ { "memory", "BYTES",
+	    "vm.hwConfig.memory, or linux.resources.memory.limit + 64 MiB + 2 %, or half "
+	    "of the host's memory (at least 256 MiB, at most 4 GiB)",
+	    "the guest's memory, with K, M or G; the host pays for what the guest "
+	    "touches" },
+	  apply_memory },
+	{ { "vcpus", "NUMBER",
+	    "vm.hwConfig.vcpus, or as many as linux.resources.cpu's quota and cpus need, "
+	    "or the host's CPUs (at most 64)",
+	    "virtual CPUs, 1 to 64" },
+	  apply_vcpus },
+};
+
+const struct hull_option_doc *hull_option_doc(size_t index)
+{
+	return index < ARRAY_SIZE(options) ? &options[index].doc : NULL;
+}
+
+/* ---- places ------------------------------------------------------------------------- */
+
+/* apply() - @s->name without the prefix. */
+static int apply(const struct source *s, struct hull_options *o)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (strcmp(options[i].doc.name, s->name) == 0)
+			return options[i].apply(s, o);
+	return err_msg(s->err, EINVAL, "%sno option '%.80s'", s->place, s->name);
+}
+
+/* unprefixed() - @name without "org.hull." if it has it. */
+static const char *unprefixed(const char *name)
+{
+	size_t len = strlen(HULL_ANNOTATION_PREFIX);
+
+	return strncmp(name, HULL_ANNOTATION_PREFIX, len) == 0 ? name + len : name;
+}
+
+/* apply_pair() - @pair: "key=value". */
+static int apply_pair(struct oci_spec *spec, const char *place, const char *pair,
+		      struct hull_options *o, struct err *err)
+{
+	const char *sep = strchr(pair, '=');
+	struct source s = { .spec = spec, .place = place, .err = err };
+
+	if (!sep || sep == pair)
+		return err_msg(err, EINVAL, "%s%.200s: expected KEY=VALUE", place, pair);
+	s.name = unprefixed(arena_strndup(&spec->arena, pair, (size_t)(sep - pair)));
+	s.value = sep + 1;
+	return s.name ? apply(&s, o) : no_memory(err);
+}
+
+/* join_parameters() - as the kernel splits them again: with quotes where needed. */
+static int join_parameters(struct oci_spec *spec, const struct oci_strings *list,
+			   const char **ret, struct err *err)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *text = list->v[i];
+		bool spaces = strchr(text, ' ') != NULL;
+
+		for (const char *p = text; *p; p++)
+			if (*p < ' ' || *p == 0x7f || (spaces && *p == '"'))
+				return err_msg(err, EINVAL,
+					       "config.json: vm.kernel.parameters[%zu]: "
+					       "\"%.200s\" cannot be written on a kernel "
+					       "command line",
+					       i, text);
+		(void)buf_printf(&b, "%s%s%s%s", b.len ? " " : "", spaces ? "\"" : "",
+				 text, spaces ? "\"" : "");
+	}
+	if (b.len)
+		*ret = oci_strdup(spec, b.data);
+	return buf_ok(&b) < 0 || (b.len && !*ret) ? no_memory(err) : 0;
+}
+
+static int apply_hw_config(const struct oci_vm_hw_config *hw, struct hull_options *o,
+			   struct err *err)
+{
+	if (hw->vcpus.set && hw->vcpus.value) {
+		if (hw->vcpus.value > HULL_MAX_VCPUS)
+			return err_msg(err, EINVAL,
+				       "config.json: vm.hwConfig.vcpus: %u is not between 1 "
+				       "and %u",
+				       hw->vcpus.value, HULL_MAX_VCPUS);
+		o->vcpus = hw->vcpus.value;
+	}
+	if (hw->memory.set && hw->memory.value) {
+		if (hw->memory.value < HULL_MEMORY_MIN ||
+		    hw->memory.value > HULL_MEMORY_MAX)
+			return err_msg(err, EINVAL,
+				       "config.json: vm.hwConfig.memory: %llu is not "
+				       "between %llu and %llu",
+				       (unsigned long long)hw->memory.value,
+				       HULL_MEMORY_MIN, HULL_MEMORY_MAX);
+		o->memory = hw->memory.value;
+	}
+	return 0;
+}
+
+/* apply_vm() - @ret_parameters: vm.kernel.parameters as one text, or NULL. */
+static int apply_vm(struct oci_spec *spec, struct hull_options *o,
+		    const char **ret_parameters, struct err *err)
+{
+	const struct oci_vm *vm = spec->vm;
+	int ret = 0;
+
+	if (vm->hypervisor)
+		o->hypervisor = vm->hypervisor->path;
+	if (vm->kernel) {
+		o->kernel = vm->kernel->path;
+		o->initrd = vm->kernel->initrd;
+		ret = join_parameters(spec, &vm->kernel->parameters, ret_parameters, err);
+	}
+	if (ret == 0 && vm->hw_config)
+		ret = apply_hw_config(vm->hw_config, o, err);
+	for (size_t i = 0; ret == 0 && vm->hypervisor && i < vm->hypervisor->parameters.n;
+	     i++)
+		ret = apply_pair(spec, "config.json: vm.hypervisor.parameters: ",
+				 vm->hypervisor->parameters.v[i], o, err);
+	return ret;
+}
+
+static int apply_annotations(struct oci_spec *spec, struct hull_options *o,
+			     struct err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < spec->annotations.n && ret == 0; i++) {
+		const struct oci_pair *pair = &spec->annotations.v[i];
+		struct source s = { .spec = spec,
+				    .place = "config.json: annotation ",
+				    .name = unprefixed(pair->key),
+				    .value = pair->value,
+				    .err = err };
+
+		if (s.name != pair->key)
+			ret = apply(&s, o);
+	}
+	return ret;
+}
+
+/* ---- sizes -------------------------------------------------------------------------- */
+
+static uint32_t default_vcpus(const struct oci_spec *spec, const struct hull_host *host)
+{
+	const struct oci_resources *res = spec->linux_ ? spec->linux_->resources : NULL;
+	const struct oci_cpu *cpu = res ? res->cpu : NULL;
+	uint64_t n = host->cpus;
+
+	if (cpu && cpu->quota.set && cpu->quota.value > 0) {
+		uint64_t quota = (uint64_t)cpu->quota.value;
+		uint64_t period = cpu->period.set && cpu->period.value ?
+					  cpu->period.value :
+					  100000;
+		uint64_t needed = quota / period + (quota % period != 0);
+
+		n = needed < n ? needed : n;
+	}
+	if (cpu && cpu->cpus) {
+		int listed = oci_cpu_list(cpu->cpus, NULL);
+
+		if (listed > 0 && (uint64_t)listed < n)
+			n = (uint64_t)listed;
+	}
+	n = n < HULL_MAX_VCPUS ? n : HULL_MAX_VCPUS;
+	return n ? (uint32_t)n : 1;
+}
+
+static uint64_t default_memory(const struct oci_spec *spec, const struct hull_host *host)
+{
+	const struct oci_resources *res = spec->linux_ ? spec->linux_->resources : NULL;
+	const struct oci_memory *memory = res ? res->memory : NULL;
+	uint64_t n;
+
+	if (memory && memory->limit.set && memory->limit.value > 0) {
+		uint64_t limit = (uint64_t)memory->limit.value;
+
+		if (limit < HULL_MEMORY_MAX) {
+			n = limit + limit / 100 * HULL_RESERVE_PERCENT +
+			    HULL_RESERVE_BYTES;
+			/* A limit beyond what the host has limits nothing. */
+			if (n <= host->memory)
+				return n;
+		}
+	}
+	n = host->memory / 2;
+	n = n < HULL_MEMORY_DEFAULT_MAX ? n : HULL_MEMORY_DEFAULT_MAX;
+	return n > HULL_MEMORY_DEFAULT_MIN ? n : HULL_MEMORY_DEFAULT_MIN;
+}
+
+/* ---- all together ------------------------------------------------------------------- */
+
+int hull_options_load_for(struct oci_spec *spec, const char *const *set, size_t n_set,
+			  const struct hull_host *host, struct hull_options *ret,
+			  struct err *err)
+{
+	struct hull_options o = { .boot_timeout_ms = DEFAULT_BOOT_TIMEOUT_MS };
+	const char *parameters = NULL;
+	int r = 0;
+
+	if (spec->vm)
+		r = apply_vm(spec, &o, &parameters, err);
+	if (r == 0)
+		r = apply_annotations(spec, &o, err);
+	for (size_t i = 0; i < n_set && r == 0; i++)
+		r = apply_pair(spec, "--set ", set[i], &o, err);
+	if (r < 0)
+		return r;
+	if (parameters && o.cmdline)
+		o.cmdline = arena_printf(&spec->arena, "%s %s", parameters, o.cmdline);
+	else if (parameters)
+		o.cmdline = parameters;
+	if (parameters && !o.cmdline)
+		return no_memory(err);
+	if (!o.vcpus)
+		o.vcpus = default_vcpus(spec, host);
+	if (!o.memory)
+		o.memory = default_memory(spec, host);
+	o.memory = (o.memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
+	*ret = o;
+	return 0;
+}
+
+int hull_options_load(struct oci_spec *spec, const char *const *set, size_t n_set,
+		      struct hull_options *ret, struct err *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long page_size = sysconf(_SC_PAGESIZE);
+	struct hull_host host = { .cpus = 1 };
+
+	if (cpus > 0)
+		host.cpus = (uint32_t)cpus;
+	if (pages > 0 && page_size > 0)
+		host.memory = (uint64_t)pages * (uint64_t)page_size;
+	return hull_options_load_for(spec, set, n_set, &host, ret, err);
+}
