@@ -28,7 +28,7 @@ struct parser {
 };
 
 static const char *const type_names[] = {
-	[JSON_NULL] = "null",	    [JSON_BOOL] = "a boolean",
+	[JSON_NULL] = "null",       [JSON_BOOL] = "a boolean",
 	[JSON_NUMBER] = "a number", [JSON_STRING] = "a string",
 	[JSON_ARRAY] = "an array",  [JSON_OBJECT] = "an object",
 };
@@ -128,8 +128,7 @@ static int on_bool(void *ctx, int value)
 	return 1;
 }
 
-static int on_text(struct parser *p, enum json_type type, const char *text,
-		   size_t len)
+static int on_text(struct parser *p, enum json_type type, const char *text, size_t len)
 {
 	struct json_value *v = add(p, type);
 
@@ -348,8 +347,7 @@ int json_parse(const char *text, size_t len, struct arena *arena,
 
 /* ---- values --------------------------------------------------------------------------- */
 
-const struct json_value *json_get(const struct json_value *object,
-				  const char *key)
+const struct json_value *json_get(const struct json_value *object, const char *key)
 {
 	const struct json_value *v;
 
@@ -420,8 +418,7 @@ int json_i64(const struct json_value *v, int64_t min, int64_t max, int64_t *ret,
 	return 0;
 }
 
-int json_u64(const struct json_value *v, uint64_t max, uint64_t *ret,
-	     struct err *err)
+int json_u64(const struct json_value *v, uint64_t max, uint64_t *ret, struct err *err)
 {
 	bool negative;
 	uint64_t n;

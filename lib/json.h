@@ -62,8 +62,7 @@ int json_parse(const char *text, size_t len, struct arena *arena,
 	       const struct json_value **ret, struct err *err);
 
 /* json_get() - the member @key of an object, or NULL. */
-const struct json_value *json_get(const struct json_value *object,
-				  const char *key);
+const struct json_value *json_get(const struct json_value *object, const char *key);
 
 /* json_type_name() - "a string", "an object", ... */
 const char *json_type_name(enum json_type type);
@@ -79,8 +78,7 @@ int json_err(const struct json_value *v, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* json_expect() - 0 when @v is of @type, or else an error that says so. */
-int json_expect(const struct json_value *v, enum json_type type,
-		struct err *err);
+int json_expect(const struct json_value *v, enum json_type type, struct err *err);
 
 /*
  * The value as a C type, or an error that names place, type and range.
@@ -90,8 +88,7 @@ int json_bool(const struct json_value *v, bool *ret, struct err *err);
 int json_str(const struct json_value *v, const char **ret, struct err *err);
 int json_i64(const struct json_value *v, int64_t min, int64_t max, int64_t *ret,
 	     struct err *err);
-int json_u64(const struct json_value *v, uint64_t max, uint64_t *ret,
-	     struct err *err);
+int json_u64(const struct json_value *v, uint64_t max, uint64_t *ret, struct err *err);
 
 /* ---- writing ---------------------------------------------------------------- */
 
@@ -102,7 +99,7 @@ struct json_writer {
 	bool filled; /* the open object or array has a member already */
 };
 
-#define JSON_WRITER(out_, indent_) \
+#define JSON_WRITER(out_, indent_)                                                       \
 	((struct json_writer){ .out = (out_), .indent = (indent_) })
 
 void json_open_object(struct json_writer *w, const char *key);

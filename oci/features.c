@@ -52,9 +52,9 @@ static void put_enabled(struct json_writer *w, const char *key, const char *path
 
 static void put_hooks(struct json_writer *w)
 {
-	static const char *const kinds[] = { "prestart",       "createRuntime",
+	static const char *const kinds[] = { "prestart",        "createRuntime",
 					     "createContainer", "startContainer",
-					     "poststart",	"poststop" };
+					     "poststart",       "poststop" };
 	char path[64];
 
 	json_open_array(w, "hooks");
@@ -96,8 +96,7 @@ static void put_seccomp(struct json_writer *w)
 	put_names(w, "operators", &oci_names_seccomp_op, any);
 	put_names(w, "archs", &oci_names_seccomp_arch, any);
 	put_names(w, "knownFlags", &oci_names_seccomp_flag, any);
-	put_names(w, "supportedFlags", &oci_names_seccomp_flag,
-		  oci_honours_seccomp_flag);
+	put_names(w, "supportedFlags", &oci_names_seccomp_flag, oci_honours_seccomp_flag);
 	json_close_object(w);
 }
 

@@ -196,12 +196,12 @@ static int refuse(struct err *err, const char *what)
 	return err_msg(err, ENOTSUP, "config.json: %s is not supported", what);
 }
 
-static int check_object(const struct oci_type *type, const void *obj,
-			struct buf *path, struct err *err);
+static int check_object(const struct oci_type *type, const void *obj, struct buf *path,
+			struct err *err);
 
 /* check_inner() - what the member holds, if it has members itself. */
-static int check_inner(const struct oci_field *field, const void *obj,
-		       struct buf *path, struct err *err)
+static int check_inner(const struct oci_field *field, const void *obj, struct buf *path,
+		       struct err *err)
 {
 	const void *from = oci_member(field, obj);
 	const struct oci_list *list = from;
@@ -221,8 +221,8 @@ static int check_inner(const struct oci_field *field, const void *obj,
 }
 
 /* check_object() - @path: of the object; the same again when it returns. */
-static int check_object(const struct oci_type *type, const void *obj,
-			struct buf *path, struct err *err)
+static int check_object(const struct oci_type *type, const void *obj, struct buf *path,
+			struct err *err)
 {
 	size_t len = path->len;
 	int ret = 0;
@@ -278,10 +278,11 @@ static int check_mounts(const struct oci_spec *spec, struct err *err)
 
 		for (size_t j = 0; j < options->n; j++)
 			if (!oci_honours_mount_option(options->v[j]))
-				return err_msg(err, ENOTSUP,
-					       "config.json: mounts[%zu].options[%zu]: %s is "
-					       "not supported",
-					       i, j, options->v[j]);
+				return err_msg(
+					err, ENOTSUP,
+					"config.json: mounts[%zu].options[%zu]: %s is "
+					"not supported",
+					i, j, options->v[j]);
 	}
 	return 0;
 }
@@ -296,12 +297,11 @@ static int check_seccomp(const struct oci_seccomp *s, struct err *err)
 				       i);
 	for (size_t i = 0; i < s->flags.n; i++)
 		if (!oci_honours_seccomp_flag(s->flags.v[i]))
-			return err_msg(err, ENOTSUP,
-				       "config.json: linux.seccomp.flags[%zu]: %s is not "
-				       "supported",
-				       i,
-				       oci_name_of(&oci_names_seccomp_flag,
-						   s->flags.v[i]));
+			return err_msg(
+				err, ENOTSUP,
+				"config.json: linux.seccomp.flags[%zu]: %s is not "
+				"supported",
+				i, oci_name_of(&oci_names_seccomp_flag, s->flags.v[i]));
 	return 0;
 }
 
@@ -312,10 +312,11 @@ static int check_values(const struct oci_spec *spec, struct err *err)
 
 	for (size_t i = 0; ret == 0 && l && i < l->namespaces.n; i++)
 		if (!oci_honours_namespace((int)l->namespaces.v[i].type))
-			ret = err_msg(err, ENOTSUP,
-				      "config.json: linux.namespaces[%zu].type: \"%s\" is "
-				      "not supported",
-				      i, oci_ns_name(l->namespaces.v[i].type));
+			ret = err_msg(
+				err, ENOTSUP,
+				"config.json: linux.namespaces[%zu].type: \"%s\" is "
+				"not supported",
+				i, oci_ns_name(l->namespaces.v[i].type));
 	if (ret == 0 && l && l->seccomp)
 		ret = check_seccomp(l->seccomp, err);
 	return ret;

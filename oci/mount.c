@@ -102,8 +102,7 @@ static int by_name(const void *name, const void *option)
 
 static const struct option *find(const char *name)
 {
-	return bsearch(name, options, ARRAY_SIZE(options), sizeof(options[0]),
-		       by_name);
+	return bsearch(name, options, ARRAY_SIZE(options), sizeof(options[0]), by_name);
 }
 
 const char *oci_mount_option_name(size_t index)

@@ -237,10 +237,11 @@ static int apply_hw_config(const struct oci_vm_hw_config *hw, struct hull_option
 {
 	if (hw->vcpus.set && hw->vcpus.value) {
 		if (hw->vcpus.value > HULL_MAX_VCPUS)
-			return err_msg(err, EINVAL,
-				       "config.json: vm.hwConfig.vcpus: %u is not between 1 "
-				       "and %u",
-				       hw->vcpus.value, HULL_MAX_VCPUS);
+			return err_msg(
+				err, EINVAL,
+				"config.json: vm.hwConfig.vcpus: %u is not between 1 "
+				"and %u",
+				hw->vcpus.value, HULL_MAX_VCPUS);
 		o->vcpus = hw->vcpus.value;
 	}
 	if (hw->memory.set && hw->memory.value) {
@@ -308,9 +309,8 @@ static uint32_t default_vcpus(const struct oci_spec *spec, const struct hull_hos
 
 	if (cpu && cpu->quota.set && cpu->quota.value > 0) {
 		uint64_t quota = (uint64_t)cpu->quota.value;
-		uint64_t period = cpu->period.set && cpu->period.value ?
-					  cpu->period.value :
-					  100000;
+		uint64_t period =
+			cpu->period.set && cpu->period.value ? cpu->period.value : 100000;
 		uint64_t needed = quota / period + (quota % period != 0);
 
 		n = needed < n ? needed : n;

@@ -61,9 +61,9 @@ int hull_options_load(struct oci_spec *spec, const char *const *set, size_t n_se
 		      struct hull_options *ret, struct err *err);
 
 /* hull_options_load_for() - the same for a @host that the caller describes. */
-int hull_options_load_for(struct oci_spec *spec, const char *const *set,
-			  size_t n_set, const struct hull_host *host,
-			  struct hull_options *ret, struct err *err);
+int hull_options_load_for(struct oci_spec *spec, const char *const *set, size_t n_set,
+			  const struct hull_host *host, struct hull_options *ret,
+			  struct err *err);
 
 /* One line of the table, for help and the man page. */
 struct hull_option_doc {

@@ -27,8 +27,8 @@ static int parse_text(struct arena *a, const struct json_value *v, char **ret,
 	return *ret ? 0 : no_memory(err);
 }
 
-static int parse_name(const struct oci_names *names, const struct json_value *v,
-		      int *ret, struct err *err)
+static int parse_name(const struct oci_names *names, const struct json_value *v, int *ret,
+		      struct err *err)
 {
 	const char *text;
 	int r = json_str(v, &text, err);
@@ -90,8 +90,8 @@ static int parse_opt_u16(const struct json_value *v, struct oci_opt_u16 *ret,
 }
 
 /* open_list() - room for the children of @v and one more, zeroed. */
-static int open_list(struct arena *a, const struct json_value *v, size_t size,
-		     void **ret, struct err *err)
+static int open_list(struct arena *a, const struct json_value *v, size_t size, void **ret,
+		     struct err *err)
 {
 	int r = json_expect(v, JSON_ARRAY, err);
 
@@ -115,8 +115,8 @@ static int parse_strs(struct arena *a, const struct json_value *v,
 	return r;
 }
 
-static int parse_u32s(struct arena *a, const struct json_value *v,
-		      struct oci_u32s *ret, struct err *err)
+static int parse_u32s(struct arena *a, const struct json_value *v, struct oci_u32s *ret,
+		      struct err *err)
 {
 	void *list;
 	int r = open_list(a, v, sizeof(*ret->v), &list, err);
@@ -130,8 +130,7 @@ static int parse_u32s(struct arena *a, const struct json_value *v,
 }
 
 static int parse_enums(struct arena *a, const struct oci_names *names,
-		       const struct json_value *v, struct oci_enums *ret,
-		       struct err *err)
+		       const struct json_value *v, struct oci_enums *ret, struct err *err)
 {
 	void *list;
 	int r = open_list(a, v, sizeof(*ret->v), &list, err);
@@ -145,21 +144,19 @@ static int parse_enums(struct arena *a, const struct oci_names *names,
 }
 
 static int parse_list(struct arena *a, const struct oci_type *type,
-		      const struct json_value *v, struct oci_list *ret,
-		      struct err *err)
+		      const struct json_value *v, struct oci_list *ret, struct err *err)
 {
 	int r = open_list(a, v, type->size, &ret->v, err);
 
 	if (r < 0)
 		return r;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next)
-		r = parse_object(a, type, e, (char *)ret->v + type->size * ret->n++,
-				 err);
+		r = parse_object(a, type, e, (char *)ret->v + type->size * ret->n++, err);
 	return r;
 }
 
-static int parse_map(struct arena *a, const struct json_value *v,
-		     struct oci_map *ret, struct err *err)
+static int parse_map(struct arena *a, const struct json_value *v, struct oci_map *ret,
+		     struct err *err)
 {
 	int r = json_expect(v, JSON_OBJECT, err);
 
@@ -180,8 +177,7 @@ static int parse_map(struct arena *a, const struct json_value *v,
 }
 
 static int parse_dict(struct arena *a, const struct oci_type *type,
-		      const struct json_value *v, struct oci_list *ret,
-		      struct err *err)
+		      const struct json_value *v, struct oci_list *ret, struct err *err)
 {
 	int r = json_expect(v, JSON_OBJECT, err);
 
@@ -294,8 +290,7 @@ static int parse_field(struct arena *a, const struct oci_field *field,
 	}
 }
 
-static int missing(const struct json_value *object, const char *name,
-		   struct err *err)
+static int missing(const struct json_value *object, const char *name, struct err *err)
 {
 	struct json_value member = { .key = name, .parent = object };
 
@@ -313,8 +308,8 @@ static int parse_object(struct arena *a, const struct oci_type *type,
 		const struct json_value *member = json_get(v, field->name);
 
 		if (member && member->type != JSON_NULL) {
-			r = parse_field(a, field, member,
-					(char *)obj + field->offset, err);
+			r = parse_field(a, field, member, (char *)obj + field->offset,
+					err);
 			/* An empty string is not what "required" means. */
 			if (r < 0 || field->kind != OCI_STR ||
 			    oci_field_is_set(field, obj))
@@ -374,8 +369,7 @@ static int parse(const char *file, const char *text, size_t len, bool whole,
 	} else {
 		void *process = NULL;
 
-		r = parse_pointer(&spec->arena, &oci_type_process, root, &process,
-				  err);
+		r = parse_pointer(&spec->arena, &oci_type_process, root, &process, err);
 		spec->process = process;
 	}
 	if (r < 0)
@@ -384,8 +378,7 @@ static int parse(const char *file, const char *text, size_t len, bool whole,
 	return 0;
 }
 
-int oci_spec_parse(const char *text, size_t len, struct oci_spec **ret,
-		   struct err *err)
+int oci_spec_parse(const char *text, size_t len, struct oci_spec **ret, struct err *err)
 {
 	return parse("config.json", text, len, true, ret, err);
 }

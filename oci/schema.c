@@ -28,8 +28,7 @@ static const struct oci_name rlimit_names[] = {
 	{ NULL, 0 },
 };
 
-const struct oci_names oci_names_rlimit = { rlimit_names, "wrong rlimit value: ",
-					    "" };
+const struct oci_names oci_names_rlimit = { rlimit_names, "wrong rlimit value: ", "" };
 
 static const struct oci_name sched_policy_names[] = {
 	{ "SCHED_OTHER", OCI_SCHED_OTHER },
@@ -72,8 +71,7 @@ static const struct oci_names io_classes = { io_class_names,
 /* ---- process --------------------------------------------------------------- */
 
 static const struct oci_field box_fields[] = {
-	OCI_FIELD(oci_box, height, "height", OCI_U32,
-		  .flags = OCI_REQUIRED | OCI_ALWAYS),
+	OCI_FIELD(oci_box, height, "height", OCI_U32, .flags = OCI_REQUIRED | OCI_ALWAYS),
 	OCI_FIELD(oci_box, width, "width", OCI_U32, .flags = OCI_REQUIRED | OCI_ALWAYS),
 };
 static OCI_TYPE(type_box, oci_box, box_fields);
@@ -96,8 +94,8 @@ static const struct oci_field capabilities_fields[] = {
 static OCI_TYPE(type_capabilities, oci_capabilities, capabilities_fields);
 
 static const struct oci_field rlimit_fields[] = {
-	OCI_FIELD(oci_rlimit, type, "type", OCI_ENUM,
-		  .flags = OCI_REQUIRED | OCI_ALWAYS, .names = &oci_names_rlimit),
+	OCI_FIELD(oci_rlimit, type, "type", OCI_ENUM, .flags = OCI_REQUIRED | OCI_ALWAYS,
+		  .names = &oci_names_rlimit),
 	OCI_FIELD(oci_rlimit, hard, "hard", OCI_U64, .flags = OCI_REQUIRED | OCI_ALWAYS),
 	OCI_FIELD(oci_rlimit, soft, "soft", OCI_U64, .flags = OCI_REQUIRED | OCI_ALWAYS),
 };
@@ -172,8 +170,7 @@ static const struct oci_field id_mapping_fields[] = {
 OCI_TYPE(oci_type_id_mapping, oci_id_mapping, id_mapping_fields);
 
 static const struct oci_field mount_fields[] = {
-	OCI_FIELD(oci_mount, destination, "destination", OCI_STR,
-		  .flags = OCI_REQUIRED),
+	OCI_FIELD(oci_mount, destination, "destination", OCI_STR, .flags = OCI_REQUIRED),
 	OCI_FIELD(oci_mount, type, "type", OCI_STR),
 	OCI_FIELD(oci_mount, source, "source", OCI_STR),
 	OCI_FIELD(oci_mount, options, "options", OCI_STRS),
@@ -209,8 +206,7 @@ static OCI_TYPE(type_hooks, oci_hooks, hooks_fields);
 
 static const struct oci_field spec_fields[] = {
 	OCI_FIELD(oci_spec, oci_version, "ociVersion", OCI_STR, .flags = OCI_REQUIRED),
-	OCI_FIELD(oci_spec, process, "process", OCI_POINTER,
-		  .type = &oci_type_process),
+	OCI_FIELD(oci_spec, process, "process", OCI_POINTER, .type = &oci_type_process),
 	OCI_FIELD(oci_spec, root, "root", OCI_POINTER, .type = &type_root),
 	OCI_FIELD(oci_spec, hostname, "hostname", OCI_STR),
 	OCI_FIELD(oci_spec, domainname, "domainname", OCI_STR),

@@ -88,15 +88,15 @@ struct oci_list {
 };
 
 /* OCI_FIELD(struct name, member, JSON name, kind, ...): checks the member's size. */
-#define OCI_FIELD(s, m, json, k, ...)                                          \
-	{                                                                      \
-		.name = (json), .kind = (k),                                   \
-		.offset = offsetof(struct s, m) +                              \
-			  0 * sizeof(char[sizeof(((struct s *)0)->m) ==        \
-							  OCI_SIZE_##k(s, m) ? \
-						  1 :                          \
-						  -1]),                        \
-		__VA_ARGS__                                                    \
+#define OCI_FIELD(s, m, json, k, ...)                                                    \
+	{                                                                                \
+		.name = (json), .kind = (k),                                             \
+		.offset =                                                                \
+			offsetof(struct s, m) +                                          \
+			0 * sizeof(char[sizeof(((struct s *)0)->m) == OCI_SIZE_##k(s, m) \
+						? 1                                      \
+						: -1]),                                  \
+		__VA_ARGS__                                                              \
 	}
 
 #define OCI_SIZE_OCI_BOOL(s, m) sizeof(bool)
@@ -123,11 +123,11 @@ struct oci_list {
 #define OCI_SIZE_OCI_DICT(s, m) sizeof(struct oci_list)
 
 /* OCI_TYPE(name, struct name, fields[]): defines `const struct oci_type name`. */
-#define OCI_TYPE(var, s, f)                                     \
-	const struct oci_type var = {                           \
-		.size = sizeof(struct s),                       \
-		.fields = (f),                                  \
-		.n = sizeof(f) / sizeof((f)[0]),                \
+#define OCI_TYPE(var, s, f)                                                              \
+	const struct oci_type var = {                                                    \
+		.size = sizeof(struct s),                                                \
+		.fields = (f),                                                           \
+		.n = sizeof(f) / sizeof((f)[0]),                                         \
 	}
 
 extern const struct oci_type oci_type_spec;

@@ -6,11 +6,9 @@
 /* ---- enums ------------------------------------------------------------------- */
 
 static const struct oci_name namespace_names[] = {
-	{ "cgroup", OCI_NS_CGROUP }, { "ipc", OCI_NS_IPC },
-	{ "mount", OCI_NS_MOUNT },   { "network", OCI_NS_NETWORK },
-	{ "pid", OCI_NS_PID },	     { "time", OCI_NS_TIME },
-	{ "user", OCI_NS_USER },     { "uts", OCI_NS_UTS },
-	{ NULL, 0 },
+	{ "cgroup", OCI_NS_CGROUP },   { "ipc", OCI_NS_IPC }, { "mount", OCI_NS_MOUNT },
+	{ "network", OCI_NS_NETWORK }, { "pid", OCI_NS_PID }, { "time", OCI_NS_TIME },
+	{ "user", OCI_NS_USER },       { "uts", OCI_NS_UTS }, { NULL, 0 },
 };
 
 const struct oci_names oci_names_namespace = { namespace_names, "namespace \"",
@@ -28,8 +26,7 @@ static const struct oci_name propagation_names[] = {
 	{ NULL, 0 },
 };
 
-const struct oci_names oci_names_propagation = { propagation_names,
-						 "rootfsPropagation=",
+const struct oci_names oci_names_propagation = { propagation_names, "rootfsPropagation=",
 						 " is not supported" };
 
 static const struct oci_name mempolicy_mode_names[] = {
@@ -43,9 +40,9 @@ static const struct oci_name mempolicy_mode_names[] = {
 	{ NULL, 0 },
 };
 
-const struct oci_names oci_names_mempolicy_mode = {
-	mempolicy_mode_names, "invalid memory policy mode \"", "\""
-};
+const struct oci_names oci_names_mempolicy_mode = { mempolicy_mode_names,
+						    "invalid memory policy mode \"",
+						    "\"" };
 
 static const struct oci_name mempolicy_flag_names[] = {
 	{ "MPOL_F_NUMA_BALANCING", OCI_MPOL_F_NUMA_BALANCING },
@@ -54,9 +51,9 @@ static const struct oci_name mempolicy_flag_names[] = {
 	{ NULL, 0 },
 };
 
-const struct oci_names oci_names_mempolicy_flag = {
-	mempolicy_flag_names, "invalid memory policy flag \"", "\""
-};
+const struct oci_names oci_names_mempolicy_flag = { mempolicy_flag_names,
+						    "invalid memory policy flag \"",
+						    "\"" };
 
 static const struct oci_name personality_names[] = {
 	{ "LINUX", OCI_PER_LINUX },
@@ -133,20 +130,17 @@ static const struct oci_field linux_fields[] = {
 	OCI_FIELD(oci_linux, resources, "resources", OCI_POINTER,
 		  .type = &oci_type_resources),
 	OCI_FIELD(oci_linux, cgroups_path, "cgroupsPath", OCI_STR),
-	OCI_FIELD(oci_linux, namespaces, "namespaces", OCI_LIST,
-		  .type = &type_namespace),
+	OCI_FIELD(oci_linux, namespaces, "namespaces", OCI_LIST, .type = &type_namespace),
 	OCI_FIELD(oci_linux, devices, "devices", OCI_LIST, .type = &type_device),
 	OCI_FIELD(oci_linux, net_devices, "netDevices", OCI_DICT,
 		  .type = &type_net_device),
-	OCI_FIELD(oci_linux, seccomp, "seccomp", OCI_POINTER,
-		  .type = &oci_type_seccomp),
+	OCI_FIELD(oci_linux, seccomp, "seccomp", OCI_POINTER, .type = &oci_type_seccomp),
 	OCI_FIELD(oci_linux, rootfs_propagation, "rootfsPropagation", OCI_ENUM,
 		  .names = &oci_names_propagation),
 	OCI_FIELD(oci_linux, masked_paths, "maskedPaths", OCI_STRS),
 	OCI_FIELD(oci_linux, readonly_paths, "readonlyPaths", OCI_STRS),
 	OCI_FIELD(oci_linux, mount_label, "mountLabel", OCI_STR),
-	OCI_FIELD(oci_linux, intel_rdt, "intelRdt", OCI_POINTER,
-		  .type = &type_intel_rdt),
+	OCI_FIELD(oci_linux, intel_rdt, "intelRdt", OCI_POINTER, .type = &type_intel_rdt),
 	OCI_FIELD(oci_linux, memory_policy, "memoryPolicy", OCI_POINTER,
 		  .type = &type_memory_policy),
 	OCI_FIELD(oci_linux, personality, "personality", OCI_POINTER,

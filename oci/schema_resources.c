@@ -70,12 +70,12 @@ static const struct oci_field block_io_fields[] = {
 		  .type = &type_weight_device),
 	OCI_FIELD(oci_block_io, throttle_read_bps, "throttleReadBpsDevice", OCI_LIST,
 		  .type = &type_throttle_device),
-	OCI_FIELD(oci_block_io, throttle_write_bps, "throttleWriteBpsDevice",
-		  OCI_LIST, .type = &type_throttle_device),
-	OCI_FIELD(oci_block_io, throttle_read_iops, "throttleReadIOPSDevice",
-		  OCI_LIST, .type = &type_throttle_device),
-	OCI_FIELD(oci_block_io, throttle_write_iops, "throttleWriteIOPSDevice",
-		  OCI_LIST, .type = &type_throttle_device),
+	OCI_FIELD(oci_block_io, throttle_write_bps, "throttleWriteBpsDevice", OCI_LIST,
+		  .type = &type_throttle_device),
+	OCI_FIELD(oci_block_io, throttle_read_iops, "throttleReadIOPSDevice", OCI_LIST,
+		  .type = &type_throttle_device),
+	OCI_FIELD(oci_block_io, throttle_write_iops, "throttleWriteIOPSDevice", OCI_LIST,
+		  .type = &type_throttle_device),
 };
 static OCI_TYPE(type_block_io, oci_block_io, block_io_fields);
 
@@ -88,8 +88,7 @@ static const struct oci_field hugepage_limit_fields[] = {
 static OCI_TYPE(type_hugepage_limit, oci_hugepage_limit, hugepage_limit_fields);
 
 static const struct oci_field interface_priority_fields[] = {
-	OCI_FIELD(oci_interface_priority, name, "name", OCI_STR,
-		  .flags = OCI_REQUIRED),
+	OCI_FIELD(oci_interface_priority, name, "name", OCI_STR, .flags = OCI_REQUIRED),
 	OCI_FIELD(oci_interface_priority, priority, "priority", OCI_U32,
 		  .flags = OCI_REQUIRED | OCI_ALWAYS),
 };
@@ -110,8 +109,7 @@ static const struct oci_field rdma_fields[] = {
 static OCI_TYPE(type_rdma, oci_rdma, rdma_fields);
 
 static const struct oci_field resources_fields[] = {
-	OCI_FIELD(oci_resources, devices, "devices", OCI_LIST,
-		  .type = &type_device_rule),
+	OCI_FIELD(oci_resources, devices, "devices", OCI_LIST, .type = &type_device_rule),
 	OCI_FIELD(oci_resources, memory, "memory", OCI_POINTER, .type = &type_memory),
 	OCI_FIELD(oci_resources, cpu, "cpu", OCI_POINTER, .type = &type_cpu),
 	OCI_FIELD(oci_resources, pids, "pids", OCI_POINTER, .type = &type_pids),
@@ -119,8 +117,7 @@ static const struct oci_field resources_fields[] = {
 		  .type = &type_block_io),
 	OCI_FIELD(oci_resources, hugepage_limits, "hugepageLimits", OCI_LIST,
 		  .type = &type_hugepage_limit),
-	OCI_FIELD(oci_resources, network, "network", OCI_POINTER,
-		  .type = &type_network),
+	OCI_FIELD(oci_resources, network, "network", OCI_POINTER, .type = &type_network),
 	OCI_FIELD(oci_resources, rdma, "rdma", OCI_DICT, .type = &type_rdma),
 	OCI_FIELD(oci_resources, unified, "unified", OCI_MAP),
 };

@@ -47,37 +47,29 @@ static const struct oci_name arch_names[] = {
 	{ NULL, 0 },
 };
 
-const struct oci_names oci_names_seccomp_arch = {
-	arch_names, "string ", " is not a valid arch for seccomp"
-};
+const struct oci_names oci_names_seccomp_arch = { arch_names, "string ",
+						  " is not a valid arch for seccomp" };
 
 static const struct oci_name flag_names[] = {
 	{ "SECCOMP_FILTER_FLAG_LOG", OCI_SECCOMP_FLAG_LOG },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", OCI_SECCOMP_FLAG_SPEC_ALLOW },
 	{ "SECCOMP_FILTER_FLAG_TSYNC", OCI_SECCOMP_FLAG_TSYNC },
-	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-	  OCI_SECCOMP_FLAG_WAIT_KILLABLE_RECV },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", OCI_SECCOMP_FLAG_WAIT_KILLABLE_RECV },
 	{ NULL, 0 },
 };
 
-const struct oci_names oci_names_seccomp_flag = { flag_names,
-						  "seccomp flag \"",
+const struct oci_names oci_names_seccomp_flag = { flag_names, "seccomp flag \"",
 						  "\" is not known" };
 
 static const struct oci_name op_names[] = {
-	{ "SCMP_CMP_EQ", OCI_CMP_EQ },
-	{ "SCMP_CMP_GE", OCI_CMP_GE },
-	{ "SCMP_CMP_GT", OCI_CMP_GT },
-	{ "SCMP_CMP_LE", OCI_CMP_LE },
-	{ "SCMP_CMP_LT", OCI_CMP_LT },
-	{ "SCMP_CMP_MASKED_EQ", OCI_CMP_MASKED_EQ },
-	{ "SCMP_CMP_NE", OCI_CMP_NE },
-	{ NULL, 0 },
+	{ "SCMP_CMP_EQ", OCI_CMP_EQ }, { "SCMP_CMP_GE", OCI_CMP_GE },
+	{ "SCMP_CMP_GT", OCI_CMP_GT }, { "SCMP_CMP_LE", OCI_CMP_LE },
+	{ "SCMP_CMP_LT", OCI_CMP_LT }, { "SCMP_CMP_MASKED_EQ", OCI_CMP_MASKED_EQ },
+	{ "SCMP_CMP_NE", OCI_CMP_NE }, { NULL, 0 },
 };
 
-const struct oci_names oci_names_seccomp_op = {
-	op_names, "string ", " is not a valid operator for seccomp"
-};
+const struct oci_names oci_names_seccomp_op = { op_names, "string ",
+						" is not a valid operator for seccomp" };
 
 static const struct oci_field arg_fields[] = {
 	OCI_FIELD(oci_syscall_arg, index, "index", OCI_U32,

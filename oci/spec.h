@@ -642,8 +642,7 @@ struct oci_spec {
  *
  * Return: 0; -EINVAL; -EFBIG; -ENOMEM
  */
-int oci_spec_parse(const char *text, size_t len, struct oci_spec **ret,
-		   struct err *err);
+int oci_spec_parse(const char *text, size_t len, struct oci_spec **ret, struct err *err);
 
 /*
  * oci_process_parse() - a `process` object of its own (hull exec --process).
@@ -666,8 +665,7 @@ DEFINE_CLEANUP(oci_spec, struct oci_spec, oci_spec_free)
  * one line.  What the struct holds comes back the same from the parser.
  */
 int oci_spec_write(const struct oci_spec *spec, struct buf *b, struct err *err);
-int oci_process_write(const struct oci_process *process, struct buf *b,
-		      struct err *err);
+int oci_process_write(const struct oci_process *process, struct buf *b, struct err *err);
 
 /* oci_spec_print() - like oci_spec_write(), indented with tabs (`hull spec`). */
 int oci_spec_print(const struct oci_spec *spec, struct buf *b, struct err *err);
@@ -685,16 +683,14 @@ char *oci_strdup(struct oci_spec *spec, const char *s);
  *
  * Elements move: pointers into the list are stale afterwards.  NULL: no memory.
  */
-#define oci_list_add(spec, list)                                     \
-	((__typeof__((list)->v))oci_list_grow_((spec), &(list)->n,   \
-					       (list)->v, &(list)->v, \
-					       sizeof(*(list)->v)))
+#define oci_list_add(spec, list)                                                         \
+	((__typeof__((list)->v))oci_list_grow_((spec), &(list)->n, (list)->v,            \
+					       &(list)->v, sizeof(*(list)->v)))
 void *oci_list_grow_(struct oci_spec *spec, size_t *n, const void *old, void *ret_v,
 		     size_t size);
 
 /* oci_strings_add() - append a copy of @s; 0 or -ENOMEM. */
-int oci_strings_add(struct oci_spec *spec, struct oci_strings *list,
-		    const char *s);
+int oci_strings_add(struct oci_spec *spec, struct oci_strings *list, const char *s);
 
 /* oci_namespace() - the entry of that type, or NULL. */
 const struct oci_namespace *oci_namespace(const struct oci_spec *spec,

@@ -42,34 +42,37 @@ static int validate_version(const char *version, struct err *err)
 	for (int i = 0; i < 3; i++) {
 		part[i] = version_part(&p);
 		if (part[i] < 0 || (i < 2 && *p++ != '.'))
-			return invalid(err,
-				       "ociVersion: \"%.80s\" is not a version like 1.2.3",
-				       version);
+			return invalid(
+				err, "ociVersion: \"%.80s\" is not a version like 1.2.3",
+				version);
 	}
 	if (*p && ((*p != '-' && *p != '+') || !p[1] || p[strspn(p, suffix_chars)]))
 		return invalid(err, "ociVersion: \"%.80s\" is not a version like 1.2.3",
 			       version);
 	if (part[0] != 1 || part[1] > 3)
-		return invalid(err, "ociVersion: \"%.80s\" is not supported, only "
-				    OCI_VERSION_MIN " to " OCI_VERSION_MAX, version);
+		return invalid(
+			err,
+			"ociVersion: \"%.80s\" is not supported, only " OCI_VERSION_MIN
+			" to " OCI_VERSION_MAX,
+			version);
 	return 0;
 }
 
 /* ---- process ------------------------------------------------------------------------ */
 
 /* validate_env() - as runc: every variable has a name. */
-static int validate_env(const char *place, const struct oci_strings *env,
-			struct err *err)
+static int validate_env(const char *place, const struct oci_strings *env, struct err *err)
 {
 	for (size_t i = 0; i < env->n; i++) {
 		if (!strchr(env->v[i], '='))
-			return invalid(err,
-				       "%s[%zu]: invalid environment variable: missing '='",
-				       place, i);
+			return invalid(
+				err, "%s[%zu]: invalid environment variable: missing '='",
+				place, i);
 		if (env->v[i][0] == '=')
-			return invalid(err,
-				       "%s[%zu]: invalid environment variable: name cannot be empty",
-				       place, i);
+			return invalid(
+				err,
+				"%s[%zu]: invalid environment variable: name cannot be empty",
+				place, i);
 	}
 	return 0;
 }
@@ -85,9 +88,10 @@ static int validate_user(const struct oci_user *user, struct err *err)
 			       user->umask.value);
 	for (size_t i = 0; i < user->additional_gids.n; i++)
 		if (user->additional_gids.v[i] == NO_ID)
-			return invalid(err,
-				       "process.user.additionalGids[%zu]: %u is not a group",
-				       i, NO_ID);
+			return invalid(
+				err,
+				"process.user.additionalGids[%zu]: %u is not a group", i,
+				NO_ID);
 	return 0;
 }
 
@@ -103,10 +107,10 @@ static int validate_rlimits(const struct oci_process *p, struct err *err)
 				       oci_rlimit_name(r->type));
 		seen |= 1u << r->type;
 		if (r->soft > r->hard)
-			return invalid(err,
-				       "process.rlimits[%zu]: soft %llu is above hard %llu",
-				       i, (unsigned long long)r->soft,
-				       (unsigned long long)r->hard);
+			return invalid(
+				err, "process.rlimits[%zu]: soft %llu is above hard %llu",
+				i, (unsigned long long)r->soft,
+				(unsigned long long)r->hard);
 	}
 	return 0;
 }
@@ -121,18 +125,20 @@ static int validate_scheduler(const struct oci_scheduler *s, struct err *err)
 		return invalid(err, "%s: scheduler policy is required", place);
 	if ((s->policy == OCI_SCHED_OTHER || s->policy == OCI_SCHED_BATCH) &&
 	    (s->nice < -20 || s->nice > 19))
-		return invalid(err,
-			       "%s: invalid scheduler.nice: %d when scheduler.policy is %s",
-			       place, s->nice,
-			       oci_name_of(&oci_names_sched_policy, (int)s->policy));
+		return invalid(
+			err, "%s: invalid scheduler.nice: %d when scheduler.policy is %s",
+			place, s->nice,
+			oci_name_of(&oci_names_sched_policy, (int)s->policy));
 	if (s->priority && s->policy != OCI_SCHED_FIFO && s->policy != OCI_SCHED_RR)
-		return invalid(err,
-			       "%s: scheduler.priority can only be specified for SchedFIFO or SchedRR policy",
-			       place);
+		return invalid(
+			err,
+			"%s: scheduler.priority can only be specified for SchedFIFO or SchedRR policy",
+			place);
 	if (s->policy != OCI_SCHED_DEADLINE && (s->runtime || s->deadline || s->period))
-		return invalid(err,
-			       "%s: scheduler runtime/deadline/period can only be specified for SchedDeadline policy",
-			       place);
+		return invalid(
+			err,
+			"%s: scheduler runtime/deadline/period can only be specified for SchedDeadline policy",
+			place);
 	return 0;
 }
 
@@ -164,17 +170,20 @@ static int validate_process_parts(const struct oci_process *p, struct err *err)
 	if (ret < 0)
 		return ret;
 	if (box && (box->height > UINT16_MAX || box->width > UINT16_MAX))
-		return invalid(err, "process.consoleSize: %u rows and %u columns are "
-				    "not between 0 and 65535",
+		return invalid(err,
+			       "process.consoleSize: %u rows and %u columns are "
+			       "not between 0 and 65535",
 			       box->height, box->width);
 	if (p->oom_score_adj.set &&
 	    (p->oom_score_adj.value < -1000 || p->oom_score_adj.value > 1000))
-		return invalid(err, "process.oomScoreAdj: %d is not between -1000 and 1000",
+		return invalid(err,
+			       "process.oomScoreAdj: %d is not between -1000 and 1000",
 			       p->oom_score_adj.value);
 	if (p->io_priority &&
 	    (p->io_priority->priority < 0 || p->io_priority->priority > 7))
-		return invalid(err, "process.ioPriority.priority: invalid "
-				    "ioPriority.Priority: %d",
+		return invalid(err,
+			       "process.ioPriority.priority: invalid "
+			       "ioPriority.Priority: %d",
 			       p->io_priority->priority);
 	return 0;
 }
@@ -220,11 +229,15 @@ static int validate_mount(const struct oci_mount *m, size_t i, struct arena *are
 	if (!opt.idmap)
 		return 0;
 	if (!(opt.flags & MS_BIND))
-		return invalid(err, "mounts[%zu]: id-mapped mounts are only supported "
-				    "for bind-mounts", i);
+		return invalid(err,
+			       "mounts[%zu]: id-mapped mounts are only supported "
+			       "for bind-mounts",
+			       i);
 	if (!m->uid_mappings.n != !m->gid_mappings.n)
-		return invalid(err, "mounts[%zu]: id-mapped mounts must have both uid "
-				    "and gid mappings specified", i);
+		return invalid(err,
+			       "mounts[%zu]: id-mapped mounts must have both uid "
+			       "and gid mappings specified",
+			       i);
 	return 0;
 }
 
@@ -250,9 +263,10 @@ static int validate_hook_list(const char *kind, const struct oci_hook_list *list
 		int ret;
 
 		if (hook->path[0] != '/')
-			return invalid(err,
-				       "hooks.%s[%zu].path: '%.80s' is not an absolute path",
-				       kind, i, hook->path);
+			return invalid(
+				err,
+				"hooks.%s[%zu].path: '%.80s' is not an absolute path",
+				kind, i, hook->path);
 		if (hook->timeout.set && hook->timeout.value <= 0)
 			return invalid(err, "hooks.%s[%zu].timeout: %d is not above 0",
 				       kind, i, hook->timeout.value);
@@ -288,13 +302,14 @@ static int validate_hooks(const struct oci_hooks *hooks, struct err *err)
 /* ---- the whole ---------------------------------------------------------------------- */
 
 /* validate_name() - hostname or domainname. */
-static int validate_name(const struct oci_spec *spec, const char *field,
-			 const char *name, struct err *err)
+static int validate_name(const struct oci_spec *spec, const char *field, const char *name,
+			 struct err *err)
 {
 	if (!name)
 		return 0;
 	if (!oci_namespace(spec, OCI_NS_UTS))
-		return invalid(err, "%s: unable to set %s without a private UTS namespace",
+		return invalid(err,
+			       "%s: unable to set %s without a private UTS namespace",
 			       field, field);
 	if (strlen(name) > HOST_NAME_SIZE)
 		return invalid(err, "%s: longer than %u bytes", field, HOST_NAME_SIZE);

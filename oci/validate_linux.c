@@ -58,8 +58,8 @@ static int validate_mappings(const char *place, const struct oci_id_mappings *m,
 			    b->container_id - a->container_id < a->size ||
 			    a->host_id - b->host_id < b->size ||
 			    b->host_id - a->host_id < a->size)
-				return invalid(err, "%s[%zu]: overlaps with [%zu]",
-					       place, i, j);
+				return invalid(err, "%s[%zu]: overlaps with [%zu]", place,
+					       i, j);
 		}
 	}
 	return 0;
@@ -77,9 +77,9 @@ static int validate_user_namespace(const struct oci_spec *spec, struct err *err)
 			       "linux.namespaces: user namespaces enabled, but no "
 			       "namespace path to join nor mappings to apply specified");
 	if (!ns && mapped)
-		return invalid(err,
-			       "linux.uidMappings: user namespace mappings specified, but "
-			       "user namespace isn't enabled in the config");
+		return invalid(
+			err, "linux.uidMappings: user namespace mappings specified, but "
+			     "user namespace isn't enabled in the config");
 	ret = validate_mappings("linux.uidMappings", &l->uid_mappings, err);
 	if (ret == 0)
 		ret = validate_mappings("linux.gidMappings", &l->gid_mappings, err);
@@ -98,10 +98,10 @@ static int validate_time_namespace(const struct oci_spec *spec, struct err *err)
 			       "linux.timeOffsets: time namespace offsets specified, but "
 			       "time namespace isn't enabled in the config");
 	if (ns->path)
-		return invalid(err,
-			       "linux.timeOffsets: time namespace enabled, but both "
-			       "namespace path and time offsets specified -- you may only "
-			       "provide one");
+		return invalid(
+			err, "linux.timeOffsets: time namespace enabled, but both "
+			     "namespace path and time offsets specified -- you may only "
+			     "provide one");
 	for (size_t i = 0; i < l->time_offsets.n; i++) {
 		const struct oci_time_offset *o = &l->time_offsets.v[i];
 
@@ -125,12 +125,14 @@ static int validate_device(const struct oci_device *d, size_t i, struct err *err
 			       i, d->path);
 	/* makedev(3): 12 bits of major, 20 of minor. */
 	if (d->type != 'p' && (d->major < 0 || d->major > 0xfff))
-		return invalid(err, "linux.devices[%zu].major: %lld is not between 0 and 4095",
+		return invalid(err,
+			       "linux.devices[%zu].major: %lld is not between 0 and 4095",
 			       i, (long long)d->major);
 	if (d->type != 'p' && (d->minor < 0 || d->minor > 0xfffff))
-		return invalid(err,
-			       "linux.devices[%zu].minor: %lld is not between 0 and 1048575",
-			       i, (long long)d->minor);
+		return invalid(
+			err,
+			"linux.devices[%zu].minor: %lld is not between 0 and 1048575", i,
+			(long long)d->minor);
 	/* Some callers leave the bits of the file's type in. */
 	if (d->file_mode.set && d->file_mode.value & ~(uint32_t)(S_IFMT | 07777))
 		return invalid(err, "linux.devices[%zu].fileMode: %u is not a mode", i,
@@ -179,8 +181,10 @@ static int validate_restricted(const struct oci_spec *spec, const char *field,
 			       const struct oci_strings *paths, struct err *err)
 {
 	if (paths->n && !oci_namespace(spec, OCI_NS_MOUNT))
-		return invalid(err, "linux.%s: unable to restrict sys entries without a "
-				    "private MNT namespace", field);
+		return invalid(err,
+			       "linux.%s: unable to restrict sys entries without a "
+			       "private MNT namespace",
+			       field);
 	for (size_t i = 0; i < paths->n; i++)
 		if (paths->v[i][0] != '/')
 			return invalid(err,
@@ -205,19 +209,20 @@ static int validate_memory_policy(const struct oci_memory_policy *p, struct err 
 	case OCI_MPOL_DEFAULT:
 	case OCI_MPOL_LOCAL:
 		if (nodes)
-			return invalid(err,
-				       "linux.memoryPolicy: memory policy mode requires 0 "
-				       "nodes but got %d",
-				       nodes);
+			return invalid(
+				err,
+				"linux.memoryPolicy: memory policy mode requires 0 "
+				"nodes but got %d",
+				nodes);
 		return 0;
 	case OCI_MPOL_BIND:
 	case OCI_MPOL_INTERLEAVE:
 	case OCI_MPOL_PREFERRED_MANY:
 	case OCI_MPOL_WEIGHTED_INTERLEAVE:
 		if (!nodes)
-			return invalid(err,
-				       "linux.memoryPolicy: memory policy mode requires at "
-				       "least one node but got 0");
+			return invalid(
+				err, "linux.memoryPolicy: memory policy mode requires at "
+				     "least one node but got 0");
 		return 0;
 	case OCI_MPOL_PREFERRED:
 	default:
@@ -229,10 +234,12 @@ static int validate_rdt(const struct oci_intel_rdt *rdt, struct err *err)
 {
 	const char *id = rdt ? rdt->clos_id : NULL;
 
-	if (id && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0 ||
-		   (id[1] && strchr(id, '/'))))
-		return invalid(err, "linux.intelRdt.closID: invalid intelRdt.ClosID "
-				    "\"%.80s\"", id);
+	if (id &&
+	    (strcmp(id, ".") == 0 || strcmp(id, "..") == 0 || (id[1] && strchr(id, '/'))))
+		return invalid(err,
+			       "linux.intelRdt.closID: invalid intelRdt.ClosID "
+			       "\"%.80s\"",
+			       id);
 	return 0;
 }
 

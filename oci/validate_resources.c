@@ -43,26 +43,31 @@ static int validate_swap(const struct oci_memory *m, struct err *err)
 	if (swap == -1 || swap == 0 || limit == -1)
 		return 0;
 	if (limit == 0)
-		return invalid(err, "linux.resources.memory.swap: unable to set swap limit "
-				    "without memory limit");
+		return invalid(err,
+			       "linux.resources.memory.swap: unable to set swap limit "
+			       "without memory limit");
 	if (swap < limit)
-		return invalid(err, "linux.resources.memory.swap: memory+swap limit should "
-				    "be >= memory limit");
+		return invalid(err,
+			       "linux.resources.memory.swap: memory+swap limit should "
+			       "be >= memory limit");
 	return 0;
 }
 
 static int validate_memory(const struct oci_memory *m, struct err *err)
 {
 	if (m->limit.set && m->limit.value < -1)
-		return invalid(err, "linux.resources.memory.limit: invalid memory value: %lld",
+		return invalid(err,
+			       "linux.resources.memory.limit: invalid memory value: %lld",
 			       (long long)m->limit.value);
 	if (m->reservation.set && m->reservation.value < -1)
-		return invalid(err,
-			       "linux.resources.memory.reservation: invalid memory value: "
-			       "%lld",
-			       (long long)m->reservation.value);
+		return invalid(
+			err,
+			"linux.resources.memory.reservation: invalid memory value: "
+			"%lld",
+			(long long)m->reservation.value);
 	if (m->swap.set && m->swap.value < -1)
-		return invalid(err, "linux.resources.memory.swap: invalid memory value: %lld",
+		return invalid(err,
+			       "linux.resources.memory.swap: invalid memory value: %lld",
 			       (long long)m->swap.value);
 	if (m->swappiness.set && m->swappiness.value > 100)
 		return invalid(err,
@@ -93,15 +98,17 @@ static int validate_cpu(const struct oci_cpu *c, struct err *err)
 		return invalid(err, "linux.resources.cpu.idle: %lld is not 0 or 1",
 			       (long long)c->idle.value);
 	if (c->cpus && oci_cpu_list(c->cpus, NULL) < 0)
-		return invalid(err,
-			       "linux.resources.cpu.cpus: \"%.80s\" is not a list of CPUs "
-			       "like 0-3,5",
-			       c->cpus);
+		return invalid(
+			err,
+			"linux.resources.cpu.cpus: \"%.80s\" is not a list of CPUs "
+			"like 0-3,5",
+			c->cpus);
 	if (c->mems && oci_cpu_list(c->mems, NULL) < 0)
-		return invalid(err,
-			       "linux.resources.cpu.mems: \"%.80s\" is not a list of nodes "
-			       "like 0-1",
-			       c->mems);
+		return invalid(
+			err,
+			"linux.resources.cpu.mems: \"%.80s\" is not a list of nodes "
+			"like 0-1",
+			c->mems);
 	return 0;
 }
 
@@ -140,10 +147,11 @@ static int validate_page_size(const struct oci_hugepage_limit *h, size_t i,
 
 	if (!digits || p[0] == '0' || !p[digits] || !strchr("KMG", p[digits]) ||
 	    strcmp(p + digits + 1, "B") != 0)
-		return invalid(err,
-			       "linux.resources.hugepageLimits[%zu].pageSize: \"%.80s\" is "
-			       "not a size like 2MB",
-			       i, p);
+		return invalid(
+			err,
+			"linux.resources.hugepageLimits[%zu].pageSize: \"%.80s\" is "
+			"not a size like 2MB",
+			i, p);
 	return 0;
 }
 
@@ -153,15 +161,17 @@ static int validate_unified(const struct oci_map *unified, struct err *err)
 		const char *key = unified->v[i].key;
 
 		if (strchr(key, '/'))
-			return invalid(err,
-				       "linux.resources.unified: unified resource \"%.80s\" "
-				       "must be a file name (no slashes)",
-				       key);
+			return invalid(
+				err,
+				"linux.resources.unified: unified resource \"%.80s\" "
+				"must be a file name (no slashes)",
+				key);
 		if (!strchr(key, '.') || key[0] == '.')
-			return invalid(err,
-				       "linux.resources.unified: unified resource \"%.80s\" "
-				       "must be in the form CONTROLLER.PARAMETER",
-				       key);
+			return invalid(
+				err,
+				"linux.resources.unified: unified resource \"%.80s\" "
+				"must be in the form CONTROLLER.PARAMETER",
+				key);
 	}
 	return 0;
 }
@@ -225,10 +235,11 @@ static int validate_syscall(const struct oci_syscall *s, size_t i, struct err *e
 	}
 	for (size_t j = 0; j < s->args.n; j++)
 		if (s->args.v[j].index >= SYSCALL_ARGS)
-			return invalid(err,
-				       "linux.seccomp.syscalls[%zu].args[%zu].index: %u is "
-				       "not between 0 and %u",
-				       i, j, s->args.v[j].index, SYSCALL_ARGS - 1);
+			return invalid(
+				err,
+				"linux.seccomp.syscalls[%zu].args[%zu].index: %u is "
+				"not between 0 and %u",
+				i, j, s->args.v[j].index, SYSCALL_ARGS - 1);
 	(void)!snprintf(place, sizeof(place), "linux.seccomp.syscalls[%zu].errnoRet", i);
 	return validate_errno(place, &s->errno_ret, s->action, err);
 }
@@ -240,8 +251,9 @@ int validate_seccomp(const struct oci_seccomp *s, struct err *err)
 	if (!s->default_action)
 		return invalid(err, "linux.seccomp.defaultAction: is required");
 	if (s->default_action == OCI_ACT_NOTIFY)
-		return invalid(err, "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be "
-				    "used as default action");
+		return invalid(err,
+			       "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be "
+			       "used as default action");
 	ret = validate_errno("linux.seccomp.defaultErrnoRet", &s->default_errno_ret,
 			     s->default_action, err);
 	for (size_t i = 0; i < s->syscalls.n && ret == 0; i++)

@@ -49,18 +49,23 @@ static int validate_one(const struct oci_spec *spec, const char *key, struct err
 	dotted(key, name, sizeof(name));
 	/* It becomes a path below /proc/sys. */
 	if (!name[0] || strstr(name, "..") || strchr(name, ' '))
-		return invalid(err, "linux.sysctl: \"%s\" is not the name of a sysctl", key);
+		return invalid(err, "linux.sysctl: \"%s\" is not the name of a sysctl",
+			       key);
 	if (is_ipc(name)) {
 		if (oci_namespace(spec, OCI_NS_IPC))
 			return 0;
-		return invalid(err, "linux.sysctl: sysctl \"%s\" is not allowed in the "
-				    "hosts ipc namespace", name);
+		return invalid(err,
+			       "linux.sysctl: sysctl \"%s\" is not allowed in the "
+			       "hosts ipc namespace",
+			       name);
 	}
 	if (strncmp(name, "net.", 4) == 0) {
 		if (oci_namespace(spec, OCI_NS_NETWORK))
 			return 0;
-		return invalid(err, "linux.sysctl: sysctl \"%s\" not allowed in host "
-				    "network namespace", name);
+		return invalid(err,
+			       "linux.sysctl: sysctl \"%s\" not allowed in host "
+			       "network namespace",
+			       name);
 	}
 	if (oci_namespace(spec, OCI_NS_UTS)) {
 		if (strcmp(name, "kernel.domainname") == 0)
@@ -74,11 +79,15 @@ static int validate_one(const struct oci_spec *spec, const char *key, struct err
 	if (strncmp(name, "user.", 5) == 0) {
 		if (oci_namespace(spec, OCI_NS_USER))
 			return 0;
-		return invalid(err, "linux.sysctl: setting ucounts without a user "
-				    "namespace not allowed: %s", name);
+		return invalid(err,
+			       "linux.sysctl: setting ucounts without a user "
+			       "namespace not allowed: %s",
+			       name);
 	}
-	return invalid(err, "linux.sysctl: sysctl \"%s\" is not in a separate kernel "
-			    "namespace", name);
+	return invalid(err,
+		       "linux.sysctl: sysctl \"%s\" is not in a separate kernel "
+		       "namespace",
+		       name);
 }
 
 int validate_sysctl(const struct oci_spec *spec, struct err *err)

@@ -36,8 +36,9 @@ static void warn_process(const struct oci_process *p, struct buf *lines)
 static void warn_memory(const struct oci_memory *m, struct buf *lines)
 {
 	if (m->kernel.set || m->kernel_tcp.set)
-		(void)buf_puts(lines, "linux.resources.memory: Kernel memory settings are "
-				      "ignored and will be removed\n");
+		(void)buf_puts(lines,
+			       "linux.resources.memory: Kernel memory settings are "
+			       "ignored and will be removed\n");
 }
 
 int oci_warnings(const struct oci_spec *spec, struct buf *lines)

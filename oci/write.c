@@ -56,8 +56,7 @@ static void write_dict(struct json_writer *w, const struct oci_field *field,
 	json_close_object(w);
 }
 
-static void write_map(struct json_writer *w, const char *name,
-		      const struct oci_map *map)
+static void write_map(struct json_writer *w, const char *name, const struct oci_map *map)
 {
 	json_open_object(w, name);
 	for (size_t i = 0; i < map->n; i++)
@@ -209,8 +208,7 @@ int oci_spec_print(const struct oci_spec *spec, struct buf *b, struct err *err)
 	return write_whole(&oci_type_spec, spec, b, "\t", err);
 }
 
-int oci_process_write(const struct oci_process *process, struct buf *b,
-		      struct err *err)
+int oci_process_write(const struct oci_process *process, struct buf *b, struct err *err)
 {
 	return write_whole(&oci_type_process, process, b, NULL, err);
 }
