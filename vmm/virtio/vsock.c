@@ -38,7 +38,7 @@
 /* read_header() - the first bytes of @chain into @hdr, once. */
 static bool read_header(const struct vq_chain *chain, struct virtio_vsock_hdr *hdr)
 {
-	struct iovec iov[VSOCK_TX_IOV];
+	struct iovec iov[VSOCK_MAX_IOV];
 	char *dst = (char *)hdr;
 	unsigned int n;
 
@@ -55,7 +55,7 @@ static bool read_header(const struct vq_chain *chain, struct virtio_vsock_hdr *h
 /* take_data() - the payload of a VIRTIO_VSOCK_OP_RW packet. */
 static void take_data(struct vsock_conn *conn, const struct vq_chain *chain, uint32_t len)
 {
-	struct iovec iov[VSOCK_TX_IOV];
+	struct iovec iov[VSOCK_MAX_IOV];
 	unsigned int n;
 
 	if (len > chain->out_len - VSOCK_HDR_SIZE ||
@@ -168,7 +168,7 @@ static void tell_used(struct vsock *v)
 static void tx_run(struct vsock *v)
 {
 	struct vq *vq = &v->dev.queues[VSOCK_VQ_TX];
-	struct iovec iov[VSOCK_TX_IOV];
+	struct iovec iov[VSOCK_MAX_IOV];
 	unsigned int budget = TX_BUDGET;
 	struct vq_chain chain;
 	int ret;
@@ -179,7 +179,7 @@ static void tx_run(struct vsock *v)
 			/* No more than we can answer: a reset for each. */
 			if (!budget-- || v->n_rsts == VSOCK_MAX_RSTS)
 				return;
-			ret = vq_pop(vq, &chain, iov, VSOCK_TX_IOV);
+			ret = vq_pop(vq, &chain, iov, VSOCK_MAX_IOV);
 			if (ret < 0)
 				v->broken = true;
 			if (ret <= 0)

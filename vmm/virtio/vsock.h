@@ -120,6 +120,16 @@ void vsock_conn_shutdown(struct vsock_conn *conn, unsigned int flags);
 /* vsock_conn_close() - reset it; @conn is gone on return, closed() is not called. */
 void vsock_conn_close(struct vsock_conn *conn);
 
+/*
+ * vsock_iov_skip() - @iov without its first @skip bytes, cut to @len, into @dst.
+ * @dst: room for @n; not @iov itself
+ * Return: the number of buffers in @dst
+ */
+unsigned int vsock_iov_skip(struct iovec *dst, const struct iovec *iov, unsigned int n,
+			    size_t skip, size_t len);
+
+#define VSOCK_MAX_IOV 64u /* most buffers that recv() is shown */
+
 /* Counters since vsock_new(). */
 struct vsock_stats {
 	uint64_t rx_packets; /* from the guest */

@@ -29,7 +29,6 @@ enum {
 #define VSOCK_QUEUE_SIZE 128u
 #define VSOCK_EVENT_QUEUE_SIZE 8u
 #define VSOCK_HDR_SIZE ((uint32_t)sizeof(struct virtio_vsock_hdr))
-#define VSOCK_TX_IOV 64u /* (buffers) of one packet from the guest */
 #define VSOCK_RX_IOV 8u /* (buffers) of one receive buffer */
 #define VSOCK_STASH 16u /* receive buffers popped at once: 64 KiB with Linux */
 #define VSOCK_HASH 256u
@@ -159,10 +158,5 @@ void vsock_conns_lose_all(struct vsock *v);
 void vsock_rx_run(struct vsock *v);
 /* vsock_owe_rst() - false: too many are owed; the packet has to wait. */
 bool vsock_owe_rst(struct vsock *v, const struct virtio_vsock_hdr *hdr);
-
-/* vsock_iov_skip() - @iov without its first @skip bytes and cut to @len.
- * Return: the number of buffers written to @dst (room for @n) */
-unsigned int vsock_iov_skip(struct iovec *dst, const struct iovec *iov, unsigned int n,
-			    size_t skip, size_t len);
 
 #endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct container - the life of the container inside hull-vmm: it joins the agent,
+ * the control socket, the streams, the status file and the creating command.
+ *
+ *	booting    the agent has not said hello	-> sync error after boot_timeout_ms
+ *	creating   AGENT_CREATE is under way		-> VM_SYNC_CREATED or _ERROR
+ *	created    waits for CONTROL_START
+ *	running
+ *	ending     init has ended (or CONTROL_STOP, or a START that failed): AGENT_SHUTDOWN
+ *		   and the rest of the streams are under way
+ *	over       status file says stopped, all who wait are answered, the loop quits
+ *
+ * Exit status: that of init as a shell shows it (128 + signal); 137 (as if killed by
+ * SIGKILL) when the guest stopped by itself or broke the protocol; 1 when the
+ * container was not made, or its START failed and no exit came.
+ *
+ * Calling sequence, all on the loop's thread:
+ *	container_new	before the jail: opens the caller's pipes and terminals anew
+ *	(jail, vm_run)
+ *	container_begin, loop_run
+ *	container_signal, container_guest_stopped	from sources of the loop
+ *	container_exit_status, container_free	after loop_run(), before the vsock device
+ */
+#ifndef HULL_VMM_CONTAINER_H
+#define HULL_VMM_CONTAINER_H
+
+#include <stddef.h>
+
+#include "vmm/control.h"
+#include "vmm/vm.h"
+#include "vmm/vm_config.h"
+
+struct container;
+struct err;
+struct loop;
+struct signalfd_siginfo;
+struct vsock;
+
+struct container_params {
+	/* Borrowed until container_free(); of its descriptors container_new() takes
+	 * control_fd, status_fd, sync_fd and stdio_fd (when it succeeds). */
+	const struct vm_config *config;
+	const void *spec; /* spec_size bytes; borrowed until container_free() */
+	struct loop *loop;
+	struct vsock *vsock; /* not yet listening on the agent's ports */
+	/* As vm_console_tail(); may be NULL. */
+	size_t (*console_tail)(void *opaque, char *dst, size_t max);
+	/* Fills in what is not about vsock; may be NULL. */
+	void (*fill_stats)(void *opaque, struct control_stats *stats);
+	void *opaque;
+};
+
+int container_new(const struct container_params *params, struct container **ret_container,
+		  struct err *err);
+void container_free(struct container *c);
+
+/* container_begin() - the guest runs now: start the boot deadline. */
+int container_begin(struct container *c, struct err *err);
+
+/*
+ * container_signal() - hull-vmm got a signal: forward it to init.
+ * Not forwarded: SIGCHLD; SIGPIPE that our own writes raised; SIGWINCH with a
+ * console (the new size is told instead).  SIGHUP, SIGINT, SIGQUIT, SIGTERM end a container
+ * that is still being made.
+ */
+void container_signal(struct container *c, const struct signalfd_siginfo *si);
+
+/* container_guest_stopped() - the VM ended by itself. @err: with VM_STOP_ERROR */
+void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
+			     const struct err *err);
+
+/* container_exit_status() - 0-255, valid after loop_run(). */
+int container_exit_status(const struct container *c);
+
+#endif

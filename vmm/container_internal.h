@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the container share: container.c (its life), container_procs.c
+ * (processes and their streams), container_requests.c (the control socket).
+ *
+ * Streams and processes are freed by the reaper only, a callback of its own on the
+ * loop: so nothing disappears under a function that is at work on it.
+ */
+#ifndef HULL_VMM_CONTAINER_INTERNAL_H
+#define HULL_VMM_CONTAINER_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "vmm/agent_link.h"
+#include "vmm/agent_proto.h"
+#include "vmm/container.h"
+#include "vmm/control_server.h"
+#include "vmm/loop.h"
+#include "vmm/stream.h"
+#include "vmm/timer.h"
+
+#define CONTAINER_MAX_STOPS 16u /* CONTROL_STOPs that wait */
+#define CONTAINER_MAX_INCOMING 64u /* stream connections not yet named */
+#define CONTAINER_MAX_PROCS 512u /* with those that only their streams keep */
+#define CONTAINER_NUMBER 0u /* one container per VM, so far */
+#define SHUTDOWN_MS 60000u /* for killing and writing back */
+#define DRAIN_MS 2000u /* a stream without progress for so long is given up */
+
+enum container_life {
+	LIFE_BOOTING,
+	LIFE_CREATING,
+	LIFE_CREATED,
+	LIFE_RUNNING,
+	LIFE_ENDING,
+	LIFE_OVER,
+};
+
+enum proc_state {
+	PROC_STARTING, /* AGENT_EXEC (or _CREATE) is under way */
+	PROC_RUNNING,
+	PROC_ENDED,
+};
+
+enum { STREAM_IO, STREAM_STDERR, PROC_STREAMS };
+
+struct proc {
+	struct container *container;
+	LIST_ENTRY(proc) link;
+	uint32_t number; /* AGENT_PROC_INIT, or an exec's */
+	enum proc_state state;
+	uint32_t status; /* as a shell shows it, when PROC_ENDED */
+	struct stream *streams[PROC_STREAMS]; /* NULL: has none */
+	struct control_client *client; /* of an exec, until it is told the end */
+	bool client_gone; /* `client` is a shell: the process is to be killed */
+	struct timer drain; /* the end waits for its streams */
+	uint64_t drain_progress;
+};
+
+/* A stream connection that has not said yet what it is for. */
+struct incoming {
+	struct container *container;
+	LIST_ENTRY(incoming) link;
+	struct vsock_conn *conn;
+	struct agent_stream head;
+	size_t len; /* (bytes) of head that are there */
+};
+
+struct container {
+	struct container_params params;
+	const struct vm_config *config;
+	struct loop *loop;
+	struct agent_link *link;
+	struct control_server *server;
+	enum container_life life;
+	bool starting; /* AGENT_START is under way */
+	bool exited; /* exit_status is init's */
+	bool guest_gone; /* nothing comes from the guest any more */
+	bool shut_down; /* AGENT_SHUTDOWN was answered, or makes no sense */
+	int exit_status;
+	pid_t pid; /* our own */
+
+	int sync_fd; /* -1: told */
+	int status_fd;
+	struct loop_source sync_event; /* the creating command goes away */
+	struct loop_source reap_event;
+	int reap_fd; /* eventfd */
+	struct timer boot;
+	struct timer shutdown;
+	struct timer drain;
+	uint64_t drain_progress;
+
+	struct control_client *stops[CONTAINER_MAX_STOPS];
+	unsigned int n_stops;
+
+	LIST_HEAD(, proc) procs; /* init's is there from the beginning */
+	unsigned int n_procs;
+	uint32_t last_number;
+	LIST_HEAD(, incoming) incoming;
+	unsigned int n_incoming;
+};
+
+/* container.c */
+
+/* container_end() - kill what is left and end the VM; @gone: the guest is no more. */
+void container_end(struct container *c, bool gone);
+/* container_check_over() - is there anything left to wait for? */
+void container_check_over(struct container *c);
+/* container_to_agent() - a request about a process; @done may be NULL. */
+int container_to_agent(struct container *c, enum agent_type type, uint32_t proc,
+		       uint32_t arg, agent_done_fn done, void *opaque, struct err *err);
+void container_set_phase(struct container *c, enum vm_phase phase);
+/* container_shell_status() - of a waitpid() status. */
+uint32_t container_shell_status(int wait_status);
+
+/* container_procs.c */
+
+int procs_new_init(struct container *c, struct err *err);
+int procs_listen(struct container *c, struct err *err);
+/* procs_init_runs() - AGENT_CREATE has been answered: it may end from now on. */
+void procs_init_runs(struct container *c);
+/* procs_terminal() - the descriptor of init's terminal; -1: closed. */
+int procs_terminal(const struct container *c);
+/* procs_exec() - start a process; the client gets its answers from here on.
+ * @fds: owned from now on, also when it fails */
+int procs_exec(struct container *c, struct control_client *client, uint32_t flags,
+	       const void *payload, size_t len, int *fds, struct err *err);
+void procs_client_gone(struct proc *p);
+/* procs_exited() - false: no such process runs. */
+bool procs_exited(struct container *c, uint32_t number, uint32_t status);
+/* procs_done() - has everything of every stream been handed over? */
+bool procs_done(const struct container *c);
+void procs_hurry(struct container *c);
+uint64_t procs_progress(const struct container *c);
+/* procs_give_up() - tell the log about what is left, and every exec's client its end. */
+void procs_give_up(struct container *c);
+void procs_free(struct container *c);
+
+/* container_requests.c */
+
+extern const struct control_server_ops container_control_ops;
+/* requests_answer_stops() - the end has come. */
+void requests_answer_stops(struct container *c);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What commands ask over the control socket.  control_client_get() is the
+ * process for an exec, and the container for everything else.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "vmm/container_internal.h"
+#include "vmm/timeline.h"
+#include "vmm/virtio/vsock.h"
+
+static void refuse(struct control_client *client, int code, const char *text)
+{
+	struct err err = ERR_INIT;
+
+	(void)err_msg(&err, code, "%s", text);
+	control_error(client, &err);
+}
+
+/* pass_on() - the agent's answer is the answer. */
+static void pass_on(void *opaque, const struct agent_result *r)
+{
+	struct control_client *client = opaque;
+
+	if (r->code)
+		control_result(client, r->code, 0, r->msg, strlen(r->msg));
+	else
+		control_result(client, 0, 0, NULL, 0);
+}
+
+static void on_ps(void *opaque, const struct agent_result *r)
+{
+	struct control_client *client = opaque;
+	struct container *c = control_client_get(client);
+
+	if (r->code) {
+		pass_on(client, r);
+		return;
+	}
+	if (r->payload_len % sizeof(struct control_ps)) {
+		refuse(client, EPROTO, "the guest's list of processes is malformed");
+		agent_violated(c->link, "list of processes of %zu bytes", r->payload_len);
+		return;
+	}
+	control_result(client, 0, 0, r->payload, r->payload_len);
+}
+
+static void on_started(void *opaque, const struct agent_result *r)
+{
+	struct control_client *client = opaque;
+	struct container *c = control_client_get(client);
+
+	c->starting = false;
+	if (r->code) {
+		pass_on(client, r);
+		/* There is nothing that could be started again. */
+		container_end(c, false);
+		return;
+	}
+	timeline_mark("started");
+	if (c->life == LIFE_CREATED) {
+		c->life = LIFE_RUNNING;
+		container_set_phase(c, VM_PHASE_RUNNING);
+	}
+	control_result(client, 0, 0, NULL, 0);
+	timeline_log();
+}
+
+/* ask() - send a request whose answer goes to the client. */
+static bool ask(struct container *c, struct control_client *client, enum agent_type type,
+		uint32_t proc, uint32_t arg, agent_done_fn done)
+{
+	struct err err = ERR_INIT;
+
+	if (container_to_agent(c, type, proc, arg, done, client, &err) == 0)
+		return true;
+	control_error(client, &err);
+	return false;
+}
+
+static void on_start(struct container *c, struct control_client *client)
+{
+	if (c->life == LIFE_RUNNING || c->starting) {
+		refuse(client, EALREADY, "cannot start an already running container");
+	} else if (c->life != LIFE_CREATED) {
+		refuse(client, ESRCH, "cannot start a container that has stopped");
+	} else {
+		timeline_mark("start asked");
+		c->starting = ask(c, client, AGENT_START, AGENT_PROC_INIT, 0, on_started);
+	}
+}
+
+static void on_stop(struct container *c, struct control_client *client)
+{
+	if (c->n_stops == CONTAINER_MAX_STOPS) {
+		refuse(client, EBUSY, "too many are waiting for the container to stop");
+		return;
+	}
+	c->stops[c->n_stops++] = client;
+	container_end(c, false);
+}
+
+void requests_answer_stops(struct container *c)
+{
+	while (c->n_stops)
+		control_result(c->stops[--c->n_stops], 0, 0, NULL, 0);
+}
+
+static void on_stats(struct container *c, struct control_client *client)
+{
+	const struct vsock_stats *v = vsock_stats(c->params.vsock);
+	struct control_stats stats = { 0 };
+
+	if (c->params.fill_stats)
+		c->params.fill_stats(c->params.opaque, &stats);
+	stats.vsock_rx_packets = v->rx_packets;
+	stats.vsock_tx_packets = v->tx_packets;
+	control_result(client, 0, 0, &stats, sizeof(stats));
+}
+
+static void on_exec(struct container *c, struct control_client *client,
+		    const struct control_msg *msg, size_t len, int *fds)
+{
+	struct err err = ERR_INIT;
+
+	if (procs_exec(c, client, msg->a, msg->payload, len, fds, &err) < 0)
+		control_error(client, &err);
+}
+
+static uint32_t winsize_arg(const struct control_msg *msg)
+{
+	return msg->a << 16 | msg->b;
+}
+
+static void on_request(void *opaque, struct control_client *client,
+		       const struct control_msg *msg, size_t len, int *fds,
+		       unsigned int n_fds)
+{
+	struct container *c = opaque;
+
+	control_client_set(client, c);
+	if (msg->type != CONTROL_STATS && msg->type != CONTROL_STOP &&
+	    msg->type != CONTROL_START && c->life != LIFE_CREATED &&
+	    c->life != LIFE_RUNNING) {
+		for (unsigned int i = 0; i < n_fds; i++)
+			close_fd(fds[i]);
+		refuse(client, ESRCH, "container not running");
+		return;
+	}
+	switch (msg->type) {
+	case CONTROL_START:
+		on_start(c, client);
+		break;
+	case CONTROL_KILL:
+		(void)ask(c, client, AGENT_KILL, msg->b ? AGENT_KILL_ALL : AGENT_PROC_INIT,
+		    msg->a, pass_on);
+		break;
+	case CONTROL_EXEC:
+		on_exec(c, client, msg, len, fds);
+		break;
+	case CONTROL_WINSIZE:
+		(void)ask(c, client, AGENT_WINSIZE, AGENT_PROC_INIT, winsize_arg(msg), pass_on);
+		break;
+	case CONTROL_PS:
+		(void)ask(c, client, AGENT_PS, 0, 0, on_ps);
+		break;
+	case CONTROL_STOP:
+		on_stop(c, client);
+		break;
+	case CONTROL_STATS:
+		on_stats(c, client);
+		break;
+	default: /* the server lets nothing else through */
+		refuse(client, EPROTO, "unknown request");
+		break;
+	}
+}
+
+static void on_further(void *opaque, struct control_client *client,
+		       const struct control_msg *msg)
+{
+	struct container *c = opaque;
+	const struct proc *p = control_client_get(client);
+
+	if (p->state == PROC_ENDED)
+		return;
+	/* Nobody waits for an answer; a process that has just ended needs none. */
+	if (msg->type == CONTROL_SIGNAL)
+		(void)container_to_agent(c, AGENT_KILL, p->number, msg->a, NULL, NULL,
+					 NULL);
+	else
+		(void)container_to_agent(c, AGENT_WINSIZE, p->number, winsize_arg(msg),
+					 NULL, NULL, NULL);
+}
+
+static void on_gone(void *opaque, struct control_client *client)
+{
+	void *data = control_client_get(client);
+
+	/* Only an exec depends on its client; anything else just has nobody to tell. */
+	if (data != opaque)
+		procs_client_gone(data);
+}
+
+const struct control_server_ops container_control_ops = {
+	.request = on_request,
+	.further = on_further,
+	.gone = on_gone,
+};
