@@ -105,7 +105,7 @@ static int log_warnings(const struct oci_spec *spec, struct err *err)
 
 	if (oci_warnings(spec, &lines) < 0)
 		return err_set(err, ENOMEM, "config.json");
-	for (char *line = strtok_r(lines.data, "\n", &rest); line;
+	for (char *line = lines.data ? strtok_r(lines.data, "\n", &rest) : NULL; line;
 	     line = strtok_r(NULL, "\n", &rest))
 		log_warn("%s", line);
 	return 0;
@@ -322,17 +322,18 @@ static int prepare(struct creation *cr, struct err *err)
 	c->log_fd = log_fd() == STDERR_FILENO ? -1 : log_fd();
 	c->no_userns = access("/proc/self/ns/user", F_OK) < 0;
 	memcpy(c->id, cr->container->id, strlen(cr->container->id) + 1);
-	ret = open_machine(cr, err);
+	/* What only looks comes before what makes things. */
+	ret = namespaces_plan(cr->spec, &cr->launch, err);
+	if (ret == 0)
+		ret = roots_plan(cr->spec, cr->container->bundle, c, err);
+	if (ret == 0)
+		ret = open_machine(cr, err);
 	if (ret == 0)
 		ret = make_sockets(cr, err);
 	if (ret == 0)
-		ret = plan_stdio(cr, err);
-	if (ret == 0)
 		ret = host_cgroup_create(cr->spec, cr->container, &cr->launch.cgroup_fd, err);
 	if (ret == 0)
-		ret = namespaces_plan(cr->spec, &cr->launch, err);
-	if (ret == 0)
-		ret = roots_plan(cr->spec, cr->container->bundle, c, err);
+		ret = plan_stdio(cr, err);
 	return ret;
 }
 
