@@ -7,7 +7,9 @@
 # them are relative to that folder: socket paths are limited to 107 bytes, the
 # path of a checkout is not.
 #
-# Needs die, say, $checkout, $state, $variant, $root. Bash, sourced.
+# $socket has a name of its own in each lab: virtiofsd locks it machine-wide.
+#
+# Needs die, say, $checkout, $state, $socket, $variant, $root. Bash, sourced.
 
 # proc_start_time PID - in clock ticks since boot; fails when there is none
 proc_start_time() {
@@ -78,7 +80,7 @@ machine_down() {
 	proc_kill master
 	proc_kill qemu
 	proc_kill virtiofsd
-	rm -f "$state"/{master,fs.sock,port,key,key.pub,initramfs,qemu.log,data.img}
+	rm -f "$state"/{master,"$socket",port,key,key.pub,initramfs,qemu.log,data.img}
 }
 
 # machine_initramfs - the cached part and what belongs to this lab and checkout
@@ -107,10 +109,10 @@ machine_virtiofsd() {
 
 	[[ -x $daemon ]] || die "no $daemon: install qemu-system-common"
 	unshare -m -p -n -f true 2>/dev/null && sandbox=namespace
-	rm -f "$state/fs.sock"
+	rm -f "$state/$socket"
 	(
 		cd "$state" || exit
-		exec setsid "$daemon" --socket-path=fs.sock --thread-pool-size=4 -o log_level=info \
+		exec setsid "$daemon" --socket-path="$socket" --thread-pool-size=4 -o log_level=info \
 			-o source="$checkout" -o cache=auto -o xattr -o sandbox=$sandbox
 	) </dev/null >"$state/virtiofsd.log" 2>&1 {lock}>&- &
 	pid=$!
@@ -135,7 +137,7 @@ machine_qemu() {
 	fi
 	append='console=ttyS0 quiet panic=-1 mitigations=off nokaslr apparmor=0 audit=0 nowatchdog'
 	append+=' kfence.sample_interval=0 init_on_alloc=0 tsc=reliable no_timer_check'
-	append+=' cryptomgr.notests random.trust_cpu=on 8250.nr_uarts=1'
+	append+=' cryptomgr.notests random.trust_cpu=on 8250.nr_uarts=1 lpj=10000000'
 
 	(
 		cd "$state" || exit
@@ -150,7 +152,7 @@ machine_qemu() {
 			-device virtio-blk-pci,drive=root \
 			-drive if=none,id=data,file=data.img,format=raw,cache=unsafe,discard=unmap \
 			-device virtio-blk-pci,drive=data \
-			-chardev socket,id=fs,path=fs.sock -device vhost-user-fs-pci,chardev=fs,tag=hull,queue-size=1024 \
+			-chardev "socket,id=fs,path=$socket" -device vhost-user-fs-pci,chardev=fs,tag=hull,queue-size=1024 \
 			-netdev "user,id=net,restrict=$restrict,hostfwd=tcp:127.0.0.1:$1-:22" \
 			-device virtio-net-pci,netdev=net,romfile= \
 			-device virtio-rng-pci \

@@ -25,9 +25,14 @@ root_packages() {
 	"$tests/install-packages" --list lab-root ${LAB_CALLERS:+lab-callers}
 }
 
-# root_key - a hash of what the root is made from
+# root_key - a hash of what the root is made from: the packages, and the functions
+# below that make it (as bash prints them, so without comments)
 root_key() {
-	{ root_packages; cat "$lab_dir/root.sh"; } | sha256sum | cut -c1-16
+	{
+		root_packages
+		declare -f root_debootstrap root_configure root_vmlinux root_modules \
+			modules_list root_boot_cpio root_make
+	} | sha256sum | cut -c1-16
 }
 
 # root_sources - apt sources for the root: those of this machine, when it runs
@@ -64,7 +69,7 @@ root_debootstrap() {
 		--dpkgopt='path-exclude=/usr/lib/gcc/*/*/lto1' \
 		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' \
 		--essential-hook='echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"' \
-		--dpkgopt=force-confold \
+		--dpkgopt=force-unsafe-io --dpkgopt=force-confold \
 		--include="$(root_packages | paste -sd,)" \
 		"$suite" "$dir" "${from[@]}" <<<"$sources" 2>&1 | root_progress
 }
@@ -159,19 +164,42 @@ root_modules() {
 		}' "$dir/modules.dep"
 }
 
+# modules_list MODULES_DIR NAME... - the same as absolute paths in the lab
+modules_list() {
+	root_modules "$@" | sed "s|^|/lib/modules/${1##*/}/|"
+}
+
 # root_boot_cpio DIR - the part of the initramfs that does not change
 root_boot_cpio() {
 	local dir=$1 modules file n=0 boot=$tmp/boot
 
 	modules=$(echo "$dir"/lib/modules/*-cloud-*)
-	mkdir -p "$boot"/{bin,proc,dev,new,modules}
+	mkdir -p "$boot"/{bin,proc,dev,new,modules,lab}
 	cp "$dir/bin/busybox" "$boot/bin/"
 	root_modules "$modules" virtio_pci virtio_blk >"$tmp/order" || return 1
 	while read -r file; do
 		n=$((n + 1))
 		cp "$modules/$file" "$boot/modules/$(printf '%02d' $n).ko"
 	done <"$tmp/order"
+	# Lists of what setup loads: modprobe, linked to libcrypto as it is, takes
+	# a second each under TCG.
+	modules_list "$modules" virtio_net >"$boot/lab/modules.net"
+	modules_list "$modules" virtiofs overlay loop virtio_rng >"$boot/lab/modules.disks"
+	modules_list "$modules" kvm_amd vhost_net vhost_vsock >"$boot/lab/modules.kvm"
 	(cd "$boot" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet)
+}
+
+# root_workdir CACHE - a folder for half-made things: in memory, when there is
+# plenty, because unpacking 30,000 files and removing them again is slow on disk
+root_workdir() {
+	local shm free
+	shm=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)
+	free=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+	if [[ ${shm:-0} -gt $((4 << 20)) && $free -gt $((8 << 20)) ]]; then
+		mktemp -d /dev/shm/hull-lab-root.XXXXXX
+	else
+		mktemp -d "$1/tmp.lab-root.XXXXXX"
+	fi
 }
 
 # root_make DIR - make everything that root_ensure promises, in DIR
@@ -202,7 +230,7 @@ root_expire() {
 
 # root_ensure - set $root; make it when it is not in the cache
 root_ensure() {
-	local cache lock
+	local cache lock out
 
 	cache=$(cache_dir)
 	root=$cache/lab-root-$(root_key)
@@ -215,14 +243,18 @@ root_ensure() {
 	flock -n "$lock" || { say "waiting for another lab that makes its root"; flock "$lock"; }
 	if [[ ! -d $root ]]; then
 		say "making the lab's root, once (about 90 s; kept in $cache)"
-		rm -rf "$cache"/tmp.lab-root.*
-		tmp=$(mktemp -d "$cache/tmp.lab-root.XXXXXX")
-		mkdir "$tmp/out"
-		# In the background, because set -e does nothing to the left of a `||`
-		(set -e; root_make "$tmp/out"; mv -T "$tmp/out" "$root") &
-		trap 'kill $! 2>/dev/null; rm -rf "$tmp"' EXIT
+		rm -rf "$cache"/tmp.lab-root.* /dev/shm/hull-lab-root.*
+		out=$(mktemp -d "$cache/tmp.lab-root.XXXXXX")
+		tmp=$(root_workdir "$cache")
+		# In the background, because set -e does nothing to the left of a `||`,
+		# and as a job with a process group, to end it as a whole.
+		set -m
+		(set -e; root_make "$out"; chmod 755 "$out"; mv -T "$out" "$root") {lock}>&- &
+		set +m
+		trap 'set +e; kill -- -$! 2>/dev/null && wait; rm -rf "$tmp" "$out"' EXIT
+		trap 'exit 130' INT TERM HUP
 		wait $! || die "no root for the lab"
-		trap - EXIT
+		trap - EXIT INT TERM HUP
 		rm -rf "$tmp"
 		root_expire "$cache"
 	fi
