@@ -5,11 +5,23 @@
 #include <signal.h>
 #include <strings.h>
 
+#include "lib/cleanup.h"
 #include "lib/err.h"
 
 #define MAX_SIGNAL 64
 /* The kernel's first real-time signal; the C library keeps two for itself. */
 #define FIRST_RT 34
+
+/* Names that sigabbrev_np() does not give back. */
+static const struct {
+	const char *name;
+	int sig;
+} second_names[] = {
+	{ "CLD", SIGCHLD },
+	{ "IO", SIGIO },
+	{ "IOT", SIGABRT },
+	{ "POLL", SIGPOLL },
+};
 
 /* parse_rt() - "RTMIN", "RTMIN+3", "RTMAX-2"; 0: something else. */
 static int parse_rt(const char *name)
@@ -57,10 +69,9 @@ int signal_parse(const char *text, struct err *err)
 		if (known && !strcasecmp(known, name))
 			sig = i;
 	}
-	if (!sig && !strcasecmp(name, "IOT"))
-		sig = SIGABRT;
-	if (!sig && !strcasecmp(name, "POLL"))
-		sig = SIGPOLL;
+	for (size_t i = 0; i < ARRAY_SIZE(second_names) && !sig; i++)
+		if (!strcasecmp(second_names[i].name, name))
+			sig = second_names[i].sig;
 	if (!sig)
 		sig = parse_rt(name);
 	return sig ? sig : err_msg(err, EINVAL, "unknown signal \"%s\"", text);

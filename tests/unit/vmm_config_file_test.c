@@ -40,11 +40,11 @@ static void refused(const struct vm_config *c, const char *message)
 
 int main(void)
 {
-	struct vm_config c = good();
+	struct vm_config taken = good();
 
-	is_int(config_file_check(&c, sizeof(c) + 2, NULL), 0, "a good one is taken");
-	is_int(config_file_check(&c, sizeof(c) + 3, NULL), -EINVAL, "wrong payload size");
-	is_int(config_file_check(&c, sizeof(c) - 1, NULL), -EINVAL, "too short");
+	is_int(config_file_check(&taken, sizeof(taken) + 2, NULL), 0, "a good one is taken");
+	is_int(config_file_check(&taken, sizeof(taken) + 3, NULL), -EINVAL, "payload size");
+	is_int(config_file_check(&taken, sizeof(taken) - 1, NULL), -EINVAL, "too short");
 	REFUSED("VM configuration: hull and hull-vmm are not of one version", c.magic++);
 	REFUSED("VM configuration: hull and hull-vmm are not of one version", c.size++);
 	REFUSED("VM configuration: bad memory", c.memory = 0);
