@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent: serves hull-vmm over one control connection (vmm/agent_proto.h),
+ * makes containers, relays their stdio.  PID 1 in the guest; anywhere else (the
+ * unit tests) it needs root and a cgroup v2 directory of its own.
+ *
+ * One thread, one epoll, no waiting anywhere: what takes time is a state of a
+ * struct proc or a struct stream, moved on by an event.
+ *
+ *	request.c	requests in, results and events out
+ *	container.c	the table of containers; create and shutdown
+ *	proc.c		processes: their states, reaping, exit
+ *	spawn.c		clone3() of a container's init and of exec'd processes
+ *	init_child.c	what the new init does: namespaces, rootfs, then launch
+ *	exec_child.c	what an exec'd process does: join, then launch
+ *	launch.c	the last steps of both: privileges down, execve
+ *	stream.c	pipes and terminals <-> stream connections
+ */
+#ifndef HULL_AGENT_AGENT_H
+#define HULL_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rootfs/agent/frame.h"
+#include "rootfs/agent/watch.h"
+#include "vmm/agent_proto.h"
+
+struct container;
+struct err;
+struct oci_spec;
+struct stream;
+
+/* What the agent is given by main(), or by a test. */
+struct agent_params {
+	int control_fd; /* a connected stream socket; agent_run() owns it */
+	const char *cgroup_dir; /* containers' cgroups are made in it */
+
+	/*
+	 * stream_connect() - begin a stream connection.
+	 * Return: a non-blocking socket, perhaps still connecting; -errno
+	 */
+	int (*stream_connect)(void *opaque);
+	/* prepare() - mount what the paths of @spec need.  May be NULL. */
+	int (*prepare)(void *opaque, const struct oci_spec *spec, struct err *err);
+	/* finish() - write everything back and unmount; all processes are dead. */
+	void (*finish)(void *opaque);
+	void *opaque;
+};
+
+struct agent {
+	const struct agent_params *params;
+	struct watch_loop loop;
+	struct watch control;
+	struct frame_reader reader;
+	struct frame_writer writer;
+	struct watch signals; /* SIGCHLD by signalfd */
+	struct watch inotify; /* memory.events of the containers */
+	int cgroup_fd; /* params->cgroup_dir, O_PATH */
+	int pid_ns_fd; /* the agent's own pid namespace; -1 until needed */
+
+	struct container *containers[AGENT_MAX_CONTAINERS];
+	struct stream *streams; /* all that are open */
+	int spare_streams[2]; /* connections opened ahead, or -1 */
+
+	uint32_t shutdown_seq; /* of AGENT_SHUTDOWN while it is under way */
+};
+
+/*
+ * agent_run() - serve until the control connection ends.
+ * Return: 0: the host closed it; -errno
+ */
+int agent_run(const struct agent_params *params, struct err *err);
+
+/* Results and events; an error of the connection ends agent_run() later. */
+void agent_result(struct agent *a, uint32_t seq, uint64_t value);
+void agent_result_data(struct agent *a, uint32_t seq, const void *data, uint32_t len);
+void agent_result_err(struct agent *a, uint32_t seq, const struct err *err);
+void agent_event(struct agent *a, uint16_t type, uint16_t container, uint32_t proc,
+		 uint32_t arg);
+
+/* agent_mark() - for the timeline: leaves with the next frame. */
+void agent_mark(struct agent *a, const char *name);
+
+/* agent_uptime_ns() - since the kernel started. */
+uint64_t agent_uptime_ns(void);
+
+#endif

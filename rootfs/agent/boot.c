@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: the root
+ *
+ * The initramfs is the kernel's first root, which nobody can pivot away from.  So
+ * the agent covers it with a tmpfs and moves in there, as switch_root does;
+ * containers then leave that one by pivot_root like on any host.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/reboot.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "oci/mount.h"
+#include "oci/spec.h"
+#include "rootfs/agent/boot.h"
+#include "rootfs/agent/rootfs.h"
+#include "rootfs/agent/spawn.h"
+#include "vmm/agent_proto.h"
+
+#define MAX_ORDER (64u << 10) /* (bytes) of /modules/order */
+
+static const char *const dirs[] = {
+	"dev", "proc", "cgroup", "run", "run/hull", "run/hull/private", "run/hull/shared",
+};
+
+static const struct {
+	const char *path;
+	mode_t mode;
+	unsigned int minor; /* of major 1 */
+} nodes[] = {
+	{ "dev/null", S_IFCHR | 0666, 3 },
+	{ "dev/kmsg", S_IFCHR | 0600, 11 },
+};
+
+static int load_module(const char *name, struct err *err)
+{
+	char path[PATH_MAX];
+	auto_fd int fd = -1;
+
+	(void)!snprintf(path, sizeof(path), "/modules/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, errno, "open '%s'", path);
+	/* One that is built in, or has no device here, is none of our troubles. */
+	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENODEV)
+		return err_set(err, errno, "load module '%s'", path);
+	return 0;
+}
+
+int boot_modules(struct err *err)
+{
+	auto_buf struct buf order = BUF_INIT;
+	char *p;
+	int ret;
+
+	if (access("/modules/order", R_OK) < 0)
+		return 0;
+	ret = io_read_file(AT_FDCWD, "/modules/order", MAX_ORDER, &order, err);
+	for (p = order.data; ret == 0 && p && *p;) {
+		size_t len = strcspn(p, "\n");
+		bool more = p[len];
+
+		p[len] = 0;
+		if (len)
+			ret = load_module(p, err);
+		p += len + more;
+	}
+	return ret;
+}
+
+static int move_root(struct err *err)
+{
+	if (mkdir("/root", 0700) < 0 && errno != EEXIST)
+		return err_set(err, errno, "mkdir '/root'");
+	if (mount("root", "/root", "tmpfs", 0, "mode=0755") < 0)
+		return err_set(err, errno, "mount the root");
+	if (chdir("/root") < 0)
+		return err_set(err, errno, "chdir '/root'");
+	for (unsigned int i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (mkdir(dirs[i], 0755) < 0)
+			return err_set(err, errno, "mkdir '/%s'", dirs[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(nodes); i++)
+		if (mknod(nodes[i].path, nodes[i].mode, makedev(1, nodes[i].minor)) < 0)
+			return err_set(err, errno, "mknod '/%s'", nodes[i].path);
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_set(err, errno, "move the root");
+	return 0;
+}
+
+/* enable_controllers() - all that there are, for the containers' cgroups. */
+static int enable_controllers(struct err *err)
+{
+	auto_buf struct buf list = BUF_INIT;
+	auto_buf struct buf enable = BUF_INIT;
+	int ret = io_read_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.controllers", 4096, &list,
+			       err);
+
+	if (ret < 0)
+		return ret;
+	for (const char *p = list.data; p && *p;) {
+		size_t len = strcspn(p, " \n");
+
+		if (len)
+			buf_printf(&enable, "+%.*s ", (int)len, p);
+		p += len + !!p[len];
+	}
+	if (buf_ok(&enable) < 0)
+		return err_set(err, ENOMEM, "cgroup controllers");
+	if (!enable.len)
+		return 0;
+	ret = io_write_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.subtree_control", enable.data,
+			    err);
+	return ret < 0 ? ret : 0;
+}
+
+static int mount_fs(const char *tag, const char *dir, struct err *err)
+{
+	if (mount(tag, dir, "virtiofs", 0, NULL) < 0)
+		return err_set(err, errno, "mount virtio-fs '%s'", tag);
+	return 0;
+}
+
+int boot_mounts(struct err *err)
+{
+	int ret;
+
+	(void)umask(0);
+	ret = move_root(err);
+	if (ret < 0)
+		return ret;
+	if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+		return err_set(err, errno, "mount '/proc'");
+	if (mount("cgroup2", BOOT_CGROUP_DIR, "cgroup2", 0, "nsdelegate") < 0)
+		return err_set(err, errno, "mount cgroup2");
+	ret = enable_controllers(err);
+	return ret < 0 ? ret : mount_fs("private", AGENT_PRIVATE_DIR, err);
+}
+
+/* visit() - have the kernel mount the root that @path is, if it is one. */
+static void visit(const char *path)
+{
+	/* Not in the container's mount namespace, where each would get its own. */
+	close_fd(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static bool below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return path && strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
+{
+	static bool shared;
+	static bool loopback;
+	int ret;
+
+	(void)opaque;
+	for (size_t i = 0; i < spec->mounts.n; i++) {
+		const struct oci_mount *m = &spec->mounts.v[i];
+
+		if (!oci_mount_is_bind(m) || !m->source)
+			continue;
+		if (!shared && below(m->source, AGENT_SHARED_DIR)) {
+			ret = mount_fs("shared", AGENT_SHARED_DIR, err);
+			if (ret < 0)
+				return ret;
+			shared = true;
+		}
+		visit(m->source);
+	}
+	visit(spec->root->path);
+	if (!loopback && !(spawn_namespaces(spec) & CLONE_NEWNET)) {
+		ret = net_loopback_up(err);
+		if (ret < 0)
+			return ret;
+		loopback = true;
+	}
+	return 0;
+}
+
+void boot_finish(void *opaque)
+{
+	(void)opaque;
+	sync();
+	/*
+	 * With all that was mounted in them.  Nobody uses them any more, so they are
+	 * gone when the calls return, with their last requests.
+	 */
+	(void)umount2(AGENT_SHARED_DIR, MNT_DETACH); /* EINVAL: it was not mounted */
+	(void)umount2(AGENT_PRIVATE_DIR, MNT_DETACH);
+}
+
+void boot_die(const struct err *err)
+{
+	char line[ERR_MSG_SIZE + 32];
+	auto_fd int fd = -1;
+	int n;
+
+	/* The initramfs has no such node, and is left early. */
+	(void)mknod("/dev/kmsg", S_IFCHR | 0600, makedev(1, 11));
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	n = snprintf(line, sizeof(line), "<0>hull-agent: %s\n", err->msg);
+	if (fd >= 0 && n > 0)
+		(void)!write(fd, line, (size_t)n);
+	(void)reboot(RB_AUTOBOOT);
+	for (;;)
+		(void)pause();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PID 1 before there is a container: a root that can be pivoted away from, proc,
+ * cgroup2, the virtio-fs devices; and the end of the guest.
+ */
+#ifndef HULL_AGENT_BOOT_H
+#define HULL_AGENT_BOOT_H
+
+struct err;
+struct oci_spec;
+
+/* Where the agent has cgroup2: it needs no sysfs of its own. */
+#define BOOT_CGROUP_DIR "/cgroup"
+
+/*
+ * boot_modules() - load what /modules/order lists, in this order: file names in
+ * /modules, one a line.  Without the file there is nothing to load.
+ */
+int boot_modules(struct err *err);
+
+/* boot_mounts() - all that is needed before the first request. */
+int boot_mounts(struct err *err);
+
+/* boot_prepare() - agent_params.prepare: mount what @spec's paths lie on. */
+int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err);
+
+/* boot_finish() - agent_params.finish: write all back, unmount. */
+void boot_finish(void *opaque);
+
+/* boot_die() - the reason into the kernel's log, then reset the machine. */
+void boot_die(const struct err *err) __attribute__((noreturn));
+
+#endif

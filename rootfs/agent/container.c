@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "oci/spec.h"
+#include "rootfs/agent/agent.h"
+#include "rootfs/agent/cgroup.h"
+#include "rootfs/agent/container.h"
+#include "rootfs/agent/devices.h"
+#include "rootfs/agent/oom.h"
+#include "rootfs/agent/seccomp.h"
+#include "rootfs/agent/spawn.h"
+#include "rootfs/agent/stream.h"
+
+/* Processes of one container that are signalled or listed at once. */
+#define MAX_PIDS 4096
+
+/* cgroup_name() - of container @number, in params->cgroup_dir. */
+static void cgroup_name(char name[16], uint16_t number)
+{
+	(void)!snprintf(name, 16, "%u", number);
+}
+
+static void container_free(struct agent *a, struct container *c)
+{
+	char name[16];
+
+	oom_unwatch(a, c);
+	close_fd(c->memory_events_fd);
+	close_fd(c->pid_ns_fd);
+	if (c->cgroup_fd >= 0) {
+		close_fd(c->cgroup_fd);
+		cgroup_name(name, c->number);
+		cgroup_remove(a->cgroup_fd, name);
+	}
+	filter_free(c->filter);
+	oci_spec_free(c->spec);
+	free(c->id);
+	if (a->containers[c->number] == c)
+		a->containers[c->number] = NULL;
+	free(c);
+}
+
+/* check_spec() - what the code below dereferences. */
+static int check_spec(const struct oci_spec *spec, struct err *err)
+{
+	if (!spec->process || !spec->process->args.n)
+		return err_msg(err, EINVAL, "process.args must not be empty");
+	if (!spec->root || !spec->root->path)
+		return err_msg(err, EINVAL, "root.path must not be empty");
+	if (!spec->linux_)
+		return err_msg(err, EINVAL, "linux must not be empty");
+	return 0;
+}
+
+/* set_up() - all that is done before the clone. */
+static int set_up(struct agent *a, struct container *c, const char *config, size_t len,
+		  struct err *err)
+{
+	const struct oci_linux *l;
+	char name[16];
+	int ret;
+
+	ret = oci_spec_parse(config, len, &c->spec, err);
+	if (ret < 0)
+		return ret;
+	ret = check_spec(c->spec, err);
+	if (ret < 0)
+		return ret;
+	agent_mark(a, "parsed");
+	if (a->params->prepare) {
+		ret = a->params->prepare(a->params->opaque, c->spec, err);
+		if (ret < 0)
+			return ret;
+	}
+	cgroup_name(name, c->number);
+	c->cgroup_fd = cgroup_make(a->cgroup_fd, name, err);
+	if (c->cgroup_fd < 0)
+		return c->cgroup_fd;
+	l = c->spec->linux_;
+	ret = cgroup_set(c->cgroup_fd, l->resources, err);
+	if (ret < 0)
+		return ret;
+	ret = devices_restrict(c->cgroup_fd, l->resources, err);
+	if (ret < 0)
+		return ret;
+	oom_watch(a, c);
+	if (l->seccomp)
+		return filter_compile(l->seccomp, &c->filter, err);
+	return 0;
+}
+
+int container_create(struct agent *a, uint16_t number, uint32_t seq, const char *id,
+		     const char *config, size_t len, struct err *err)
+{
+	struct container *c;
+	int ret;
+
+	if (a->containers[number])
+		return err_msg(err, EEXIST, "container %u exists", number);
+	if (a->shutdown_seq)
+		return err_msg(err, ESHUTDOWN, "the guest is shutting down");
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, ENOMEM, "container");
+	c->agent = a;
+	c->number = number;
+	c->cgroup_fd = c->pid_ns_fd = c->memory_events_fd = c->memory_watch = -1;
+	c->id = strdup(id);
+	a->containers[number] = c;
+	ret = c->id ? set_up(a, c, config, len, err) : err_set(err, ENOMEM, "container");
+	if (ret == 0)
+		ret = spawn_init(a, c, seq, err);
+	if (ret < 0)
+		container_free(a, c);
+	return ret;
+}
+
+int container_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
+		   bool terminal, const char *process, size_t len, struct err *err)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
+	int ret;
+
+	if (!init || c->init_gone || a->shutdown_seq)
+		return err_msg(err, ESRCH, "cannot exec in a stopped container");
+	if (container_proc(c, number))
+		return err_msg(err, EEXIST, "process %u exists", number);
+	ret = oci_process_parse(process, len, &spec, err);
+	if (ret < 0)
+		return ret;
+	if (!spec->process || !spec->process->args.n)
+		return err_msg(err, EINVAL, "process.args must not be empty");
+	if (terminal)
+		spec->process->terminal = true;
+	return spawn_exec(a, c, number, seq, spec->process, err);
+}
+
+struct proc *container_proc(const struct container *c, uint32_t number)
+{
+	struct proc *p = c->procs;
+
+	while (p && p->number != number)
+		p = p->next;
+	return p;
+}
+
+int container_kill_all(const struct container *c, int sig)
+{
+	pid_t pids[MAX_PIDS];
+	ssize_t n;
+
+	if (sig == SIGKILL && cgroup_kill(c->cgroup_fd) == 0)
+		return 0;
+	n = cgroup_pids(c->cgroup_fd, pids, MAX_PIDS);
+	if (n < 0)
+		return (int)n;
+	for (ssize_t i = 0; i < n && i < MAX_PIDS; i++)
+		(void)kill(pids[i], sig); /* it may have ended meanwhile */
+	return 0;
+}
+
+void container_done(struct agent *a, struct container *c)
+{
+	if (!c->init_gone)
+		return;
+	/* Without a pid namespace of its own, processes may be left. */
+	if (cgroup_populated(c->cgroup_fd))
+		(void)container_kill_all(c, SIGKILL);
+	if (!c->procs)
+		container_free(a, c);
+}
+
+void container_shutdown_all(struct agent *a)
+{
+	bool left = false;
+
+	for (unsigned int i = 0; i < AGENT_MAX_CONTAINERS; i++) {
+		const struct container *c = a->containers[i];
+
+		if (!c)
+			continue;
+		left = true;
+		(void)container_kill_all(c, SIGKILL);
+	}
+	if (left)
+		return; /* proc_reap_all() comes back */
+	if (a->params->finish)
+		a->params->finish(a->params->opaque);
+	agent_result(a, a->shutdown_seq, 0);
+	a->shutdown_seq = 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct container - one container of this guest, from AGENT_CREATE until its
+ * init was reaped and all exec'd processes with it.
+ */
+#ifndef HULL_AGENT_CONTAINER_H
+#define HULL_AGENT_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rootfs/agent/proc.h"
+
+struct agent;
+struct err;
+struct oci_spec;
+struct sock_fprog;
+
+struct container {
+	struct agent *agent;
+	uint16_t number;
+	char *id; /* owned */
+	struct oci_spec *spec; /* owned */
+	struct sock_fprog *filter; /* owned: linux.seccomp compiled, or NULL */
+	int cgroup_fd; /* O_DIRECTORY */
+	int pid_ns_fd; /* of its init; -1: it has none of its own */
+	int memory_events_fd;
+	int memory_watch; /* of the agent's inotify, or -1 */
+	uint64_t oom_kills; /* told so far */
+	struct proc *procs; /* init and exec'd, in no order */
+	bool init_gone; /* its exit was told: no more execs */
+};
+
+/*
+ * container_create() - AGENT_CREATE up to the clone; answered by events.
+ * Return: 0; -errno: @err tells why, nothing is left behind
+ */
+int container_create(struct agent *a, uint16_t number, uint32_t seq, const char *id,
+		     const char *config, size_t len, struct err *err);
+
+/* container_exec() - AGENT_EXEC likewise. @terminal: asked for by the frame */
+int container_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
+		   bool terminal, const char *process, size_t len, struct err *err);
+
+struct proc *container_proc(const struct container *c, uint32_t number);
+
+/* container_kill_all() - a signal to every process in its cgroup; 0 or -errno. */
+int container_kill_all(const struct container *c, int sig);
+
+/* container_check_oom() - tell of kills in memory.events not told yet. */
+void container_check_oom(struct agent *a, struct container *c);
+
+/* container_done() - called when a process has gone: free it when it was the last. */
+void container_done(struct agent *a, struct container *c);
+
+/* container_shutdown_all() - AGENT_SHUTDOWN, and again when a process has gone. */
+void container_shutdown_all(struct agent *a);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The steps that a container's init and an exec'd process have in common.  All
+ * of it runs in the child, after the clone.
+ */
+#ifndef HULL_AGENT_LAUNCH_H
+#define HULL_AGENT_LAUNCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct launch;
+struct oci_box;
+struct oci_capabilities;
+struct oci_process;
+struct oci_strings;
+
+/* launch_fail() - tell the agent why, and end. */
+void launch_fail(const struct err *err) __attribute__((noreturn));
+
+/*
+ * launch_take_fds() - stdio to 0-2, the sync connection to LAUNCH_SYNC_FD, and
+ * nothing else stays open.
+ */
+int launch_take_fds(const struct launch *l, struct err *err);
+
+/* launch_session() - a session of its own and the container's keyring. */
+void launch_session(const struct launch *l);
+
+/*
+ * launch_tty() - take @slave as stdio and controlling terminal, send @master to
+ * the agent; closes both.
+ */
+int launch_tty(int master, int slave, struct err *err);
+
+/*
+ * launch_program() - resource limits, privileges down, the program looked up,
+ * the agent told; an init waits for AGENT_START; execve.  Comes back with an
+ * error only.
+ */
+int launch_program(const struct launch *l, bool is_init, struct err *err);
+
+/* ---- its parts ----------------------------------------------------------------- */
+
+/* limits.c: rlimits, scheduler, I/O priority, personality, memory policy. */
+int limits_apply(const struct launch *l, struct err *err);
+/* limits_oom_score() - by the agent's /proc: before the container's root is ours. */
+int limits_oom_score(const struct oci_process *p, struct err *err);
+
+/*
+ * env.c: the environment as execve() wants it: the last of several values, HOME
+ * from /etc/passwd when it is absent.
+ * @ret_path: PATH, or ""
+ */
+int env_prepare(const struct oci_strings *env, uint32_t uid, char ***ret_env,
+		const char **ret_path, struct err *err);
+
+/*
+ * lookup.c: the program that args[0] means, as Go's exec.LookPath finds it for
+ * runc: the same messages.  @ret: PATH_MAX bytes
+ */
+int lookup_program(const char *name, const char *path, char *ret, struct err *err);
+
+/* reason() - strerror() as Go spells it: "no such file or directory". */
+const char *reason(int code);
+
+/* caps.c */
+int caps_limit_bounding(const struct oci_capabilities *caps, struct err *err);
+int caps_apply(const struct oci_capabilities *caps, struct err *err);
+
+/* tty.c: a new terminal of the devpts at dev/pts below @root. */
+int tty_open(int root, const struct oci_box *size, int *ret_master, int *ret_slave,
+	     struct err *err);
+/* tty_bind_console() - /dev/console below @root is @slave. */
+int tty_bind_console(int root, int slave, struct err *err);
+
+#endif

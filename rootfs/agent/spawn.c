@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "oci/spec.h"
+#include "rootfs/agent/agent.h"
+#include "rootfs/agent/container.h"
+#include "rootfs/agent/spawn.h"
+#include "rootfs/agent/stream.h"
+
+static const uint64_t ns_flags[OCI_NS_MAX] = {
+	[OCI_NS_PID] = CLONE_NEWPID,	   [OCI_NS_NETWORK] = CLONE_NEWNET,
+	[OCI_NS_MOUNT] = CLONE_NEWNS,	   [OCI_NS_IPC] = CLONE_NEWIPC,
+	[OCI_NS_UTS] = CLONE_NEWUTS,	   [OCI_NS_CGROUP] = CLONE_NEWCGROUP,
+};
+
+uint64_t spawn_namespaces(const struct oci_spec *spec)
+{
+	/* Its root is pivoted: nobody shares the agent's mounts. */
+	uint64_t flags = CLONE_NEWNS;
+
+	for (size_t i = 0; i < spec->linux_->namespaces.n; i++)
+		flags |= ns_flags[spec->linux_->namespaces.v[i].type];
+	return flags;
+}
+
+/* The descriptors of a process' pipes; the agent's ends are non-blocking. */
+struct pipes {
+	int child[3];
+	int agent[3];
+};
+
+static void pipes_close(int fds[3])
+{
+	for (unsigned int i = 0; i < 3; i++)
+		close_fd(take_fd(&fds[i]));
+}
+
+static int pipes_make(struct pipes *p, struct err *err)
+{
+	int fds[2];
+
+	for (unsigned int i = 0; i < 3; i++) {
+		bool in = i == STDIN_FILENO;
+
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return err_set(err, errno, "pipe");
+		p->child[i] = fds[in ? 0 : 1];
+		p->agent[i] = fds[in ? 1 : 0];
+		if (fcntl(p->agent[i], F_SETFL, O_NONBLOCK) < 0)
+			return err_set(err, errno, "pipe");
+	}
+	return 0;
+}
+
+static struct proc *proc_new(struct container *c, uint32_t number, uint32_t seq,
+			     bool terminal)
+{
+	struct proc *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->container = c;
+	p->number = number;
+	p->seq = seq;
+	p->terminal = terminal;
+	p->pidfd = p->sync_fd = -1;
+	p->next = c->procs;
+	c->procs = p;
+	return p;
+}
+
+/* clone_child() - 0 in the child, its pid in the agent, -errno. */
+static pid_t clone_child(struct proc *p, uint64_t flags, int cgroup)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_PIDFD | CLONE_INTO_CGROUP,
+		.pidfd = (uint64_t)(uintptr_t)&p->pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = (unsigned int)cgroup,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+/* open_init_cgroup() - where the container's init is now. */
+static int open_init_cgroup(struct agent *a, const struct proc *init)
+{
+	char path[64];
+	char text[4096];
+	auto_fd int fd = -1;
+	char *p;
+	ssize_t n;
+	int ret;
+
+	(void)!snprintf(path, sizeof(path), "/proc/%d/cgroup", init->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = 0;
+	p = strstr(text, "0::/");
+	if (!p)
+		return -ENOENT;
+	p += 4;
+	p[strcspn(p, "\n")] = 0;
+	ret = openat(a->cgroup_fd, *p ? p : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return ret < 0 ? -errno : ret;
+}
+
+/*
+ * clone_into() - clone into the container's cgroup, or, when that one has given
+ * its controllers to cgroups of its own (EBUSY), into its init's.
+ */
+static pid_t clone_into(struct agent *a, struct proc *p, uint64_t flags)
+{
+	const struct proc *init = container_proc(p->container, AGENT_PROC_INIT);
+	auto_fd int cgroup = -1;
+	pid_t pid = clone_child(p, flags, p->container->cgroup_fd);
+
+	if (pid != -EBUSY || !init || init == p)
+		return pid;
+	cgroup = open_init_cgroup(a, init);
+	return cgroup < 0 ? pid : clone_child(p, flags, cgroup);
+}
+
+/* enter_pid_ns() - the next child is born in the container's pid namespace. */
+static int enter_pid_ns(struct agent *a, struct container *c, struct err *err)
+{
+	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
+	char path[64];
+
+	if (a->pid_ns_fd < 0)
+		a->pid_ns_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (a->pid_ns_fd < 0)
+		return err_set(err, errno, "open '/proc/self/ns/pid'");
+	if (c->pid_ns_fd < 0) {
+		(void)!snprintf(path, sizeof(path), "/proc/%d/ns/pid", init->pid);
+		c->pid_ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (c->pid_ns_fd < 0 || setns(c->pid_ns_fd, CLONE_NEWPID) < 0)
+		return err_set(err, errno, "join the container's pid namespace");
+	return 0;
+}
+
+/* leave_pid_ns() - later children are the agent's own again. */
+static void leave_pid_ns(const struct agent *a)
+{
+	/* Back to one's own active namespace is always allowed. */
+	(void)setns(a->pid_ns_fd, CLONE_NEWPID);
+}
+
+/* connect_streams() - begin the connections and make what they relay. */
+static int connect_streams(struct agent *a, struct proc *p, struct pipes *pipes,
+			   struct err *err)
+{
+	if (!stream_open(a, p, AGENT_STREAM_IO) ||
+	    (!p->terminal && !stream_open(a, p, AGENT_STREAM_STDERR)))
+		return err_msg(err, EIO, "cannot open a stream connection");
+	return p->terminal ? 0 : pipes_make(pipes, err);
+}
+
+/* attach_streams() - once the child has its ends. */
+static int attach_streams(struct proc *p, struct pipes *pipes, struct err *err)
+{
+	int ret = 0;
+
+	if (p->terminal)
+		return 0; /* the master comes with a message */
+	if (p->io)
+		ret = stream_attach(p->io, take_fd(&pipes->agent[0]),
+				    take_fd(&pipes->agent[1]));
+	if (ret == 0 && p->err)
+		ret = stream_attach(p->err, -1, take_fd(&pipes->agent[2]));
+	return ret < 0 ? err_set(err, -ret, "watch stdio") : 0;
+}
+
+static int spawn(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
+		 void (*child)(const struct launch *l), struct err *err)
+{
+	struct pipes pipes = { .child = { -1, -1, -1 }, .agent = { -1, -1, -1 } };
+	auto_fd int child_sync = -1;
+	int pair[2];
+	int ret;
+
+	ret = connect_streams(a, p, &pipes, err);
+	if (ret == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		ret = err_set(err, errno, "socketpair");
+	if (ret < 0)
+		goto out;
+	p->sync_fd = pair[0];
+	child_sync = pair[1];
+	/* Only the agent's end: the child waits in read(). */
+	if (fcntl(p->sync_fd, F_SETFL, O_NONBLOCK) < 0) {
+		ret = err_set(err, errno, "socketpair");
+		goto out;
+	}
+	l->sync_fd = child_sync;
+	for (unsigned int i = 0; i < 3; i++)
+		l->stdio[i] = pipes.child[i];
+	ret = clone_into(a, p, flags);
+	if (ret == 0)
+		child(l);
+	if (ret < 0) {
+		ret = err_set(err, -ret, "clone3");
+		goto out;
+	}
+	p->pid = ret;
+	pipes_close(pipes.child);
+	ret = attach_streams(p, &pipes, err);
+	if (ret == 0)
+		ret = proc_watch(a, p, err);
+	if (ret < 0)
+		(void)proc_kill(p, SIGKILL); /* what is reaped later, nobody knows */
+out:
+	pipes_close(pipes.child);
+	pipes_close(pipes.agent);
+	return ret;
+}
+
+/* discard() - @p never came to life. */
+static void discard(struct agent *a, struct proc *p)
+{
+	if (p->io)
+		stream_free(p->io);
+	if (p->err)
+		stream_free(p->err);
+	proc_free(a, p);
+}
+
+int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *err)
+{
+	const struct oci_process *process = c->spec->process;
+	struct proc *p = proc_new(c, AGENT_PROC_INIT, seq, process->terminal);
+	struct launch l = {
+		.process = process,
+		.spec = c->spec,
+		.filter = c->filter,
+		.container_id = c->id,
+		.terminal = process->terminal,
+		.init_pidfd = -1,
+	};
+	/*
+	 * The cgroup namespace's root is where its maker is, and a clone's is where
+	 * its parent is: the child makes it itself.
+	 */
+	uint64_t flags = spawn_namespaces(c->spec) & ~(uint64_t)CLONE_NEWCGROUP;
+	int ret;
+
+	if (!p)
+		return err_set(err, ENOMEM, "process");
+	ret = spawn(a, p, &l, flags, init_child, err);
+	if (ret < 0)
+		discard(a, p);
+	return ret;
+}
+
+int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
+	       const struct oci_process *process, struct err *err)
+{
+	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
+	uint64_t own = spawn_namespaces(c->spec);
+	struct launch l = {
+		.process = process,
+		.spec = c->spec,
+		.filter = c->filter,
+		.container_id = c->id,
+		.terminal = process->terminal,
+		.init_pidfd = init->pidfd,
+		.join = own & ~(uint64_t)CLONE_NEWPID,
+	};
+	struct proc *p;
+	int ret;
+
+	if (own & CLONE_NEWPID) {
+		ret = enter_pid_ns(a, c, err);
+		if (ret < 0)
+			return ret;
+	}
+	p = proc_new(c, number, seq, process->terminal);
+	ret = p ? spawn(a, p, &l, 0, exec_child, err) : err_set(err, ENOMEM, "process");
+	if (own & CLONE_NEWPID)
+		leave_pid_ns(a);
+	if (ret < 0 && p)
+		discard(a, p);
+	return ret;
+}
