@@ -56,7 +56,7 @@ ars	= $(foreach f,$(1),$(call ar_of,$(f)))
 define archive
 $(call ar_of,$(1)): $(call objs,$(call srcs_of,$(1)))
 	$$(call say,AR)
-	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+	$$(Q)rm -f $$@.$$$$$$$$ && ar rcs $$@.$$$$$$$$ $$^ && mv $$@.$$$$$$$$ $$@
 endef
 $(foreach f,$(folders),$(eval $(call archive,$(f))))
 
