@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reader.  yajl's parser tells the events (it checks the syntax and UTF-8 and
- * does not recurse); what it lets through and this file does not: names given
- * twice, half surrogate pairs (it makes "?" of them), NUL, depth.
+ * The reader.  yajl's parser tells the events (it checks the syntax and
+ * does not recurse); what it lets through and this file does not: overlong UTF-8,
+ * half surrogate pairs (it makes "?" of them), NUL, names given twice, depth.
  */
 #include "lib/json.h"
 
@@ -14,6 +14,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/utf8.h"
 
 DEFINE_CLEANUP(yajl, struct yajl_handle_t, yajl_free)
 
@@ -243,12 +244,14 @@ static const yajl_callbacks callbacks = {
 /* ---- the text ----------------------------------------------------------------------- */
 
 /* syntax_err() - an error with line and column of @offset. */
-static int syntax_err(const char *text, size_t offset, const char *reason,
+static int syntax_err(const char *text, size_t len, size_t offset, const char *reason,
 		      struct err *err)
 {
 	size_t line = 1;
 	size_t start = 0;
 
+	if (offset > len)
+		offset = len; /* yajl ends a text with a space of its own */
 	for (size_t i = 0; i < offset; i++) {
 		if (text[i] != '\n')
 			continue;
@@ -257,6 +260,15 @@ static int syntax_err(const char *text, size_t offset, const char *reason,
 	}
 	return err_msg(err, EINVAL, "line %zu, column %zu: %.*s", line,
 		       offset - start + 1, (int)strcspn(reason, "\n"), reason);
+}
+
+/* yajl_err() - @consumed: (bytes) with the token that a "parse error" is about. */
+static int yajl_err(const char *text, size_t len, size_t consumed, const char *reason,
+		    struct err *err)
+{
+	if (consumed && strncmp(reason, "parse error", 11) == 0)
+		consumed--;
+	return syntax_err(text, len, consumed, reason, err);
 }
 
 /* hex4() - the value of four hexadecimal digits, or -1. */
@@ -279,34 +291,50 @@ static int hex4(const char *text, size_t len)
 }
 
 /*
- * check_escapes() - refuse \u escapes that mean no character, and NUL.
- *
- * A backslash is legal in strings only, so the text need not be understood here;
- * malformed escapes are left to yajl.
+ * check_escape() - refuse a \u escape that means no character, and NUL.
+ * @i: of the backslash; the digits are left to yajl
+ * Return: how many bytes it has; -EINVAL
  */
-static int check_escapes(const char *text, size_t len, struct err *err)
+static int check_escape(const char *text, size_t len, size_t i, struct err *err)
 {
-	for (size_t i = 0; i + 1 < len; i++) {
-		int c;
+	int c;
 
-		if (text[i] != '\\')
-			continue;
-		if (text[++i] != 'u')
-			continue;
-		c = hex4(text + i + 1, len - i - 1);
-		if (c == 0)
-			return syntax_err(text, i - 1, "a string holds a NUL character",
-					  err);
-		if (c >= 0xdc00 && c <= 0xdfff)
-			return syntax_err(text, i - 1, "half a surrogate pair", err);
-		if (c < 0xd800 || c > 0xdbff)
-			continue;
-		i += 5;
-		if (i + 1 < len && text[i] == '\\' && text[i + 1] == 'u')
-			c = hex4(text + i + 2, len - i - 2);
-		if (c < 0xdc00 || c > 0xdfff)
-			return syntax_err(text, i - 6, "half a surrogate pair", err);
-		i++;
+	if (i + 1 >= len || text[i + 1] != 'u')
+		return 2;
+	c = hex4(text + i + 2, len - i - 2);
+	if (c == 0)
+		return syntax_err(text, len, i, "a string holds a NUL character", err);
+	if (c < 0xd800 || c > 0xdfff)
+		return 2;
+	if (c < 0xdc00 && i + 7 < len && text[i + 6] == '\\' && text[i + 7] == 'u')
+		c = hex4(text + i + 8, len - i - 8);
+	else
+		c = -1;
+	if (c < 0xdc00 || c > 0xdfff)
+		return syntax_err(text, len, i, "half a surrogate pair", err);
+	return 12;
+}
+
+/*
+ * check_characters() - valid UTF-8, and escapes that mean a character.
+ *
+ * A backslash is legal in strings only, so the text need not be understood here.
+ */
+static int check_characters(const char *text, size_t len, struct err *err)
+{
+	for (size_t i = 0; i < len;) {
+		size_t n = utf8_char(text + i, len - i);
+
+		if (n == 0)
+			return syntax_err(text, len, i, "not UTF-8", err);
+		if (text[i] == '\\') {
+			int r = check_escape(text, len, i, err);
+
+			if (r < 0)
+				return r;
+			n = (size_t)r;
+		}
+		i += n;
 	}
 	return 0;
 }
@@ -323,7 +351,7 @@ int json_parse(const char *text, size_t len, struct arena *arena,
 
 	if (len > JSON_MAX_SIZE)
 		return err_msg(err, EFBIG, "larger than %u bytes", JSON_MAX_SIZE);
-	r = check_escapes(text, len, err);
+	r = check_characters(text, len, err);
 	if (r < 0)
 		return r;
 	handle = yajl_alloc(&callbacks, NULL, &p);
@@ -339,8 +367,8 @@ int json_parse(const char *text, size_t len, struct arena *arena,
 	if (p.ret < 0)
 		return p.ret;
 	reason = yajl_get_error(handle, 0, bytes, len);
-	r = syntax_err(text, yajl_get_bytes_consumed(handle),
-		       reason ? (const char *)reason : "broken", err);
+	r = yajl_err(text, len, yajl_get_bytes_consumed(handle),
+		     reason ? (const char *)reason : "broken", err);
 	yajl_free_error(handle, reason);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include "lib/json.h"
 
 #include "lib/buf.h"
+#include "lib/utf8.h"
 
 /* new_line() - where a member, or a closing bracket, begins. */
 static void new_line(struct json_writer *w)
@@ -18,34 +19,14 @@ static void new_line(struct json_writer *w)
 		(void)buf_puts(w->out, w->indent);
 }
 
-/*
- * utf8_len() - how many bytes the character at @s has; 0 when it is none
- * (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF).
- */
-static size_t utf8_len(const unsigned char *s)
-{
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-
-	if (len == 1)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80) /* the final 0 ends here too */
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 static void quote(struct buf *b, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
+	size_t left = strlen(text);
 
 	(void)buf_puts(b, "\"");
-	while (*s) {
-		size_t len = utf8_len(s);
+	while (left) {
+		size_t len = utf8_char((const char *)s, left);
 
 		if (len == 0) {
 			(void)buf_puts(b, "\\ufffd");
@@ -69,6 +50,7 @@ static void quote(struct buf *b, const char *text)
 				(void)buf_append(b, s, len);
 		}
 		s += len;
+		left -= len;
 	}
 	(void)buf_puts(b, "\"");
 }
