@@ -204,7 +204,7 @@ static void kick_self(struct vsock *v)
 
 void vsock_pump(struct vsock *v)
 {
-	bool broken;
+	bool complain;
 	bool again;
 
 	if (v->running)
@@ -215,13 +215,13 @@ void vsock_pump(struct vsock *v)
 		v->was_reset = false;
 		vsock_conns_lose_all(v);
 	}
-	broken = v->broken;
 	if (v->active && !v->broken) {
 		if (v->tx_waiting)
 			tx_run(v);
 		vsock_rx_run(v);
 	}
-	broken = v->broken && !broken;
+	complain = v->complain;
+	v->complain = false;
 	again = v->active && !v->broken &&
 		(v->rx_waiting || (v->tx_waiting && v->n_rsts < VSOCK_MAX_RSTS));
 	(void)pthread_mutex_unlock(&v->lock);
@@ -229,7 +229,7 @@ void vsock_pump(struct vsock *v)
 	vsock_conns_free_dead(v);
 	if (again)
 		kick_self(v);
-	if (broken && v->dev.transport)
+	if (complain && v->dev.transport)
 		v->dev.transport->needs_reset(&v->dev);
 }
 

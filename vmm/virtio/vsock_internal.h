@@ -122,7 +122,8 @@ struct vsock {
 	bool running; /* in vsock_pump(): it goes on until nothing is ready */
 	bool tx_waiting; /* packets from the guest may wait in its queue */
 	bool rx_waiting; /* more could be sent than the round allowed */
-	bool broken; /* the driver broke a rule; tell the transport */
+	bool broken; /* the driver broke a rule: no more rounds until a reset */
+	bool complain; /* a rule of the device's: the transport is to be told */
 
 	struct vsock_stats stats;
 };

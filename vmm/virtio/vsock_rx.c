@@ -52,9 +52,11 @@ static unsigned int stash_fill(struct vsock *v, unsigned int want)
 
 		if (ret == 0)
 			break;
-		/* A buffer without room for data would never be of use. */
+		/* A buffer without room for data would never be of use.  (Of a broken
+		 * queue the transport knows already.) */
 		if (ret < 0 || rb->chain.in_len <= VSOCK_HDR_SIZE) {
 			v->broken = true;
+			v->complain = ret > 0;
 			return 0;
 		}
 		v->n_stash++;
