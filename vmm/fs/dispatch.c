@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request: header, table of operations, reply. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "vmm/fs/ops.h"
+#include "vmm/fs/server.h"
+
+#define MAX_TRIES 16 /* of a request whose file was renamed under it */
+
+enum op_flags {
+	OP_NO_NODE = 1 << 0, /* the node id is not looked at */
+	OP_NO_REPLY = 1 << 1,
+	OP_CHANGES = 1 << 2, /* EROFS in a read-only root */
+	OP_ANY_TIME = 1 << 3, /* also before INIT */
+	OP_ON_TOP = 1 << 4, /* makes sense for the device's own root directory */
+};
+
+struct op {
+	const char *name;
+	fs_op_fn *fn; /* NULL: ENOSYS, and the guest does without from then on */
+	uint16_t
+		max_out; /* (bytes) of a reply whose length is fixed: room must be there */
+	uint16_t flags;
+};
+
+#define ENTRY sizeof(struct fuse_entry_out)
+#define ATTR sizeof(struct fuse_attr_out)
+
+/*
+ * Those without a function, and why: ACCESS (the guest's kernel decides),
+ * locks (kept in the guest's kernel, which is alone on a private device; on a
+ * shared one they do not cross VMs), BMAP, POLL (files are always ready), TMPFILE.
+ */
+static const struct op ops[FS_OPCODES] = {
+	[FUSE_LOOKUP] = { "LOOKUP", fs_op_lookup, ENTRY, OP_ON_TOP },
+	[FUSE_FORGET] = { "FORGET", fs_op_forget, 0, OP_NO_NODE | OP_NO_REPLY },
+	[FUSE_GETATTR] = { "GETATTR", fs_op_getattr, ATTR, OP_ON_TOP },
+	[FUSE_SETATTR] = { "SETATTR", fs_op_setattr, ATTR, OP_CHANGES },
+	[FUSE_READLINK] = { "READLINK", fs_op_readlink, 0, 0 },
+	[FUSE_SYMLINK] = { "SYMLINK", fs_op_symlink, ENTRY, OP_CHANGES },
+	[FUSE_MKNOD] = { "MKNOD", fs_op_mknod, ENTRY, OP_CHANGES },
+	[FUSE_MKDIR] = { "MKDIR", fs_op_mkdir, ENTRY, OP_CHANGES },
+	[FUSE_UNLINK] = { "UNLINK", fs_op_unlink, 0, OP_CHANGES },
+	[FUSE_RMDIR] = { "RMDIR", fs_op_rmdir, 0, OP_CHANGES },
+	[FUSE_RENAME] = { "RENAME", fs_op_rename, 0, OP_CHANGES },
+	[FUSE_LINK] = { "LINK", fs_op_link, ENTRY, OP_CHANGES },
+	[FUSE_OPEN] = { "OPEN", fs_op_open, sizeof(struct fuse_open_out), 0 },
+	[FUSE_READ] = { "READ", fs_op_read, 0, OP_NO_NODE },
+	[FUSE_WRITE] = { "WRITE", fs_op_write, sizeof(struct fuse_write_out),
+			 OP_NO_NODE },
+	[FUSE_STATFS] = { "STATFS", fs_op_statfs, sizeof(struct fuse_statfs_out),
+			  OP_ON_TOP },
+	[FUSE_RELEASE] = { "RELEASE", fs_op_release, 0, OP_NO_NODE },
+	[FUSE_FSYNC] = { "FSYNC", fs_op_fsync, 0, OP_NO_NODE },
+	[FUSE_SETXATTR] = { "SETXATTR", fs_op_setxattr, 0, OP_CHANGES },
+	[FUSE_GETXATTR] = { "GETXATTR", fs_op_getxattr, 0, OP_ON_TOP },
+	[FUSE_LISTXATTR] = { "LISTXATTR", fs_op_listxattr, 0, OP_ON_TOP },
+	[FUSE_REMOVEXATTR] = { "REMOVEXATTR", fs_op_removexattr, 0, OP_CHANGES },
+	[FUSE_FLUSH] = { "FLUSH", fs_op_flush, 0, OP_NO_NODE },
+	[FUSE_INIT] = { "INIT", fs_op_init, sizeof(struct fuse_init_out),
+			OP_NO_NODE | OP_ANY_TIME },
+	[FUSE_OPENDIR] = { "OPENDIR", fs_op_opendir, sizeof(struct fuse_open_out),
+			   OP_ON_TOP },
+	[FUSE_READDIR] = { "READDIR", fs_op_readdir, 0, OP_NO_NODE },
+	[FUSE_RELEASEDIR] = { "RELEASEDIR", fs_op_releasedir, 0, OP_NO_NODE },
+	[FUSE_FSYNCDIR] = { "FSYNCDIR", fs_op_fsyncdir, 0, OP_NO_NODE },
+	[FUSE_GETLK] = { "GETLK", NULL, 0, OP_NO_NODE },
+	[FUSE_SETLK] = { "SETLK", NULL, 0, OP_NO_NODE },
+	[FUSE_SETLKW] = { "SETLKW", NULL, 0, OP_NO_NODE },
+	[FUSE_ACCESS] = { "ACCESS", NULL, 0, OP_NO_NODE },
+	[FUSE_CREATE] = { "CREATE", fs_op_create, ENTRY + sizeof(struct fuse_open_out),
+			  OP_CHANGES },
+	[FUSE_INTERRUPT] = { "INTERRUPT", fs_op_interrupt, 0, OP_NO_NODE | OP_NO_REPLY },
+	[FUSE_BMAP] = { "BMAP", NULL, 0, OP_NO_NODE },
+	[FUSE_DESTROY] = { "DESTROY", fs_op_destroy, 0, OP_NO_NODE },
+	[FUSE_IOCTL] = { "IOCTL", NULL, 0, OP_NO_NODE },
+	[FUSE_POLL] = { "POLL", NULL, 0, OP_NO_NODE },
+	[FUSE_BATCH_FORGET] = { "BATCH_FORGET", fs_op_batch_forget, 0,
+				OP_NO_NODE | OP_NO_REPLY },
+	[FUSE_FALLOCATE] = { "FALLOCATE", fs_op_fallocate, 0, OP_NO_NODE },
+	[FUSE_READDIRPLUS] = { "READDIRPLUS", fs_op_readdirplus, 0, OP_NO_NODE },
+	[FUSE_RENAME2] = { "RENAME2", fs_op_rename2, 0, OP_CHANGES },
+	[FUSE_LSEEK] = { "LSEEK", fs_op_lseek, sizeof(struct fuse_lseek_out),
+			 OP_NO_NODE },
+	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", fs_op_copy_file_range,
+				   sizeof(struct fuse_write_out), OP_NO_NODE },
+	[FUSE_SYNCFS] = { "SYNCFS", fs_op_syncfs, 0, OP_ON_TOP },
+	[FUSE_TMPFILE] = { "TMPFILE", NULL, 0, OP_NO_NODE },
+};
+
+const char *fs_opcode_name(unsigned int opcode)
+{
+	return opcode < FS_OPCODES ? ops[opcode].name : NULL;
+}
+
+static int run_node(struct fs_req *r, const struct op *op)
+{
+	struct fs_inode *inode = fs_inode_get(r->fs, r->h.nodeid);
+	int ret;
+
+	if (!inode)
+		return -ESTALE;
+	if (!inode->root && !(op->flags & OP_ON_TOP))
+		ret = op->flags & OP_CHANGES ? -EROFS : -EOPNOTSUPP;
+	else if (inode->root && inode->root->readonly && (op->flags & OP_CHANGES))
+		ret = -EROFS;
+	else
+		ret = op->fn(r, inode);
+	fs_inode_put(r->fs, inode);
+	return ret;
+}
+
+static int run(struct fs_req *r, const struct op *op)
+{
+	if (!op->fn)
+		return r->h.opcode == FUSE_IOCTL ? -ENOTTY : -ENOSYS;
+	if (!(op->flags & OP_ANY_TIME) && !atomic_load(&r->fs->initialised))
+		return -EIO;
+	if (r->reply.left < op->max_out)
+		return -EIO;
+	return op->flags & OP_NO_NODE ? op->fn(r, NULL) : run_node(r, op);
+}
+
+/* run_again() - as long as names change under it, a missing file may be a moved one. */
+static int run_again(struct fs_req *r, const struct op *op)
+{
+	struct fs_cursor args = r->args, reply = r->reply;
+	int ret;
+
+	for (int i = 0; i < MAX_TRIES; i++) {
+		uint64_t count = 0;
+
+		if (!(op->flags & OP_NO_NODE))
+			count = fs_names_count(r->fs);
+		ret = run(r, op);
+		if (ret != -ESTALE || (op->flags & OP_NO_NODE) ||
+		    !fs_names_wait(r->fs, count))
+			return ret;
+		r->args = args;
+		r->reply = reply;
+		r->replied = 0;
+	}
+	return ret;
+}
+
+/* to_guest() - an error number that means the same to the guest. */
+static int32_t to_guest(int ret)
+{
+	if (ret == -EMFILE)
+		return -ENFILE; /* our limit of descriptors, not the caller's */
+	return ret < -511 ? -EIO : ret;
+}
+
+static uint32_t reply(struct fs_req *r, struct fs_cursor *at, int ret)
+{
+	struct fuse_out_header h = { .unique = r->h.unique };
+
+	if (ret < 0)
+		r->replied = 0;
+	h.len = (uint32_t)(sizeof(h) + r->replied);
+	h.error = ret < 0 ? to_guest(ret) : 0;
+	if (fs_cursor_put(at, &h, sizeof(h)) < 0)
+		return 0;
+	return h.len;
+}
+
+uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
+		  struct iovec *in, unsigned int n_in)
+{
+	static const struct op unknown = { "?", NULL, 0, OP_NO_NODE };
+	struct fs_req r = { .fs = w->fs, .worker = w };
+	struct fuse_out_header room;
+	struct iovec head[sizeof(room)];
+	struct fs_cursor at;
+	const struct op *op;
+	unsigned int opcode, n_head = 0;
+	size_t body, got = 0;
+	int ret;
+
+	fs_cursor_init(&r.args, out, n_out);
+	fs_cursor_init(&r.reply, in, n_in);
+	if (fs_req_get(&r, &r.h, sizeof(r.h)) < 0)
+		return 0; /* not even a number to answer to */
+
+	/*
+	 * The reply's header is written last, and READ changes the list of buffers:
+	 * remember where it goes, in as many pieces as the guest made of it.
+	 */
+	for (unsigned int i = 0; i < n_in && got < sizeof(room); i++) {
+		if (!in[i].iov_len)
+			continue;
+		head[n_head] = in[i];
+		if (head[n_head].iov_len > sizeof(room) - got)
+			head[n_head].iov_len = sizeof(room) - got;
+		got += head[n_head++].iov_len;
+	}
+	fs_cursor_init(&at, head, n_head);
+
+	opcode = r.h.opcode < FS_OPCODES && ops[r.h.opcode].name ? r.h.opcode : 0;
+	atomic_fetch_add_explicit(&w->fs->counts[opcode], 1, memory_order_relaxed);
+	op = opcode ? &ops[opcode] : &unknown;
+	if (!(op->flags & OP_NO_REPLY) &&
+	    fs_cursor_get(&r.reply, &room, sizeof(room)) < 0)
+		return 0;
+
+	body = r.h.len - sizeof(r.h);
+	if (r.h.len < sizeof(r.h) || body > r.args.left) {
+		ret = -EIO;
+	} else {
+		r.args.left = body;
+		ret = run_again(&r, op);
+	}
+	return op->flags & OP_NO_REPLY ? 0 : reply(&r, &at, ret);
+}

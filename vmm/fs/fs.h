@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The virtio-fs device (virtio 1.2 §5.11): directory trees and files of the host,
+ * served to the guest by worker threads of hull-vmm.
+ *
+ * What the guest sees: the root of the file system is a synthetic read-only
+ * directory; its entries are the roots of this device, each under its index in
+ * decimal.  Directories among them are announced as submounts, so each has a
+ * st_dev of its own.
+ *
+ * Calling sequence, and where the jail comes in:
+ *
+ *	fs_new()	before the jail: needs /proc once, for roots that are files
+ *	...		user namespace, empty root, capabilities: the calling thread
+ *	fs_start()	starts the first worker, which inherits all of these, and
+ *			calls on_thread() in it (its seccomp filter)
+ *	...		the caller's own seccomp filter
+ *	activate()	by the transport, on a vCPU thread: starts no thread
+ *
+ * All later workers are started by a worker, so they inherit its filter and
+ * capabilities; on_thread() is not called for them.
+ */
+#ifndef HULL_VMM_FS_FS_H
+#define HULL_VMM_FS_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/memory.h"
+
+struct err;
+struct virtio_device;
+
+/* One exported tree or file. */
+struct fs_root_params {
+	int fd; /* O_PATH; owned by the device from the call on, also on failure */
+	/*
+	 * For a root that is a regular file: the file itself, opened for reading
+	 * and (unless readonly) writing, owned like fd.  -1: the device opens it
+	 * through /proc/self/fd, which must exist then.
+	 */
+	int data_fd;
+	unsigned int index; /* < VM_MAX_ROOTS: its name in the guest */
+	bool readonly; /* every change is refused with EROFS */
+};
+
+struct fs_params {
+	const struct guest_memory *mem;
+	const char *tag; /* <= 36 bytes (virtio 1.2 §5.11.4) */
+	bool shared; /* others write these roots too: everything is revalidated */
+	const struct fs_root_params *roots;
+	unsigned int n_roots;
+	unsigned int max_workers; /* 0: the default (8) */
+	unsigned int max_dir_fds; /* directories kept open; 0: the default (256) */
+
+	/*
+	 * on_thread() - called in the first worker before it serves anything; a
+	 * failure fails fs_start().  May be NULL.
+	 */
+	int (*on_thread)(void *arg, struct err *err);
+	void *on_thread_arg;
+};
+
+/*
+ * fs_new() - make a device; it gives nothing to the guest until it is activated.
+ * @params: strings and arrays are copied
+ * Errors: EINVAL (tag, index), whatever stat() of a root says, ENOMEM
+ */
+int fs_new(const struct fs_params *params, struct virtio_device **ret, struct err *err);
+
+/* fs_start() - start the first worker and wait until it is ready.  Once. */
+int fs_start(struct virtio_device *dev, struct err *err);
+
+/*
+ * fs_add_root() - one more root while the device runs.  Any thread.
+ * Errors: EEXIST (the index is taken), as fs_new()
+ */
+int fs_add_root(struct virtio_device *dev, const struct fs_root_params *root,
+		struct err *err);
+
+/*
+ * fs_relax_sync() - from now on FSYNC and SYNCFS answer as soon as the data is in
+ * the host's page cache: for the end of a VM, whose data is then as safe as that
+ * of a process that exits.  Any thread.
+ */
+void fs_relax_sync(struct virtio_device *dev);
+
+/* fs_requests() - requests served since fs_new(), of all opcodes.  Any thread. */
+uint64_t fs_requests(const struct virtio_device *dev);
+
+/* fs_log_requests() - one debug line: how many of each opcode.  Any thread. */
+void fs_log_requests(const struct virtio_device *dev);
+
+#endif

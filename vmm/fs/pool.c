@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/fs/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+/* The deepest path (READDIRPLUS, RENAME) needs about 20 KiB of stack. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE (1024u << 10)
+#else
+#define STACK_SIZE (128u << 10)
+#endif
+
+/* What an event of the shared epoll means; queues come first, by number. */
+enum {
+	EVENT_WAKE = FS_QUEUES,
+	EVENT_STOP,
+	EVENTS,
+};
+
+struct worker {
+	struct fs_worker fs;
+	struct fs_pool *pool;
+	struct iovec iov[VQ_MAX_INDIRECT]; /* touched as far as chains are long */
+};
+
+static void *worker_main(void *arg);
+
+static int watch(struct fs_pool *p, int fd, uint32_t what, uint32_t mode, struct err *err)
+{
+	struct epoll_event ev = { .events = EPOLLIN | mode, .data.u32 = what };
+
+	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
+		return err_set(err, errno, "epoll of %s", p->dev->name);
+	return 0;
+}
+
+int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server *server,
+		 const struct fs_params *params, struct err *err)
+{
+	int ret = 0;
+
+	*p = (struct fs_pool){
+		.dev = dev,
+		.server = server,
+		.max = params->max_workers ? params->max_workers : FS_DEFAULT_WORKERS,
+		.on_thread = params->on_thread,
+		.on_thread_arg = params->on_thread_arg,
+		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	};
+	(void)pthread_mutex_init(&p->lock, NULL); /* cannot fail on Linux */
+	(void)pthread_cond_init(&p->cond, NULL); /* the same */
+	if (p->max > FS_MAX_WORKERS)
+		p->max = FS_MAX_WORKERS;
+	if (p->epoll_fd < 0 || p->wake_fd < 0 || p->stop_fd < 0)
+		return err_set(err, errno, "descriptors of %s", dev->name);
+	for (uint32_t q = 0; ret == 0 && q < FS_QUEUES; q++)
+		ret = watch(p, dev->queues[q].kick_fd, q, EPOLLET, err);
+	if (ret == 0)
+		ret = watch(p, p->wake_fd, EVENT_WAKE, EPOLLET, err);
+	if (ret == 0)
+		ret = watch(p, p->stop_fd, EVENT_STOP, 0, err);
+	return ret;
+}
+
+/* raise_fd() - cannot fail: an eventfd is full after 2^64 - 2 of these. */
+static void raise_fd(int fd)
+{
+	static const uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		abort();
+}
+
+void fs_pool_release(struct fs_pool *p)
+{
+	if (!p->dev)
+		return; /* never initialised */
+	(void)pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	(void)pthread_mutex_unlock(&p->lock);
+	if (p->n_threads)
+		raise_fd(p->stop_fd);
+	for (unsigned int i = 0; i < p->n_threads; i++)
+		(void)pthread_join(p->threads[i], NULL); /* ours, joined once */
+	close_fd(p->epoll_fd);
+	close_fd(p->wake_fd);
+	close_fd(p->stop_fd);
+	(void)pthread_cond_destroy(&p->cond);
+	(void)pthread_mutex_destroy(&p->lock);
+}
+
+static int spawn_locked(struct fs_pool *p)
+{
+	struct worker *w = malloc(sizeof(*w));
+	pthread_attr_t attr;
+	int ret;
+
+	if (!w)
+		return -ENOMEM;
+	w->pool = p;
+	ret = pthread_attr_init(&attr);
+	if (ret == 0) {
+		(void)pthread_attr_setstacksize(&attr, STACK_SIZE); /* a valid size */
+		ret = pthread_create(&p->threads[p->n_threads], &attr, worker_main, w);
+		(void)pthread_attr_destroy(&attr);
+	}
+	if (ret) {
+		free(w);
+		return -ret;
+	}
+	p->n_threads++;
+	return 0;
+}
+
+int fs_pool_start(struct fs_pool *p, struct err *err)
+{
+	int ret;
+
+	(void)pthread_mutex_lock(&p->lock);
+	p->start_err = err;
+	ret = spawn_locked(p);
+	if (ret < 0) {
+		(void)err_set(err, -ret, "start a thread of %s", p->dev->name);
+	} else {
+		while (!p->started)
+			(void)pthread_cond_wait(&p->cond, &p->lock);
+		ret = p->start_ret;
+	}
+	p->start_err = NULL;
+	(void)pthread_mutex_unlock(&p->lock);
+	return ret;
+}
+
+void fs_pool_activate(struct fs_pool *p)
+{
+	atomic_store(&p->active, true);
+	raise_fd(p->wake_fd); /* the queues may hold something already */
+}
+
+void fs_pool_reset(struct fs_pool *p)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	atomic_store(&p->active, false);
+	while (p->busy)
+		(void)pthread_cond_wait(&p->cond, &p->lock);
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/*
+ * keep_listening() - this worker is about to be busy: somebody else must hear the
+ * next kick.  Failure to start one is no error, the others come back in time.
+ */
+static void keep_listening(struct fs_pool *p)
+{
+	if (atomic_load(&p->waiting))
+		return;
+	(void)pthread_mutex_lock(&p->lock);
+	if (p->n_threads < p->max && !p->stop) {
+		/*
+		 * Counted before it runs, or a burst would start one for each
+		 * request until the first of them is asleep.
+		 */
+		atomic_fetch_add(&p->waiting, 1);
+		if (spawn_locked(p) < 0)
+			atomic_fetch_sub(&p->waiting, 1);
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* drain() - serve @q until it is empty (or broken, or the device is reset). */
+static void drain(struct worker *w, enum fs_queue q)
+{
+	struct fs_pool *p = w->pool;
+	struct vq *vq = &p->dev->queues[q];
+	struct vq_chain chain;
+
+	while (atomic_load(&p->active)) {
+		int ret = vq_pop(vq, &chain, w->iov, VQ_MAX_INDIRECT);
+		uint32_t written;
+
+		if (ret < 0)
+			return; /* the transport has been told */
+		if (ret == 0) {
+			if (!vq_enable_kicks(vq))
+				return;
+			continue;
+		}
+		if (q == FS_QUEUE_REQUEST) {
+			/* With kicks on, or the next request would wait for this one. */
+			if (vq_enable_kicks(vq) && atomic_load(&p->waiting))
+				raise_fd(p->wake_fd);
+			keep_listening(p);
+		}
+		written = fs_serve(&w->fs, chain.out, chain.n_out, chain.in, chain.n_in);
+		vq_push(vq, chain.head, written);
+		vq_notify(vq);
+	}
+}
+
+/* work() - queues are served while `busy` counts us, so that reset can wait. */
+static void work(struct worker *w, bool hiprio, bool request)
+{
+	struct fs_pool *p = w->pool;
+	bool active;
+
+	(void)pthread_mutex_lock(&p->lock);
+	active = atomic_load(&p->active);
+	if (active)
+		p->busy++;
+	(void)pthread_mutex_unlock(&p->lock);
+	if (!active)
+		return; /* fs_pool_activate() wakes somebody once more */
+	if (hiprio)
+		drain(w, FS_QUEUE_HIPRIO);
+	if (request)
+		drain(w, FS_QUEUE_REQUEST);
+	(void)pthread_mutex_lock(&p->lock);
+	if (--p->busy == 0)
+		(void)pthread_cond_broadcast(&p->cond);
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* begin() - Return: whether this thread may work */
+static bool begin(struct worker *w)
+{
+	struct fs_pool *p = w->pool;
+	struct err err = ERR_INIT;
+	sigset_t all;
+	int ret;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
+	(void)prctl(PR_SET_NAME, "fs-worker"); /* only a name */
+	ret = fs_worker_init(&w->fs, p->server, &err);
+
+	(void)pthread_mutex_lock(&p->lock);
+	if (!p->started) {
+		if (ret == 0 && p->on_thread)
+			ret = p->on_thread(p->on_thread_arg, &err);
+		p->started = true;
+		p->start_ret = ret;
+		if (ret == 0)
+			atomic_fetch_add(&p->waiting, 1);
+		else if (p->start_err)
+			*p->start_err = err;
+		(void)pthread_cond_broadcast(&p->cond);
+	} else if (ret < 0) {
+		atomic_fetch_sub(&p->waiting, 1); /* counted by who started it */
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	return ret == 0;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct fs_pool *p = w->pool;
+	bool go = begin(w);
+
+	while (go) {
+		struct epoll_event ev[EVENTS];
+		bool seen[EVENTS] = { false };
+		int n = epoll_wait(p->epoll_fd, ev, EVENTS, -1);
+
+		for (int i = 0; i < n; i++)
+			seen[ev[i].data.u32] = true;
+		if (seen[EVENT_STOP])
+			break;
+		atomic_fetch_sub(&p->waiting, 1);
+		work(w, seen[FS_QUEUE_HIPRIO] || seen[EVENT_WAKE],
+		     seen[FS_QUEUE_REQUEST] || seen[EVENT_WAKE]);
+		atomic_fetch_add(&p->waiting, 1);
+	}
+	fs_worker_release(&w->fs);
+	free(w);
+	return NULL;
+}
