@@ -71,7 +71,7 @@ ssh_lab() {
 }
 
 machine_is_up() {
-	[[ -e $state/ready ]] && proc_pid qemu >/dev/null
+	[[ -e $state/ready ]] && proc_pid qemu >/dev/null && proc_pid master >/dev/null
 }
 
 # machine_down - end everything; fine when there is nothing
@@ -160,6 +160,16 @@ machine_qemu() {
 	) >"$state/qemu.log" 2>&1 {lock}>&-
 }
 
+# machine_connect SECONDS - start the ssh master
+machine_connect() {
+	local timeout=$1 pid
+	rm -f "$state/master"
+	(ssh_lab -M -N -f localhost) </dev/null >/dev/null 2>"$state/ssh.log" {lock}>&- || return
+	pid=$(ssh_lab -O check localhost 2>&1)
+	pid=${pid##*pid=}
+	proc_save master "${pid%%)*}"
+}
+
 # machine_boot SECONDS - one attempt to start it, up to the ssh master
 machine_boot() {
 	local seconds=$1 port pid
@@ -184,26 +194,26 @@ machine_boot() {
 	rm -f "$state/qemu.new" "$state/data.img" "$state/initramfs"
 	echo "$port" >"$state/port"
 	wait_line "$state/console.log" '^lab: ready' "$pid" "$seconds" || return
-	timeout "$seconds" "$BASH" -c "$(declare -f ssh_lab); state=\$1; ssh_lab -M -N -f localhost" - \
-		"$state" </dev/null >/dev/null 2>"$state/ssh.log" {lock}>&- || return
-	pid=$(cd "$state" && ssh -F /dev/null -S master -O check localhost 2>&1)
-	pid=${pid##*pid=}
-	proc_save master "${pid%%)*}"
+	machine_connect "$seconds" || return
 	touch "$state/ready"
 }
 
 # machine_up - start it, when it is not up; a second try for the counted variant,
 # where about one nested boot in 17 was seen to hang
 machine_up() {
-	local start tries=1 seconds=60 try
+	local start tries=1 seconds=120 try
 
 	machine_is_up && return 0
 	exec {lock}>"$state/lock"
 	flock -w 600 "$lock" || die "another lab command holds $state/lock"
+	# alive, but the ssh master is gone
+	if [[ -e $state/ready ]] && ! proc_pid master >/dev/null && proc_pid qemu >/dev/null; then
+		machine_connect 20 || say "the lab does not answer: starting it anew"
+	fi
 	if ! machine_is_up; then
 		"$tests/install-packages" lab-host
 		root_ensure
-		[[ $variant != icount ]] || { tries=2; seconds=120; }
+		[[ $variant != icount ]] || tries=2
 		for ((try = 1; try <= tries; try++)); do
 			start=$(date +%s%N)
 			machine_boot "$seconds" && break
