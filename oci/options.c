@@ -17,7 +17,8 @@
 struct source {
 	struct oci_spec *spec;
 	const char *place; /* "annotation ", "--set ", "vm.hypervisor.parameters: " */
-	const char *name;
+	const char *given; /* the option's name as it stands there */
+	const char *name; /* without "org.hull." */
 	const char *value;
 	struct err *err;
 };
@@ -29,7 +30,7 @@ struct option {
 
 static int bad_value(const struct source *s, const char *expected)
 {
-	return err_msg(s->err, EINVAL, "%s%s=%.200s: expected %s", s->place, s->name,
+	return err_msg(s->err, EINVAL, "%s%s=%.200s: expected %s", s->place, s->given,
 		       s->value, expected);
 }
 
@@ -176,13 +177,12 @@ const struct hull_option_doc *hull_option_doc(size_t index)
 
 /* ---- places ------------------------------------------------------------------------- */
 
-/* apply() - @s->name without the prefix. */
 static int apply(const struct source *s, struct hull_options *o)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		if (strcmp(options[i].doc.name, s->name) == 0)
 			return options[i].apply(s, o);
-	return err_msg(s->err, EINVAL, "%sno option '%.80s'", s->place, s->name);
+	return err_msg(s->err, EINVAL, "%s'%.80s' is no option", s->place, s->given);
 }
 
 /* unprefixed() - @name without "org.hull." if it has it. */
@@ -202,9 +202,12 @@ static int apply_pair(struct oci_spec *spec, const char *place, const char *pair
 
 	if (!sep || sep == pair)
 		return err_msg(err, EINVAL, "%s%.200s: expected KEY=VALUE", place, pair);
-	s.name = unprefixed(arena_strndup(&spec->arena, pair, (size_t)(sep - pair)));
+	s.given = arena_strndup(&spec->arena, pair, (size_t)(sep - pair));
+	if (!s.given)
+		return no_memory(err);
+	s.name = unprefixed(s.given);
 	s.value = sep + 1;
-	return s.name ? apply(&s, o) : no_memory(err);
+	return apply(&s, o);
 }
 
 /* join_parameters() - as the kernel splits them again: with quotes where needed. */
@@ -289,6 +292,7 @@ static int apply_annotations(struct oci_spec *spec, struct hull_options *o,
 		const struct oci_pair *pair = &spec->annotations.v[i];
 		struct source s = { .spec = spec,
 				    .place = "config.json: annotation ",
+				    .given = pair->key,
 				    .name = unprefixed(pair->key),
 				    .value = pair->value,
 				    .err = err };
