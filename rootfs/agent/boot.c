@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/reboot.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -32,7 +31,7 @@
 #include "rootfs/agent/spawn.h"
 #include "vmm/agent_proto.h"
 
-#define MAX_ORDER (64u << 10) /* (bytes) of /modules/order */
+#define MAX_MODULES (64u << 10) /* (bytes) of the list /modules */
 
 static const char *const dirs[] = {
 	"dev", "proc", "cgroup", "run", "run/hull", "run/hull/private", "run/hull/shared",
@@ -47,13 +46,10 @@ static const struct {
 	{ "dev/kmsg", S_IFCHR | 0600, 11 },
 };
 
-static int load_module(const char *name, struct err *err)
+static int load_module(const char *path, struct err *err)
 {
-	char path[PATH_MAX];
-	auto_fd int fd = -1;
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	(void)!snprintf(path, sizeof(path), "/modules/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, errno, "open '%s'", path);
 	/* One that is built in, or has no device here, is none of our troubles. */
@@ -64,14 +60,14 @@ static int load_module(const char *name, struct err *err)
 
 int boot_modules(struct err *err)
 {
-	auto_buf struct buf order = BUF_INIT;
+	auto_buf struct buf list = BUF_INIT;
 	char *p;
 	int ret;
 
-	if (access("/modules/order", R_OK) < 0)
+	if (access("/modules", R_OK) < 0)
 		return 0;
-	ret = io_read_file(AT_FDCWD, "/modules/order", MAX_ORDER, &order, err);
-	for (p = order.data; ret == 0 && p && *p;) {
+	ret = io_read_file(AT_FDCWD, "/modules", MAX_MODULES, &list, err);
+	for (p = list.data; ret == 0 && p && *p;) {
 		size_t len = strcspn(p, "\n");
 		bool more = p[len];
 

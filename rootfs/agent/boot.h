@@ -13,8 +13,8 @@ struct oci_spec;
 #define BOOT_CGROUP_DIR "/cgroup"
 
 /*
- * boot_modules() - load what /modules/order lists, in this order: file names in
- * /modules, one a line.  Without the file there is nothing to load.
+ * boot_modules() - load what the file /modules lists: paths, one a line, in the
+ * order to load them (runtime/guest_modules.h).  No such file: nothing to load.
  */
 int boot_modules(struct err *err);
 

@@ -183,10 +183,7 @@ static int set_cpu(int cgroup, const struct oci_cpu *c, struct err *err)
 	/* After the quota, which a burst may not exceed. */
 	if (ret == 0 && c->burst.set)
 		ret = set_number(cgroup, "cpu.max.burst", c->burst.value, err);
-	if (ret == 0 && c->cpus)
-		ret = set_text(cgroup, "cpuset.cpus", c->cpus, err);
-	if (ret == 0 && c->mems)
-		ret = set_text(cgroup, "cpuset.mems", c->mems, err);
+	/* cpus and mems are the host's: hull-vmm is bound to them. */
 	return ret;
 }
 

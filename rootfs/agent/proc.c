@@ -16,20 +16,29 @@
 #include "rootfs/agent/proc.h"
 #include "rootfs/agent/stream.h"
 
-/* answer() - the request that @p has open is done. */
-static void answer(struct agent *a, struct proc *p, const struct err *err)
+/* succeed() - the request that @p has open is done. */
+static void succeed(struct agent *a, struct proc *p)
 {
 	uint32_t seq = p->seq;
 
 	p->seq = 0;
-	if (!seq)
-		return;
-	if (err) {
-		p->failed = true;
-		agent_result_err(a, seq, err);
-	} else {
+	if (seq)
 		agent_result(a, seq, (uint64_t)p->inner_pid);
-	}
+}
+
+/*
+ * on_error() - the child gives up.  It is answered when it has been reaped, so
+ * that the host may use the numbers again.
+ */
+static void on_error(struct proc *p, const struct child_msg *msg)
+{
+	if (p->error)
+		return;
+	p->error = malloc(sizeof(*p->error));
+	if (!p->error)
+		return; /* then its end is all that can be told */
+	*p->error = msg->err;
+	p->error->msg[sizeof(p->error->msg) - 1] = 0;
 }
 
 /* on_tty() - CHILD_TTY: relay the terminal whose master is @fd. */
@@ -49,7 +58,7 @@ static void on_ready(struct agent *a, struct proc *p)
 	if (p->number == AGENT_PROC_INIT && p->state == PROC_SETUP) {
 		p->state = PROC_CREATED;
 		agent_mark(a, "created");
-		answer(a, p, NULL);
+		succeed(a, p);
 	}
 }
 
@@ -58,10 +67,12 @@ static void on_execve(struct agent *a, struct proc *p)
 {
 	watch_remove(&a->loop, &p->sync);
 	close_fd(take_fd(&p->sync_fd));
+	if (p->error)
+		return;
 	if (p->state == PROC_STARTING || (p->state == PROC_SETUP && p->inner_pid)) {
 		/* Killed before it came so far?  Then it has run for no time. */
 		p->state = PROC_RUNNING;
-		answer(a, p, NULL);
+		succeed(a, p);
 		if (p->number != AGENT_PROC_INIT)
 			stream_refill(a);
 	}
@@ -80,8 +91,7 @@ static bool receive(struct agent *a, struct proc *p)
 	if (n == -EAGAIN)
 		return false;
 	if (n == (ssize_t)sizeof(msg) && msg.type == CHILD_ERROR) {
-		msg.err.msg[sizeof(msg.err.msg) - 1] = 0;
-		answer(a, p, &msg.err);
+		on_error(p, &msg);
 	} else if (n == (ssize_t)head && msg.type == CHILD_READY) {
 		p->inner_pid = msg.pid;
 		on_ready(a, p);
@@ -134,18 +144,38 @@ int proc_kill(const struct proc *p, int sig)
 	return pidfd_send_signal(p->pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
-/* died_early() - @p ended before the user's program began. */
-static void died_early(struct agent *a, struct proc *p)
+/* why() - @p ended before the user's program began. */
+static struct err why(const struct proc *p)
 {
-	struct err err;
 	const char *what = p->number == AGENT_PROC_INIT ? "container init" : "process";
+	struct err err = ERR_INIT;
 
+	if (p->error)
+		return *p->error;
 	if (WIFSIGNALED(p->status) && WTERMSIG(p->status) == SIGKILL)
 		(void)err_msg(&err, ESRCH, "%s was killed (memory limit too low?)", what);
 	else
 		(void)err_msg(&err, ESRCH, "%s ended early (status 0x%x)", what,
 			      (unsigned int)p->status);
-	answer(a, p, &err);
+	return err;
+}
+
+/* never_was() - a failed AGENT_CREATE or AGENT_EXEC: nothing exits, all goes. */
+static void never_was(struct agent *a, struct proc *p)
+{
+	struct container *c = p->container;
+	struct err err = why(p);
+	uint32_t seq = p->seq;
+
+	if (p->io)
+		stream_free(p->io);
+	if (p->err)
+		stream_free(p->err);
+	if (p->number == AGENT_PROC_INIT)
+		c->init_gone = true;
+	proc_free(a, p);
+	container_done(a, c);
+	agent_result_err(a, seq, &err);
 }
 
 static bool stream_unknown(const struct stream *s)
@@ -176,9 +206,7 @@ static void tell_exit(struct agent *a, struct proc *p)
 	finish_stream(p->io);
 	finish_stream(p->err);
 	container_check_oom(a, c);
-	/* A failed AGENT_CREATE or AGENT_EXEC made no process that could exit. */
-	if (!p->failed || (is_init && p->state >= PROC_STARTING))
-		agent_event(a, AGENT_EXIT, c->number, p->number, (uint32_t)p->status);
+	agent_event(a, AGENT_EXIT, c->number, p->number, (uint32_t)p->status);
 	if (is_init)
 		c->init_gone = true;
 	proc_free(a, p);
@@ -218,8 +246,15 @@ void proc_reap_all(struct agent *a)
 			;
 		p->reaped = true;
 		p->status = status;
-		if (p->seq)
-			died_early(a, p);
+		if (p->seq && p->state == PROC_SETUP) {
+			never_was(a, p);
+			continue;
+		}
+		if (p->seq) { /* AGENT_START: created it was, so it exits as well */
+			struct err err = why(p);
+
+			agent_result_err(a, p->seq, &err);
+		}
 		tell_exit(a, p);
 	}
 	if (a->shutdown_seq)
@@ -240,5 +275,6 @@ void proc_free(struct agent *a, struct proc *p)
 	watch_remove(&a->loop, &p->sync);
 	close_fd(p->sync_fd);
 	close_fd(p->pidfd);
+	free(p->error);
 	free(p);
 }

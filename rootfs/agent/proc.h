@@ -54,7 +54,7 @@ struct proc {
 	uint32_t number;
 	enum proc_state state;
 	bool terminal;
-	bool failed; /* an error was answered: no AGENT_EXIT for an exec */
+	struct err *error; /* owned: what the child said, answered when it is reaped */
 	bool reaped;
 	int status; /* as waitpid() gives it, once reaped */
 	pid_t pid; /* in the agent's pid namespace */

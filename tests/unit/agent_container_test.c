@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole containers, made by the agent on this machine: its requests and events,
+ * two side by side, exec, signals, terminals, streams, shutdown.
+ */
+#include <sys/ioctl.h>
+
+#include "tests/unit/agent_host.h"
+#include "vmm/control.h"
+
+#define PROCESS(args) \
+	"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":" HOST_ENV ",\"args\":" args "}"
+
+static uint32_t host_exec(struct host *h, uint16_t c, uint32_t proc, uint32_t flags,
+			  const char *process)
+{
+	return host_result(h, host_request(h, AGENT_EXEC, c, proc, 0, flags, process,
+					   strlen(process)));
+}
+
+static void test_hello(struct host *h)
+{
+	const struct host_event *e = host_event(h, AGENT_HELLO, 0, 0);
+
+	is_int(e->frame.arg, AGENT_PROTO_VERSION, "hello tells the version");
+	ok(e->frame.value > 0, "hello tells the uptime");
+}
+
+static void test_run(struct host *h)
+{
+	char *out;
+
+	is_int(host_sh(h, "echo hi; exit 7", "", "", &out), 7 << 8, "exit status");
+	is_str(out, "hi\n", "stdout");
+	free(out);
+	is_int(host_sh(h, "kill -9 $$; exit 3", "", "", &out), 3 << 8,
+	       "an init does not kill itself");
+	free(out);
+}
+
+static void test_two(struct host *h)
+{
+	int in[2];
+	char *out;
+
+	for (uint16_t i = 0; i < 2; i++) {
+		is_int(host_create(h, i, "[\"sh\",\"-c\",\"echo $$ $(hostname); read x; exit $x\"]",
+				   "", HOST_MOUNTS, "", i ? ",\"hostname\":\"two\"" :
+							    ",\"hostname\":\"one\""),
+		       0, "create %u", i);
+		is_int(host_begin(h, i), 0, "start %u", i);
+	}
+	for (uint16_t i = 0; i < 2; i++) {
+		in[i] = host_stream(h, i, 0, AGENT_STREAM_IO);
+		out = host_read_until(in[i], "\n");
+		is_str(out, i ? "1 two\n" : "1 one\n", "container %u has its own pid and name", i);
+		free(out);
+	}
+	is_int(write(in[1], "5\n", 2), 2, "write to the second");
+	is_int(host_exit(h, 1, 0), 5 << 8, "the second ends");
+	is_int(write(in[0], "4\n", 2), 2, "write to the first");
+	is_int(host_exit(h, 0, 0), 4 << 8, "the first ends");
+	(void)close(in[0]);
+	(void)close(in[1]);
+}
+
+static void test_created(struct host *h)
+{
+	is_int(host_create(h, 0, "[\"true\"]", "", HOST_MOUNTS, "", ""), 0, "create");
+	is_int(host_create(h, 0, "[\"true\"]", "", HOST_MOUNTS, "", ""), EEXIST,
+	       "the same number again");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
+	       "kill what was only created");
+	is_int(host_exit(h, 0, 0), SIGKILL, "it ends by the signal");
+	is_int(host_begin(h, 0), ESRCH, "it cannot be started any more");
+}
+
+static void test_exec(struct host *h)
+{
+	char *out;
+	int io;
+
+	is_int(host_create(h, 0, "[\"sleep\",\"1000\"]", "", HOST_MOUNTS, "", ""), 0,
+	       "create");
+	is_int(host_begin(h, 0), 0, "start");
+	is_int(host_begin(h, 0), EBUSY, "start again");
+	is_int(host_exec(h, 0, 1, 0, PROCESS("[\"sh\",\"-c\",\"echo $$; cat /proc/1/comm; cat\"]")),
+	       0, "exec");
+	ok(h->last_value > 1, "exec tells the pid in the container");
+	io = host_stream(h, 0, 1, AGENT_STREAM_IO);
+	is_int(write(io, "through\n", 8), 8, "write to its stdin");
+	(void)shutdown(io, SHUT_WR);
+	out = host_read_all(io);
+	ok(strstr(out, "\nsleep\nthrough\n"), "it sees the container's init and its stdin");
+	is_int(strtol(out, NULL, 10), h->last_value, "the pid is what it sees itself");
+	free(out);
+	is_int(host_exit(h, 0, 1), 0, "exec'd process ends");
+	is_int(host_exec(h, 0, 2, 0, PROCESS("[\"nonexistent\"]")), ENOENT, "exec of nothing");
+	is_str(h->last_payload, "exec: \"nonexistent\": executable file not found in $PATH",
+	       "message");
+	is_int(host_exec(h, 0, 2, 0, PROCESS("[\"sh\",\"-c\",\"exit 9\"]")), 0,
+	       "the number of a failed exec can be used again");
+	is_int(host_exit(h, 0, 2), 9 << 8, "its status");
+	is_int(host_exec(h, 0, 3, 0, PROCESS("[\"sleep\",\"1000\"]")), 0, "exec");
+	is_int(host_exec(h, 0, 3, 0, PROCESS("[\"sleep\",\"1000\"]")), EEXIST,
+	       "a number that is in use");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 3, SIGTERM, 0, NULL, 0)), 0,
+	       "signal the exec'd process");
+	is_int(host_exit(h, 0, 3), SIGTERM, "it ends by the signal");
+	is_int(host_exec(h, 0, 4, 0, PROCESS("[\"sleep\",\"1000\"]")), 0, "exec");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
+	       "kill init");
+	is_int(host_exit(h, 0, 4), SIGKILL, "the exec'd process goes with it");
+	is_int(host_exit(h, 0, 0), SIGKILL, "init");
+	is_int(host_exec(h, 0, 5, 0, PROCESS("[\"true\"]")), ESRCH, "exec in a gone container");
+}
+
+static void test_ps(struct host *h)
+{
+	const struct control_ps *ps;
+	size_t n;
+
+	is_int(host_create(h, 0, "[\"sh\",\"-c\",\"(read x; exit) & echo; wait; exit\"]", "",
+			   HOST_MOUNTS, "", ""),
+	       0, "create");
+	is_int(host_begin(h, 0), 0, "start");
+	free(host_read_until(host_stream(h, 0, 0, AGENT_STREAM_IO), "\n"));
+	is_int(host_exec(h, 0, 1, 0, PROCESS("[\"sleep\",\"1000\"]")), 0, "exec");
+	is_int(host_result(h, host_request(h, AGENT_PS, 0, 0, 0, 0, NULL, 0)), 0, "ps");
+	n = h->last_len / sizeof(*ps);
+	ps = (const struct control_ps *)(const void *)h->last_payload;
+	is_int(n, 3, "three processes");
+	if (n == 3) {
+		is_int(ps[0].pid, 1, "init is 1");
+		is_int(ps[0].ppid, 0, "init has no parent");
+		is_int(ps[1].ppid, 1, "the next one's parent is init");
+		is_int(ps[2].ppid, 0, "the exec'd one has none");
+		is_str(ps[2].comm, "sleep", "name");
+		is_str(ps[2].args, "sleep 1000", "arguments");
+		ok(ps[2].start_ns >= ps[0].start_ns, "start time");
+	}
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, AGENT_KILL_ALL, SIGKILL, 0,
+					   NULL, 0)),
+	       0, "kill all");
+	is_int(host_exit(h, 0, 0), SIGKILL, "init ends");
+	is_int(host_exit(h, 0, 1), SIGKILL, "the exec'd process too");
+}
+
+static void test_errors(struct host *h)
+{
+	is_int(host_create(h, 0, "[\"nonexistent\"]", "", HOST_MOUNTS, "", ""), ENOENT,
+	       "program that is not there");
+	is_str(h->last_payload, "exec: \"nonexistent\": executable file not found in $PATH",
+	       "message");
+	is_int(host_create(h, 0, "[\"/etc/passwd\"]", "", HOST_MOUNTS, "", ""), EACCES,
+	       "program that cannot be run");
+	is_str(h->last_payload, "exec: \"/etc/passwd\": permission denied", "message");
+	is_int(host_create(h, 0, "[\"/nope\"]", "", HOST_MOUNTS, "", ""), ENOENT, "no such path");
+	is_str(h->last_payload, "exec: \"/nope\": stat /nope: no such file or directory",
+	       "message");
+	is_int(host_create(h, 0, "[\"/etc\"]", "", HOST_MOUNTS, "", ""), EISDIR, "a directory");
+	is_str(h->last_payload, "exec: \"/etc\": is a directory", "message");
+	is_int(host_create(h, 0, "[\"true\"]", "",
+			   "[{\"destination\":\"/proc/x\",\"type\":\"nofs\"}]", "", ""),
+	       ENODEV, "unknown file system");
+	ok(strstr(h->last_payload, "nofs"), "the message names it");
+	is_int(host_result(h, host_request(h, AGENT_CREATE, 0, 0, 0, 0, "a\0{]", 4)), EINVAL,
+	       "broken configuration");
+	is_int(host_result(h, host_request(h, AGENT_START, 9, 0, 0, 0, NULL, 0)), ESRCH,
+	       "start of what does not exist");
+}
+
+/* A script whose interpreter is missing: only execve() finds out. */
+static void test_start_error(struct host *h)
+{
+	is_int(host_create(h, 0, "[\"/tmp/script\"]", "",
+			   "[" HOST_USR ","
+			   "{\"destination\":\"/tmp\",\"type\":\"tmpfs\"}]",
+			   "", ""),
+	       ENOENT, "no script yet");
+	is_int(host_create(h, 0, "[\"/bin/sh\"]", "", HOST_MOUNTS, "", ""), 0, "create");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
+	       "kill");
+	is_int(host_exit(h, 0, 0), SIGKILL, "end");
+}
+
+static void test_tty(struct host *h)
+{
+	char *out;
+	int io;
+
+	is_int(host_create(h, 0,
+			   "[\"sh\",\"-c\",\"tty; stty size; read x; stty size; echo [$x]; "
+			   "ls -l /dev/console | cut -c1; exit 6\"]",
+			   ",\"terminal\":true,\"consoleSize\":{\"height\":11,\"width\":33}",
+			   HOST_MOUNTS, "", ""),
+	       0, "create with a terminal");
+	io = host_stream(h, 0, 0, AGENT_STREAM_IO);
+	is_int(host_begin(h, 0), 0, "start");
+	out = host_read_until(io, "11 33\r\n");
+	is_str(out, "/dev/pts/0\r\n11 33\r\n", "a terminal of the container's, of the size asked for");
+	free(out);
+	is_int(host_result(h, host_request(h, AGENT_WINSIZE, 0, 0, 22 << 16 | 44, 0, NULL, 0)),
+	       0, "resize");
+	is_int(write(io, "in\n", 3), 3, "type");
+	out = host_read_all(io);
+	is_str(out, "in\r\n22 44\r\n[in]\r\nc\r\n", "echo, the new size, input, /dev/console");
+	free(out);
+	is_int(host_exit(h, 0, 0), 6 << 8, "status");
+}
+
+static void test_exec_tty(struct host *h)
+{
+	char *out;
+
+	is_int(host_create(h, 0, "[\"sleep\",\"1000\"]", "", HOST_MOUNTS, "", ""), 0,
+	       "create");
+	is_int(host_begin(h, 0), 0, "start");
+	is_int(host_exec(h, 0, 1, CONTROL_EXEC_TTY,
+			 PROCESS("[\"sh\",\"-c\",\"tty; ps -o tty= -p $$; exit 2\"]")),
+	       0, "exec with a terminal");
+	out = host_read_all(host_stream(h, 0, 1, AGENT_STREAM_IO));
+	is_str(out, "/dev/pts/0\r\npts/0\r\n", "it is the controlling one");
+	free(out);
+	is_int(host_exit(h, 0, 1), 2 << 8, "status");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
+	       "kill");
+	is_int(host_exit(h, 0, 0), SIGKILL, "end");
+}
+
+static void test_shutdown(struct host *h)
+{
+	char path[128];
+
+	for (uint16_t i = 0; i < 2; i++) {
+		is_int(host_create(h, i, "[\"sh\",\"-c\",\"sleep 1000 & wait\"]", "",
+				   HOST_MOUNTS, "", ""),
+		       0, "create %u", i);
+		if (i)
+			is_int(host_begin(h, i), 0, "start %u", i);
+	}
+	is_int(host_result(h, host_request(h, AGENT_SHUTDOWN, 0, 0, 0, 0, NULL, 0)), 0,
+	       "shutdown");
+	is_int(host_exit(h, 0, 0), SIGKILL, "what was created is killed");
+	is_int(host_exit(h, 1, 0), SIGKILL, "what ran is killed");
+	(void)!snprintf(path, sizeof(path), "%s/finished", h->dir);
+	is_int(access(path, F_OK), 0, "all was written back");
+}
+
+int main(void)
+{
+	static struct host h;
+
+	if (!host_possible())
+		return TAP_SKIP;
+	host_start(&h);
+	test_hello(&h);
+	test_run(&h);
+	test_two(&h);
+	test_created(&h);
+	test_exec(&h);
+	test_ps(&h);
+	test_errors(&h);
+	test_start_error(&h);
+	test_tty(&h);
+	test_exec_tty(&h);
+	test_shutdown(&h);
+	host_stop(&h);
+	return tap_done();
+}
