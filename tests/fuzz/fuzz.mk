@@ -28,7 +28,7 @@ $(fuzzers): $(O)/bin/%: $(O)/tests/fuzz/%.o $$(call unit_ars,$$*)
 fuzz-build fuzz-run fuzz-merge-run: $(fuzzers)
 
 fuzz fuzz-merge:
-	+$(Q)$(MAKE) --no-print-directory CC=clang O=$(O)/fuzz SANFLAGS='-fsanitize=fuzzer-no-link $(FUZZ_SAN)' \
+	+$(Q)$(MAKE) --no-print-directory CC=clang O=$(O)/fuzz OPT='-O1 -g' FORTIFY= SANFLAGS='-fsanitize=fuzzer-no-link $(FUZZ_SAN)' \
 		FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' $@-run
 
 fuzz-run:
