@@ -120,7 +120,7 @@ static void test_ps(struct host *h)
 	const struct control_ps *ps;
 	size_t n;
 
-	is_int(host_create(h, 0, "[\"sh\",\"-c\",\"(read x; exit) & echo; wait; exit\"]", "",
+	is_int(host_create(h, 0, "[\"sh\",\"-c\",\"exec 4<&0; (read x <&4; exit) & echo; wait; exit\"]", "",
 			   HOST_MOUNTS, "", ""),
 	       0, "create");
 	is_int(host_begin(h, 0), 0, "start");

@@ -476,12 +476,17 @@ static inline uint32_t host_create(struct host *h, uint16_t number, const char *
 	host_forget_streams(h, number);
 	buf_printf(&b, "c%u", number);
 	buf_append(&b, "", 1);
+	/* The members that are given replace the usual ones. */
 	buf_printf(&b,
-		   "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"%s\"},"
-		   "\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\","
-		   "\"env\":" HOST_ENV ",\"args\":%s%s},"
-		   "\"mounts\":%s,\"linux\":{\"namespaces\":" HOST_NS "%s}%s}",
-		   root, args, process, mounts, linux_, spec);
+		   "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"%s\"%s},"
+		   "\"process\":{\"args\":%s%s%s%s%s},"
+		   "\"mounts\":%s,\"linux\":{%s%s}%s}",
+		   root, strstr(spec, "readonly root") ? ",\"readonly\":true" : "", args,
+		   strstr(process, "\"user\"") ? "" : ",\"user\":{\"uid\":0,\"gid\":0}",
+		   strstr(process, "\"cwd\"") ? "" : ",\"cwd\":\"/\"",
+		   strstr(process, "\"env\"") ? "" : ",\"env\":" HOST_ENV, process, mounts,
+		   strstr(linux_, "\"namespaces\"") ? "" : "\"namespaces\":" HOST_NS,
+		   linux_, spec);
 	seq = host_request(h, AGENT_CREATE, number, 0, 0, 0, b.data, b.len);
 	ret = host_result(h, seq);
 	buf_release(&b);

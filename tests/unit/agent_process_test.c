@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the process of a container sees: user, capabilities, filter, limits,
+ * environment, directory, root.
+ */
+#include "tests/unit/agent_host.h"
+
+/* sh() - run a script; is its output @want and its status 0? */
+static void sh(struct host *h, const char *name, const char *script, const char *process,
+	       const char *linux_, const char *spec, const char *want)
+{
+	char args[2048];
+	char *out;
+	int status;
+
+	(void)!snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"%s\"]", script);
+	status = host_run(h, 0, args, process, HOST_MOUNTS, linux_, spec, &out);
+	is_str(out ? out : "(not started)", want, "%s", name);
+	is_int(status, 0, "%s: status", name);
+	free(out);
+}
+
+static void test_user(struct host *h)
+{
+	sh(h, "user", "id -u; id -g; id -G; umask; echo $HOME; touch /dev/stdout && echo own",
+	   ",\"user\":{\"uid\":1000,\"gid\":1001,\"additionalGids\":[5,6],\"umask\":63}", "", "",
+	   "1000\n1001\n1001 5 6\n0077\n/home/user\nown\n");
+	sh(h, "root", "id -u; umask; echo $HOME", "", "", "", "0\n0022\n/root\n");
+	sh(h, "unknown user", "echo $HOME", ",\"user\":{\"uid\":7,\"gid\":7}", "", "", "/\n");
+	sh(h, "no privileges", "grep CapEff /proc/self/status; kill -0 1 && echo self",
+	   ",\"user\":{\"uid\":1000,\"gid\":1000},\"capabilities\":{" HOST_CAPS3 "}", "", "",
+	   "CapEff:\t0000000000000000\nself\n");
+}
+
+static void test_caps(struct host *h)
+{
+	sh(h, "capabilities", "grep Cap /proc/self/status",
+	   ",\"capabilities\":{" HOST_CAPS3 ",\"inheritable\":[\"CAP_KILL\"],"
+	   "\"ambient\":[\"CAP_KILL\",\"CAP_NO_SUCH\"]}",
+	   "", "",
+	   "CapInh:\t0000000000000020\nCapPrm:\t0000000000000021\nCapEff:\t0000000000000021\n"
+	   "CapBnd:\t0000000000000021\nCapAmb:\t0000000000000020\n");
+	sh(h, "ambient of a user", "grep -E 'Cap(Eff|Amb)' /proc/self/status",
+	   ",\"user\":{\"uid\":1000,\"gid\":1000},\"capabilities\":{" HOST_CAPS3
+	   ",\"inheritable\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]}",
+	   "", "", "CapEff:\t0000000000000020\nCapAmb:\t0000000000000020\n");
+	sh(h, "no new privileges", "grep NoNewPrivs /proc/self/status",
+	   ",\"noNewPrivileges\":true", "", "", "NoNewPrivs:\t1\n");
+}
+
+#define SECCOMP(rules)                                                              \
+	",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":"     \
+	"[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X86\"],\"syscalls\":[" rules "]}"
+
+static void test_seccomp(struct host *h)
+{
+	static const char mkdir_denied[] = SECCOMP(
+		"{\"names\":[\"mkdir\",\"mkdirat\",\"no_such_call\"],"
+		"\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":28}");
+
+	sh(h, "seccomp", "mkdir /tmp/x 2>&1; grep Seccomp: /proc/self/status", "",
+	   mkdir_denied, "",
+	   "mkdir: cannot create directory '/tmp/x': No space left on device\nSeccomp:\t2\n");
+	sh(h, "seccomp without new privileges", "mkdir /tmp/x 2>&1 || :",
+	   ",\"noNewPrivileges\":true,\"user\":{\"uid\":1000,\"gid\":1000}",
+	   SECCOMP("{\"names\":[\"mkdir\",\"mkdirat\"],\"action\":\"SCMP_ACT_KILL_PROCESS\"},"
+		   "{\"names\":[\"sched_yield\"],\"action\":\"SCMP_ACT_ERRNO\"}")
+	   "",
+	   "", "Bad system call\n");
+	sh(h, "seccomp by argument",
+	   "kill -0 $$ 2>&1; kill -10 $$ 2>&1 || :", "",
+	   SECCOMP("{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":"
+		   "[{\"index\":1,\"value\":10,\"op\":\"SCMP_CMP_EQ\"}]}"),
+	   "", "sh: 1: kill: Operation not permitted\n\n");
+	/* An allow list: what is newer than all it names is ENOSYS, the rest EPERM. */
+	sh(h, "unknown calls",
+	   "perl -e 'for (169, 999, 0x3fffffff) { $r = syscall($_, 0, 0, 0, 0); print $!+0, "
+	   "qq(\\\\n) }'",
+	   "",
+	   ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":"
+	   "[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X86\"],\"syscalls\":[{\"names\":[\"access\","
+	   "\"arch_prctl\",\"brk\",\"capget\",\"capset\",\"chdir\",\"clone\",\"clone3\","
+	   "\"close\",\"dup\",\"dup2\",\"dup3\",\"execve\",\"exit\",\"exit_group\",\"faccessat\","
+	   "\"faccessat2\",\"fchown\",\"fcntl\",\"fork\",\"fstat\",\"futex\",\"getcwd\","
+	   "\"getdents64\",\"getegid\",\"geteuid\",\"getgid\",\"getpgrp\",\"getpid\","
+	   "\"getppid\",\"getrandom\",\"getuid\",\"ioctl\",\"lseek\",\"mmap\",\"mprotect\","
+	   "\"munmap\",\"newfstatat\",\"open\",\"openat\",\"pipe\",\"pipe2\",\"prctl\","
+	   "\"pread64\",\"prlimit64\",\"read\",\"readlink\",\"rseq\",\"rt_sigaction\","
+	   "\"rt_sigprocmask\",\"rt_sigreturn\",\"sendmsg\",\"set_robust_list\","
+	   "\"set_tid_address\",\"setgid\",\"setgroups\",\"setresgid\",\"setresuid\","
+	   "\"setuid\",\"stat\",\"statx\",\"sysinfo\",\"umask\",\"uname\",\"vfork\","
+	   "\"wait4\",\"write\"],\"action\":\"SCMP_ACT_ALLOW\"}]}",
+	   "", "1\n38\n38\n");
+}
+
+static void test_limits(struct host *h)
+{
+	sh(h, "limits", "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; nice; "
+			"chrt -p $$ | head -1 | cut -d' ' -f6; ionice; uname -m",
+	   ",\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":77,\"hard\":88}],"
+	   "\"oomScoreAdj\":123,\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":3},"
+	   "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":6}",
+	   ",\"personality\":{\"domain\":\"LINUX32\"}", "",
+	   "77\n88\n123\n3\nSCHED_BATCH\nbest-effort: prio 6\ni686\n");
+}
+
+static void test_environment(struct host *h)
+{
+	sh(h, "environment", "echo $A; env | grep -c ^A=; echo $HOME",
+	   ",\"env\":[\"A=1\",\"PATH=/bin\",\"A=2=3\",\"HOME=\"]", "", "", "2=3\n1\n/root\n");
+	sh(h, "a directory that is not there", "pwd", ",\"cwd\":\"/new/dir\"", "", "",
+	   "/new/dir\n");
+	is_int(host_create(h, 0, "[\"sh\"]", ",\"env\":[\"A\"]", HOST_MOUNTS, "", ""), EINVAL,
+	       "no value");
+	is_str(h->last_payload, "invalid environment variable: missing '='", "message");
+	is_int(host_create(h, 0, "[\"sh\"]", ",\"cwd\":\"/etc/passwd\"", HOST_MOUNTS, "", ""),
+	       ENOTDIR, "a file as directory");
+	is_str(h->last_payload,
+	       "chdir to cwd (\"/etc/passwd\") set in config.json failed: not a directory",
+	       "message");
+}
+
+static void test_names(struct host *h)
+{
+	sh(h, "names", "hostname; cat /proc/sys/kernel/domainname /proc/sys/kernel/msgmax "
+		       "/proc/sys/net/ipv4/ip_default_ttl; grep ^0: /proc/self/cgroup; "
+		       "cat /sys/class/net/lo/flags 2>/dev/null; ip -o addr show lo | head -1 "
+		       "| cut -d' ' -f2,7",
+	   "",
+	   ",\"sysctl\":{\"kernel.msgmax\":\"4242\",\"net.ipv4.ip_default_ttl\":\"42\"}",
+	   ",\"hostname\":\"name\",\"domainname\":\"example.org\"",
+	   "name\nexample.org\n4242\n42\n0::/\nlo 127.0.0.1/8\n");
+	is_int(host_create(h, 0, "[\"sh\"]", "", HOST_MOUNTS,
+			   ",\"sysctl\":{\"../../etc/passwd\":\"1\"}", ""),
+	       EXDEV, "a sysctl that leads out");
+}
+
+static void test_session(struct host *h)
+{
+	sh(h, "descriptors and session", "ls /proc/self/fd | tr '\\\\n' ' '; "
+					 "cut -d' ' -f5,6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' "
+					 "/proc/self/status",
+	   "", "", "",
+	   "0 1 2 3 1 1\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+int main(void)
+{
+	static struct host h;
+
+	if (!host_possible())
+		return TAP_SKIP;
+	host_start(&h);
+	test_user(&h);
+	test_caps(&h);
+	test_seccomp(&h);
+	test_limits(&h);
+	test_environment(&h);
+	test_names(&h);
+	test_session(&h);
+	host_stop(&h);
+	return tap_done();
+}
