@@ -69,14 +69,34 @@ size_t log_quote(char *dst, size_t size, const char *s)
 	return n;
 }
 
+/*
+ * put_date() - @now as RFC 3339 in UTC.  By hand, because the C library's gmtime_r()
+ * looks for the local time zone's file first, and hull-vmm may open nothing.
+ * The day count: era of 400 years that begins in March.
+ */
+static void put_date(time_t now, char *dst, size_t size)
+{
+	unsigned long long seconds = now > 0 ? (unsigned long long)now : 0;
+	unsigned long long days = seconds / 86400 + 719468; /* since 0000-03-01 */
+	unsigned long long era = days / 146097;
+	unsigned long long doe = days % 146097; /* day of the era */
+	unsigned long long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned long long doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	unsigned long long month = (5 * doy + 2) / 153; /* 0: March */
+
+	seconds %= 86400;
+	(void)!snprintf(dst, size, "%04llu-%02llu-%02lluT%02llu:%02llu:%02lluZ",
+			yoe + era * 400 + (month >= 10), month < 10 ? month + 3 : month - 9,
+			doy - (153 * month + 2) / 5 + 1, seconds / 3600, seconds / 60 % 60,
+			seconds % 60);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char msg[1024];
 	char quoted[1536];
-	char stamp[32] = "";
+	char stamp[64];
 	char line[2048];
-	struct tm tm;
-	time_t now;
 	va_list ap;
 	int saved = errno;
 	int n;
@@ -88,9 +108,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	now = time(NULL);
-	if (gmtime_r(&now, &tm))
-		(void)!strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	put_date(time(NULL), stamp, sizeof(stamp));
 	(void)log_quote(quoted, sizeof(quoted), msg);
 	if (state.format == LOG_JSON)
 		n = snprintf(line, sizeof(line),

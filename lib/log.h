@@ -20,6 +20,7 @@
 struct err;
 
 enum log_level {
+	LOG_NONE, /* say nothing at all */
 	LOG_ERROR,
 	LOG_WARN,
 	LOG_INFO,

@@ -61,6 +61,7 @@ static void close_config(struct vm_config *c)
 	close_fd(c->modules_fd);
 	close_fd(c->control_fd);
 	close_fd(c->status_fd);
+	close_fd(c->log_fd);
 	roots_release(c);
 }
 
@@ -311,6 +312,19 @@ static void strip_host_parts(struct oci_spec *spec)
 	spec->linux_->cgroups_path = NULL;
 }
 
+/*
+ * plan_log() - where hull-vmm's lines go: into --log's file, or with --debug to our
+ * stderr, by a descriptor of its own, because the container's stderr is handed on.
+ * Otherwise nowhere: who reads the container's stderr must see its end.
+ */
+static int plan_log(struct vm_config *c, struct err *err)
+{
+	if (log_fd() == STDERR_FILENO && !c->debug)
+		return 0;
+	c->log_fd = fcntl(log_fd(), F_DUPFD_CLOEXEC, 3);
+	return c->log_fd < 0 ? err_set(err, errno, "duplicate the log's descriptor") : 0;
+}
+
 static int prepare(struct creation *cr, struct err *err)
 {
 	struct vm_config *c = cr->config;
@@ -319,7 +333,9 @@ static int prepare(struct creation *cr, struct err *err)
 	c->debug = cr->params->debug;
 	c->log_format = (uint8_t)log_format();
 	c->log_level = (uint8_t)log_level();
-	c->log_fd = log_fd() == STDERR_FILENO ? -1 : log_fd();
+	ret = plan_log(c, err);
+	if (ret < 0)
+		return ret;
 	c->no_userns = access("/proc/self/ns/user", F_OK) < 0;
 	memcpy(c->id, cr->container->id, strlen(cr->container->id) + 1);
 	/* What only looks comes before what makes things. */

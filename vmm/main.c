@@ -387,7 +387,7 @@ int main(int argc, char **argv)
 	if (ret < 0)
 		return fail(&vmm, &err);
 	log_init(vmm.config->log_fd, (enum log_format)vmm.config->log_format,
-		 (enum log_level)vmm.config->log_level);
+		 vmm.config->log_fd < 0 ? LOG_NONE : (enum log_level)vmm.config->log_level);
 	timeline_start(vmm.config->start_ns);
 	timeline_mark("hull-vmm");
 	ret = run(&vmm, &err);

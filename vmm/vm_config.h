@@ -84,7 +84,7 @@ struct vm_config {
 	int32_t control_fd; /* bound and listening, SOCK_SEQPACKET: vmm/control.h */
 	int32_t sync_fd; /* to the creating command */
 	int32_t status_fd; /* struct vm_status */
-	int32_t log_fd; /* lines of lib/log.h, or -1: stderr */
+	int32_t log_fd; /* lines of lib/log.h, or -1: none are wanted */
 	int32_t stdio_fd[3]; /* the container's; with terminal all the same tty */
 
 	uint8_t terminal; /* process.terminal */
