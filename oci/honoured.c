@@ -203,7 +203,7 @@ static bool holds(const struct oci_field *field, const void *obj)
 
 static int refuse(struct err *err, const char *what)
 {
-	return err_msg(err, ENOTSUP, "config.json: %s is not supported", what);
+	return err_msg(err, ENOTSUP, "%s is not supported", what);
 }
 
 static int check_object(const struct oci_type *type, const void *obj, struct buf *path,
@@ -288,11 +288,10 @@ static int check_mounts(const struct oci_spec *spec, struct err *err)
 
 		for (size_t j = 0; j < options->n; j++)
 			if (!oci_honours_mount_option(options->v[j]))
-				return err_msg(
-					err, ENOTSUP,
-					"config.json: mounts[%zu].options[%zu]: %s is "
-					"not supported",
-					i, j, options->v[j]);
+				return err_msg(err, ENOTSUP,
+					       "mounts[%zu].options[%zu]: %s is "
+					       "not supported",
+					       i, j, options->v[j]);
 	}
 	return 0;
 }
@@ -302,14 +301,14 @@ static int check_seccomp(const struct oci_seccomp *s, struct err *err)
 	for (size_t i = 0; i < s->syscalls.n; i++)
 		if (!oci_honours_seccomp_action((int)s->syscalls.v[i].action))
 			return err_msg(err, ENOTSUP,
-				       "config.json: linux.seccomp.syscalls[%zu].action: "
+				       "linux.seccomp.syscalls[%zu].action: "
 				       "SCMP_ACT_NOTIFY is not supported",
 				       i);
 	for (size_t i = 0; i < s->flags.n; i++)
 		if (!oci_honours_seccomp_flag(s->flags.v[i]))
 			return err_msg(
 				err, ENOTSUP,
-				"config.json: linux.seccomp.flags[%zu]: %s is not "
+				"linux.seccomp.flags[%zu]: %s is not "
 				"supported",
 				i, oci_name_of(&oci_names_seccomp_flag, s->flags.v[i]));
 	return 0;
@@ -322,11 +321,10 @@ static int check_values(const struct oci_spec *spec, struct err *err)
 
 	for (size_t i = 0; ret == 0 && l && i < l->namespaces.n; i++)
 		if (!oci_honours_namespace((int)l->namespaces.v[i].type))
-			ret = err_msg(
-				err, ENOTSUP,
-				"config.json: linux.namespaces[%zu].type: \"%s\" is "
-				"not supported",
-				i, oci_ns_name(l->namespaces.v[i].type));
+			ret = err_msg(err, ENOTSUP,
+				      "linux.namespaces[%zu].type: \"%s\" is "
+				      "not supported",
+				      i, oci_ns_name(l->namespaces.v[i].type));
 	if (ret == 0 && l && l->seccomp)
 		ret = check_seccomp(l->seccomp, err);
 	return ret;
@@ -339,7 +337,9 @@ int oci_check_honoured(const struct oci_spec *spec, struct err *err)
 	auto_buf struct buf path = BUF_INIT;
 	int ret = check_object(&oci_type_spec, spec, &path, err);
 
-	return ret < 0 ? ret : check_values(spec, err);
+	if (ret == 0)
+		ret = check_values(spec, err);
+	return ret < 0 ? err_wrap(err, ret, "config.json") : 0;
 }
 
 int oci_check_honoured_process(const struct oci_process *process, struct err *err)

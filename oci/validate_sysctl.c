@@ -47,8 +47,8 @@ static int validate_one(const struct oci_spec *spec, const char *key, struct err
 		return invalid(err, "linux.sysctl: a name is longer than %zu bytes",
 			       sizeof(name) - 1);
 	dotted(key, name, sizeof(name));
-	/* It becomes a path below /proc/sys. */
-	if (!name[0] || strstr(name, "..") || strchr(name, ' '))
+	/* It becomes a path below /proc/sys: in neither spelling may it lead out. */
+	if (!key[0] || strstr(key, "..") || strstr(key, "//") || strchr(key, ' '))
 		return invalid(err, "linux.sysctl: \"%s\" is not the name of a sysctl",
 			       key);
 	if (is_ipc(name)) {

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of honoured fields is closed, config.json.example has every honoured
+ * field, and what is refused is refused by its name.
+ */
+#include "oci/honoured.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "lib/arena.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/json.h"
+#include "oci/options.h"
+#include "oci/validate.h"
+#include "tests/unit/oci_document.h"
+#include "tests/unit/tap.h"
+
+/* plain() - the path as the table has it: without indices and keys. */
+static void plain(const char *path, char *ret, size_t size)
+{
+	size_t n = 0;
+
+	while (*path && n + 1 < size) {
+		size_t skip =
+			strncmp(path, "[0]", 3) == 0 ? 3
+			: strncmp(path, ".key", 4) == 0 && (!path[4] || path[4] == '.')
+				? 4
+				: 0;
+
+		path += skip;
+		if (!skip)
+			ret[n++] = *path++;
+	}
+	ret[n] = 0;
+}
+
+/* covering() - the line for @path: its own, or that of what it is in. */
+static const struct oci_honoured *covering(const char *path)
+{
+	const struct oci_honoured *best = NULL;
+	const struct oci_honoured *line;
+
+	for (size_t i = 0; (line = oci_honoured(i)); i++) {
+		size_t len = strlen(line->path);
+
+		if (strncmp(path, line->path, len) == 0 &&
+		    (!path[len] || path[len] == '.') &&
+		    (!best || len > strlen(best->path)))
+			best = line;
+	}
+	return best;
+}
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+static void check_covered(const struct oci_field *f, const char *path)
+{
+	char name[256];
+
+	plain(path, name, sizeof(name));
+	if (!f->type)
+		ok(covering(name) != NULL, "%s has a line", name);
+}
+
+static const char *wanted;
+static bool found;
+
+static void look_for(const struct oci_field *f, const char *path)
+{
+	char name[256];
+
+	(void)f;
+	plain(path, name, sizeof(name));
+	found = found || strcmp(name, wanted) == 0;
+}
+
+static void test_table(void)
+{
+	const struct oci_honoured *line;
+
+	document_each(check_covered);
+	for (size_t i = 0; (line = oci_honoured(i)); i++) {
+		wanted = line->path;
+		found = false;
+		document_each(look_for);
+		ok(found, "%s is a field", line->path);
+		ok(covering(line->path) == line, "%s has one line", line->path);
+		ok(line->by == OCI_REFUSED || line->by == OCI_ACCEPTED ||
+			   line->by == (line->by & (OCI_BY_AGENT | OCI_BY_HOST)),
+		   "%s is honoured, accepted or refused", line->path);
+		if (line->by == OCI_ACCEPTED)
+			ok(line->note != NULL, "%s has a reason", line->path);
+	}
+}
+
+/* ---- the example ---------------------------------------------------------------------- */
+
+/* Fields that exclude one another: the example can have some of them only. */
+static const char *const excluded[] = {
+	"process.scheduler.priority", /* SCHED_FIFO and SCHED_RR */
+	"process.scheduler.runtime", /* SCHED_DEADLINE, so the next two */
+	"process.scheduler.deadline",
+	"process.scheduler.period",
+};
+
+static const struct json_value *example;
+
+/* occurs() - the field @path ("mounts.type") stands somewhere below @v. */
+static bool occurs(const struct json_value *v, const char *path)
+{
+	const struct json_value *child;
+	size_t len = strcspn(path, ".");
+	char name[64];
+
+	if (!*path)
+		return true;
+	if (v->type == JSON_ARRAY) {
+		for (child = v->first; child; child = child->next)
+			if (occurs(child, path))
+				return true;
+		return false;
+	}
+	(void)!snprintf(name, sizeof(name), "%.*s", (int)len, path);
+	child = json_get(v, name);
+	return child && occurs(child, path + len + (path[len] == '.'));
+}
+
+static void check_example(const struct oci_field *f, const char *path)
+{
+	const struct oci_honoured *line;
+	char name[256];
+
+	plain(path, name, sizeof(name));
+	line = covering(name);
+	if (f->type || !line || !(line->by & (OCI_BY_AGENT | OCI_BY_HOST)))
+		return;
+	for (size_t i = 0; i < sizeof(excluded) / sizeof(excluded[0]); i++)
+		if (strcmp(excluded[i], name) == 0)
+			return;
+	ok(occurs(example, name), "config.json.example has %s", name);
+}
+
+static void test_example(void)
+{
+	auto_arena struct arena arena = ARENA_INIT;
+	auto_buf struct buf text = BUF_INIT;
+	auto_buf struct buf warnings = BUF_INIT;
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct hull_options options = { 0 };
+	struct err err = ERR_INIT;
+
+	if (!ok(io_read_file(AT_FDCWD, "config.json.example", JSON_MAX_SIZE, &text,
+			     &err) == 0,
+		"config.json.example: %s", err.msg) ||
+	    !ok(oci_spec_parse(text.data, text.len, &spec, &err) == 0, "is parsed: %s",
+		err.msg) ||
+	    !ok(json_parse(text.data, text.len, &arena, &example, &err) == 0, "is JSON"))
+		return;
+	ok(oci_validate(spec, &err) == 0, "is valid: %s", err.msg);
+	ok(oci_check_honoured(spec, &err) == 0, "is honoured: %s", err.msg);
+	ok(hull_options_load(spec, NULL, 0, &options, &err) == 0, "makes a machine: %s",
+	   err.msg);
+	is_int(oci_warnings(spec, &warnings), 0, "is looked through");
+	is_int(warnings.len, 0, "without a warning");
+	document_each(check_example);
+}
+
+/* ---- what is refused ---------------------------------------------------------------- */
+
+/* only() - a configuration with the field @path, as a document() has it, and what is
+ * required beside it. */
+static void only(struct buf *b, const struct oci_type *type, const char *path)
+{
+	const struct document_change none = { NULL, NULL };
+	size_t len = strcspn(path, ".[");
+	const char *comma = "";
+
+	(void)buf_puts(b, "{");
+	for (size_t i = 0; i < type->n; i++) {
+		const struct oci_field *f = &type->fields[i];
+		bool named = strncmp(f->name, path, len) == 0 && !f->name[len];
+		auto_buf struct buf place = BUF_INIT;
+		const char *rest = path + len;
+
+		if ((!named && !(f->flags & OCI_REQUIRED)) || f->flags & OCI_ALIAS)
+			continue;
+		(void)buf_printf(b, "%s\"%s\":", comma, f->name);
+		comma = ",";
+		if (!named || !*rest) {
+			document_value(b, f, &place, &none);
+		} else if (f->kind == OCI_LIST) {
+			(void)buf_puts(b, "[");
+			only(b, f->type, rest + 4); /* "[0]." */
+			(void)buf_puts(b, "]");
+		} else {
+			only(b, f->type, rest + 1);
+		}
+	}
+	(void)buf_puts(b, "}");
+}
+
+static void check_refused(const struct oci_field *f, const char *path)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	auto_buf struct buf text = BUF_INIT;
+	const struct oci_honoured *line;
+	struct err err = ERR_INIT;
+	char name[256];
+	char want[300];
+
+	(void)f;
+	plain(path, name, sizeof(name));
+	line = covering(name);
+	/* A seccomp object without a default action is none: test_values() has that. */
+	if (!line || line->by != OCI_REFUSED || strcmp(line->path, name) != 0 ||
+	    strncmp(name, "linux.seccomp.", 14) == 0)
+		return;
+	only(&text, &oci_type_spec, path);
+	if (!ok(oci_spec_parse(text.data, text.len, &spec, &err) == 0, "%s: parse: %s",
+		name, err.msg))
+		return;
+	is_int(oci_check_honoured(spec, &err), -ENOTSUP, "%s is refused", name);
+	(void)!snprintf(want, sizeof(want), "config.json: %s is not supported", name);
+	is_str(err.msg, want, "by its name");
+}
+
+static void check(const char *members, const char *want)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct err err = ERR_INIT;
+	char text[1024];
+
+	(void)!snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0.0\",%s}", members);
+	if (!ok(oci_spec_parse(text, strlen(text), &spec, &err) == 0, "%s: %s", members,
+		err.msg))
+		return;
+	is_int(oci_check_honoured(spec, &err), want ? -ENOTSUP : 0, "%s", members);
+	is_str(err.msg, want ? want : "", "the message");
+}
+
+static void test_values(void)
+{
+	check("\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"user\"}]}",
+	      "config.json: linux.namespaces[1].type: \"user\" is not supported");
+	check("\"linux\":{\"namespaces\":[{\"type\":\"time\"}]}",
+	      "config.json: linux.namespaces[0].type: \"time\" is not supported");
+	check("\"mounts\":[{\"destination\":\"/x\",\"options\":[\"bind\",\"ridmap\"]}]",
+	      "config.json: mounts[0].options[1]: ridmap is not supported");
+	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":"
+	      "[\"a\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}}",
+	      "config.json: linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not supported");
+	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":["
+	      "\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"]}}",
+	      "config.json: linux.seccomp.flags[0]: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is not "
+	      "supported");
+}
+
+static void test_listener(void)
+{
+	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/s\"}}",
+	      "config.json: linux.seccomp.listenerPath is not supported");
+	check("\"linux\":{\"seccomp\":{\"listenerPath\":\"/s\"}}", NULL);
+}
+
+/* What engines send with every container, though they mean nothing by it. */
+static void test_harmless(void)
+{
+	check("\"linux\":{\"resources\":{\"memory\":{\"disableOOMKiller\":false,\"swappiness\":60,"
+	      "\"kernelTCP\":0},\"cpu\":{\"realtimeRuntime\":0,\"realtimePeriod\":0},\"blockIO\":"
+	      "{\"weight\":0,\"leafWeight\":0,\"weightDevice\":[]},\"network\":{},\"rdma\":{}},"
+	      "\"intelRdt\":{},\"uidMappings\":[],\"mountLabel\":\"\",\"timeOffsets\":{},"
+	      "\"netDevices\":{},\"seccomp\":{}}",
+	      NULL);
+	check("\"vm\":{\"hypervisor\":{\"path\":\"\"},\"image\":{\"path\":\"\",\"format\":\"\"},"
+	      "\"kernel\":{\"path\":\"/k\"},\"hwconfig\":{\"dtdevs\":[]}}",
+	      NULL);
+	check("\"process\":{\"apparmorProfile\":\"docker-default\",\"selinuxLabel\":\"\"}",
+	      NULL);
+	check("\"linux\":{\"resources\":{\"memory\":{\"disableOOMKiller\":true}}}",
+	      "config.json: linux.resources.memory.disableOOMKiller is not supported");
+}
+
+static void test_process(void)
+{
+	static const char text[] = "{\"selinuxLabel\":\"x\"}";
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct err err = ERR_INIT;
+
+	is_int(oci_process_parse(text, strlen(text), &spec, &err), 0,
+	       "a process of its own");
+	if (!spec)
+		return;
+	is_int(oci_check_honoured_process(spec->process, &err), -ENOTSUP,
+	       "is checked too");
+	is_str(err.msg, "process.selinuxLabel is not supported", "the message");
+}
+
+int main(void)
+{
+	test_table();
+	test_example();
+	document_each(check_refused);
+	test_values();
+	test_listener();
+	test_harmless();
+	test_process();
+	return tap_done();
+}
