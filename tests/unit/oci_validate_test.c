@@ -657,8 +657,7 @@ static void test_warnings(void)
 		"process.capabilities.permitted: ",
 		"process.capabilities.ambient: ",
 		"process.apparmorProfile: \"docker-default\" is not applied",
-		"mounts[0]: mount destination x is not absolute. Support for non-absolute mount "
-		"destinations will be removed in a future release.\n",
+		"mounts[0]: mount destination x is not absolute. Support for non-absolute ",
 		"linux.personality.flags: ignoring unsupported personality flags\n",
 		"linux.resources.memory: Kernel memory settings are ignored and will be removed\n",
 	};
