@@ -345,6 +345,8 @@ static int prepare(struct creation *cr, struct err *err)
 	if (ret == 0)
 		ret = open_machine(cr, err);
 	if (ret == 0)
+		ret = cpuset_take(cr->spec, &cr->launch.cpuset, err); /* sized the machine */
+	if (ret == 0)
 		ret = make_sockets(cr, err);
 	if (ret == 0)
 		ret = host_cgroup_create(cr->spec, cr->container, &cr->launch.cgroup_fd, err);

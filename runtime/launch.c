@@ -88,6 +88,9 @@ static int exec_vmm(const struct launch_params *p, int config_fd, struct err *er
 	if (p->config->console && ioctl(p->config->stdio_fd[0], TIOCSCTTY, 0) < 0)
 		return err_set(err, errno, "take the console as controlling terminal");
 	reset_signals();
+	ret = cpuset_apply(&p->cpuset, err);
+	if (ret < 0)
+		return ret;
 	ret = keep_descriptors(p->config, config_fd, err);
 	if (ret < 0)
 		return ret;

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "runtime/cpuset.h"
+
 struct err;
 struct vm_config;
 
@@ -23,6 +25,7 @@ struct launch_params {
 	int join_fd[LAUNCH_MAX_JOIN]; /* namespaces; borrowed */
 	unsigned int n_join;
 	uint64_t new_namespaces; /* CLONE_NEW* */
+	struct cpuset cpuset; /* of hull-vmm */
 };
 
 /*
