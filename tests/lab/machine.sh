@@ -222,7 +222,8 @@ machine_up() {
 			[[ $try -lt $tries ]] || die "the machine was not up within $seconds s (its console: above and in $state/console.log)"
 			say "not up within $seconds s, trying once more"
 		done
-		say "up after $((($(date +%s%N) - start) / 100000000))e-1 s"
+		start=$((($(date +%s%N) - start) / 100000000))
+		say "up after $((start / 10)).$((start % 10)) s"
 	fi
 	exec {lock}>&-
 }

@@ -189,6 +189,12 @@ root_boot_cpio() {
 	(cd "$boot" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet)
 }
 
+# root_shm CACHE - how such folders in memory begin: builds into the same cache never
+# run at once, but those into different ones may
+root_shm() {
+	printf '/dev/shm/hull-lab-root.%s\n' "$(cksum <<<"$1" | tr -d ' ')"
+}
+
 # root_workdir CACHE - a folder for half-made things: in memory, when there is
 # plenty, because unpacking 30,000 files and removing them again is slow on disk
 root_workdir() {
@@ -196,7 +202,7 @@ root_workdir() {
 	shm=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)
 	free=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
 	if [[ ${shm:-0} -gt $((4 << 20)) && $free -gt $((8 << 20)) ]]; then
-		mktemp -d /dev/shm/hull-lab-root.XXXXXX
+		mktemp -d "$(root_shm "$1").XXXXXX"
 	else
 		mktemp -d "$1/tmp.lab-root.XXXXXX"
 	fi
@@ -243,7 +249,7 @@ root_ensure() {
 	flock -n "$lock" || { say "waiting for another lab that makes its root"; flock "$lock"; }
 	if [[ ! -d $root ]]; then
 		say "making the lab's root, once (about 90 s; kept in $cache)"
-		rm -rf "$cache"/tmp.lab-root.* /dev/shm/hull-lab-root.*
+		rm -rf "$cache"/tmp.lab-root.* "$(root_shm "$cache")".*
 		out=$(mktemp -d "$cache/tmp.lab-root.XXXXXX")
 		tmp=$(root_workdir "$cache")
 		# In the background, because set -e does nothing to the left of a `||`,
