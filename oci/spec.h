@@ -306,7 +306,7 @@ struct oci_cpu {
 };
 
 struct oci_pids {
-	struct oci_opt_i64 limit; /* <= 0: none */
+	struct oci_opt_i64 limit; /* < 0: none; 0: as 1, as runc does */
 };
 
 struct oci_weight_device {

@@ -282,6 +282,78 @@ static void test_harmless(void)
 	      "config.json: linux.resources.memory.disableOOMKiller is not supported");
 }
 
+/* As dockerd 20.10 writes it for `docker run -m 64m -v /srv:/srv` with AppArmor on. */
+static const char docker[] =
+	"{\"ociVersion\":\"1.0.2-dev\",\"process\":{\"user\":{\"uid\":0,\"gid\":0,"
+	"\"additionalGids\":[1,2]},\"args\":[\"sh\"],\"env\":[\"PATH=/bin\",\"HOSTNAME=c\"],"
+	"\"cwd\":\"/\",\"capabilities\":{\"bounding\":[\"CAP_CHOWN\"],\"effective\":"
+	"[\"CAP_CHOWN\"],\"inheritable\":[\"CAP_CHOWN\"],\"permitted\":[\"CAP_CHOWN\"]},"
+	"\"apparmorProfile\":\"docker-default\",\"oomScoreAdj\":0},\"root\":{\"path\":"
+	"\"/var/lib/docker/overlay2/x/merged\"},\"hostname\":\"c\",\"mounts\":["
+	"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\",\"options\":[\"nosuid\","
+	"\"noexec\",\"nodev\"]},{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":"
+	"\"cgroup\",\"options\":[\"ro\",\"nosuid\",\"noexec\",\"nodev\"]},{\"destination\":"
+	"\"/srv\",\"type\":\"bind\",\"source\":\"/srv\",\"options\":[\"rbind\",\"rprivate\"]}],"
+	"\"hooks\":{\"prestart\":[{\"path\":\"/proc/1/exe\",\"args\":[\"libnetwork-setkey\","
+	"\"-exec-root=/var/run/docker\",\"c\",\"d\"]}]},\"linux\":{\"sysctl\":"
+	"{\"net.ipv4.ip_unprivileged_port_start\":\"0\",\"net.ipv4.ping_group_range\":"
+	"\"0 2147483647\"},\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+	"{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":5,\"access\":\"rwm\"},"
+	"{\"allow\":false,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"rwm\"}],"
+	"\"memory\":{\"limit\":67108864,\"swap\":134217728,\"disableOOMKiller\":false},"
+	"\"cpu\":{\"shares\":0},\"pids\":{\"limit\":0},\"blockIO\":{\"weight\":0}},"
+	"\"cgroupsPath\":\"/docker/c\",\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"},"
+	"{\"type\":\"uts\"},{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}],\"seccomp\":"
+	"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86_64\"],"
+	"\"syscalls\":[{\"names\":[\"accept\"],\"action\":\"SCMP_ACT_ALLOW\"},{\"names\":[\"clone\"],"
+	"\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":2114060288,\"op\":"
+	"\"SCMP_CMP_MASKED_EQ\"}]}]},\"maskedPaths\":[\"/proc/asound\"],\"readonlyPaths\":"
+	"[\"/proc/bus\"]}}";
+
+/* As `ctr run` of containerd 1.6 adds to its own default. */
+static const char containerd[] =
+	"{\"ociVersion\":\"1.0.2-dev\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"args\":"
+	"[\"sh\"],\"cwd\":\"/\",\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"hard\":1024,\"soft\":"
+	"1024}],\"noNewPrivileges\":true},\"root\":{\"path\":\"rootfs\"},\"mounts\":["
+	"{\"destination\":\"/run\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\","
+	"\"strictatime\",\"mode=755\",\"size=65536k\"]}],\"linux\":{\"resources\":{\"devices\":"
+	"[{\"allow\":false,\"access\":\"rwm\"}]},\"cgroupsPath\":\"/default/c\",\"namespaces\":"
+	"[{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
+	"{\"type\":\"network\"}],\"maskedPaths\":[\"/proc/acpi\"],\"readonlyPaths\":[\"/proc/bus\"]}}";
+
+/* As podman 4 writes it: hooks, annotations, a network namespace by path. */
+static const char podman[] =
+	"{\"ociVersion\":\"1.0.2-dev\",\"process\":{\"terminal\":true,\"user\":{\"uid\":0,"
+	"\"gid\":0,\"umask\":18},\"args\":[\"sh\"],\"env\":[\"container=podman\"],\"cwd\":\"/\","
+	"\"rlimits\":[{\"type\":\"RLIMIT_NPROC\",\"hard\":4194304,\"soft\":4194304}],"
+	"\"oomScoreAdj\":0},\"root\":{\"path\":\"/m\"},\"hostname\":\"c\",\"mounts\":["
+	"{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"/shm\",\"options\":[\"bind\","
+	"\"rprivate\",\"nosuid\",\"noexec\",\"nodev\"]}],\"annotations\":"
+	"{\"io.container.manager\":\"libpod\",\"org.opencontainers.image.stopSignal\":\"15\"},"
+	"\"linux\":{\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 0\"},\"resources\":{\"devices\":"
+	"[{\"allow\":false,\"access\":\"rwm\"}],\"pids\":{\"limit\":2048}},\"cgroupsPath\":"
+	"\"machine.slice:libpod:c\",\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\","
+	"\"path\":\"/run/netns/x\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
+	"{\"type\":\"cgroup\"}],\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\","
+	"\"defaultErrnoRet\":38,\"architectures\":[\"SCMP_ARCH_X86_64\"],\"syscalls\":[{\"names\":"
+	"[\"bdflush\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":1}]},\"maskedPaths\":[\"/proc/acpi\"]}}";
+
+static void test_engine(const char *name, const char *text)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct hull_options options = { 0 };
+	struct err err = ERR_INIT;
+
+	ok(oci_spec_parse(text, strlen(text), &spec, &err) == 0, "%s: parse: %s", name,
+	   err.msg);
+	if (!spec)
+		return;
+	ok(oci_validate(spec, &err) == 0, "%s: valid: %s", name, err.msg);
+	ok(oci_check_honoured(spec, &err) == 0, "%s: honoured: %s", name, err.msg);
+	ok(hull_options_load(spec, NULL, 0, &options, &err) == 0, "%s: sized: %s", name,
+	   err.msg);
+}
+
 static void test_process(void)
 {
 	static const char text[] = "{\"selinuxLabel\":\"x\"}";
@@ -305,6 +377,9 @@ int main(void)
 	test_values();
 	test_listener();
 	test_harmless();
+	test_engine("docker", docker);
+	test_engine("containerd", containerd);
+	test_engine("podman", podman);
 	test_process();
 	return tap_done();
 }
