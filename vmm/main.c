@@ -228,7 +228,13 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 /* make_outside() - what needs paths, /proc or the caller's descriptors. */
 static int make_outside(struct vmm *v, struct err *err)
 {
+	const struct vm_boot boot = {
+		.kernel_fd = v->config->kernel_fd,
+		.initrd_fd = v->config->initrd_fd,
+		.modules_fd = v->config->modules_fd,
+	};
 	const struct vm_params vm = {
+		.boot = &boot,
 		.kvm_fd = v->config->kvm_fd,
 		.memory = v->config->memory,
 		.vcpus = v->config->vcpus,

@@ -15,7 +15,7 @@ struct err;
 
 typedef uint64_t gpa_t; /* guest physical address */
 
-#define GUEST_MEMORY_MAX_REGIONS 4u
+#define GUEST_MEMORY_MAX_REGIONS 8u
 
 struct guest_region {
 	gpa_t gpa;

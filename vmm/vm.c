@@ -44,15 +44,53 @@ static int check_kvm(int kvm_fd, struct err *err)
 	return 0;
 }
 
+/* KVM_CREATE_VM on a thread of its own, while we do what needs no VM. */
+struct creation {
+	pthread_t thread;
+	int kvm_fd;
+	int fd; /* the result */
+	int code; /* (errno) when fd < 0 */
+};
+
+static void *create_thread(void *opaque)
+{
+	struct creation *c = opaque;
+
+	do {
+		c->fd = ioctl(c->kvm_fd, KVM_CREATE_VM, 0);
+		c->code = errno;
+	} while (c->fd < 0 && c->code == EINTR);
+	return NULL;
+}
+
+/* prepare_memory() - all of the guest's memory that does not depend on the VM. */
+static int prepare_memory(struct vm *vm, struct err *err)
+{
+	const struct vm_boot *boot = vm->params.boot;
+	int ret = vm_memory_new(vm, err);
+
+	if (ret == 0 && boot) {
+		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
+		vm->image_loaded = ret == 0;
+	}
+	return ret;
+}
+
 static int create_vm(struct vm *vm, struct err *err)
 {
-	/* The ioctl is interrupted when a signal arrives; it may be long. */
-	do {
-		vm->fd = ioctl(vm->params.kvm_fd, KVM_CREATE_VM, 0);
-	} while (vm->fd < 0 && errno == EINTR);
-	if (vm->fd < 0)
-		return err_set(err, errno, "KVM_CREATE_VM");
-	return 0;
+	struct creation c = { .kvm_fd = vm->params.kvm_fd };
+	int code = pthread_create(&c.thread, NULL, create_thread, &c);
+	int ret;
+
+	if (code)
+		return err_set(err, code, "start a thread");
+	ret = prepare_memory(vm, err);
+	vm->params.boot = NULL; /* the caller's for the call only */
+	(void)pthread_join(c.thread, NULL); /* cannot fail */
+	vm->fd = c.fd;
+	if (ret == 0 && c.fd < 0)
+		ret = err_set(err, c.code, "KVM_CREATE_VM");
+	return ret;
 }
 
 static int make_vcpus(struct vm *vm, struct err *err)
@@ -101,7 +139,7 @@ static int init_machine(struct vm *vm, struct err *err)
 	if (ret == 0)
 		ret = x86_vm_init(vm->fd, err);
 	if (ret == 0)
-		ret = vm_memory_new(vm, err);
+		ret = vm_memory_attach(vm, err);
 	if (ret == 0)
 		ret = vm_irq_init(vm, err);
 	if (ret == 0)
@@ -186,13 +224,17 @@ void vm_free(struct vm *vm)
 
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *err)
 {
-	gpa_t entry;
-	int ret = x86_load(&vm->memory, vm->n_ram, vm->params.vcpus, boot, &entry, err);
+	int ret = 0;
 
+	if (!vm->image_loaded)
+		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
+	vm->image_loaded = ret == 0;
 	if (ret == 0)
-		ret = x86_boot_vcpu(vm->vcpus[0].fd, entry, err);
+		ret = x86_load_entry(&vm->memory, vm->n_ram, vm->params.vcpus, &vm->image,
+				     boot->cmdline, err);
 	if (ret == 0)
-		vm->loaded = true;
+		ret = x86_boot_vcpu(vm->vcpus[0].fd, vm->image.entry, err);
+	vm->loaded = ret == 0;
 	return ret;
 }
 

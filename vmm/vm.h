@@ -30,10 +30,21 @@ enum vm_stop_reason {
 	VM_STOP_ERROR, /* KVM_RUN failed: struct err says why */
 };
 
+struct vm_boot {
+	int kernel_fd; /* ELF vmlinux or bzImage; borrowed */
+	int initrd_fd; /* or -1; borrowed */
+	int modules_fd; /* put behind the initrd, or -1; borrowed */
+	const char *cmdline; /* only vm_load() looks at it */
+};
+
 struct vm_params {
 	int kvm_fd; /* borrowed until vm_free() */
 	uint64_t memory; /* (bytes) */
 	unsigned int vcpus;
+	/* When given, vm_new() loads kernel and initrd while KVM makes the VM (which
+	 * waits for a grace period of the host's: 10 ms and more), and vm_load()
+	 * need not. Borrowed for the call; may be NULL. */
+	const struct vm_boot *boot;
 	/* Called once, on a vCPU thread, when the guest ends by itself. */
 	void (*on_stop)(void *opaque, enum vm_stop_reason reason, const struct err *err);
 	/* Called first on each vCPU thread: the jail installs its filter. */
@@ -43,13 +54,6 @@ struct vm_params {
 
 int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err);
 void vm_free(struct vm *vm);
-
-struct vm_boot {
-	int kernel_fd; /* ELF vmlinux or bzImage; borrowed */
-	int initrd_fd; /* borrowed */
-	int modules_fd; /* put behind the initrd, or -1; borrowed */
-	const char *cmdline;
-};
 
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *err);
 int vm_run(struct vm *vm, struct err *err);

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "vmm/address_space.h"
+#include "vmm/arch/x86/x86.h"
 #include "vmm/uart.h"
 #include "vmm/vm.h"
 
@@ -54,14 +55,17 @@ struct vm {
 
 	unsigned int n_vcpus; /* made so far */
 	struct vcpu *vcpus; /* owned, params.vcpus of them */
-	bool loaded;
+	struct x86_image image; /* valid when image_loaded */
+	bool image_loaded;
+	bool loaded; /* vm_load() was called */
 	atomic_bool stopping; /* set before the vCPUs are kicked */
 	atomic_flag stop_told; /* on_stop was called */
 	_Atomic int64_t first_run_ns;
 };
 
 /* vm_memory.c */
-int vm_memory_new(struct vm *vm, struct err *err);
+int vm_memory_new(struct vm *vm, struct err *err); /* before the VM */
+int vm_memory_attach(struct vm *vm, struct err *err); /* to the VM */
 void vm_memory_free(struct vm *vm);
 
 /* vm_irq.c */

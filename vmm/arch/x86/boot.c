@@ -32,11 +32,6 @@ static_assert(sizeof(struct boot_params) == LAYOUT_BOOT_PARAMS_SIZE, "the zero p
 #define PTE_LARGE (1ull << 7)
 #define LARGE_PAGE (2ull << 20)
 
-struct initrd {
-	gpa_t gpa;
-	uint64_t size; /* (bytes) 0: none */
-};
-
 /* low_ram_end() - of the region that begins at 0. */
 static gpa_t low_ram_end(const struct guest_memory *mem)
 {
@@ -70,14 +65,14 @@ static int read_into(const struct guest_memory *mem, gpa_t gpa, int fd, uint64_t
 
 /*
  * load_initrd() - the initramfs and behind it the modules, at the upper end of the
- * memory that Linux takes one from.
- * @floor: the first free address
+ * memory that Linux takes one from, in any case above the kernel.
  */
 static int load_initrd(const struct guest_memory *mem, const struct vm_boot *boot,
-		       gpa_t floor, struct initrd *ret_initrd, struct err *err)
+		       struct x86_image *image, struct err *err)
 {
 	gpa_t top = low_ram_end(mem) < LAYOUT_INITRD_END ? low_ram_end(mem) : LAYOUT_INITRD_END;
 	uint64_t first = 0, second = 0, padded;
+	gpa_t floor = image->end;
 	int ret = 0;
 
 	if (boot->initrd_fd >= 0)
@@ -95,19 +90,20 @@ static int load_initrd(const struct guest_memory *mem, const struct vm_boot *boo
 			       "memory",
 			       (unsigned long long)(first + second),
 			       (unsigned long long)(low_ram_end(mem) >> 20));
-	ret_initrd->size = padded + second;
-	ret_initrd->gpa = (top - ret_initrd->size) & ~(LAYOUT_PAGE - 1);
+	image->initrd_size = padded + second;
+	image->initrd = (top - image->initrd_size) & ~(LAYOUT_PAGE - 1);
 	if (first)
-		ret = read_into(mem, ret_initrd->gpa, boot->initrd_fd, first, "initramfs", err);
+		ret = read_into(mem, image->initrd, boot->initrd_fd, first, "initramfs", err);
 	if (ret == 0 && second)
-		ret = read_into(mem, ret_initrd->gpa + padded, boot->modules_fd, second,
+		ret = read_into(mem, image->initrd + padded, boot->modules_fd, second,
 				"modules archive", err);
 	return ret;
 }
 
-static int load_kernel(const struct guest_memory *mem, int fd, struct kernel_image *image,
+static int load_kernel(const struct guest_memory *mem, int fd, struct x86_image *image,
 		       struct err *err)
 {
+	struct kernel_image kernel = { 0 };
 	struct kernel_source src = { .fd = fd };
 	gpa_t limit = low_ram_end(mem);
 	int ret = file_size(fd, "kernel", &src.size, err);
@@ -115,8 +111,12 @@ static int load_kernel(const struct guest_memory *mem, int fd, struct kernel_ima
 	if (limit > LAYOUT_IDENTITY_MAPPED)
 		limit = LAYOUT_IDENTITY_MAPPED;
 	if (ret == 0)
-		ret = kernel_image_load(&src, mem, limit, image, err);
-	return ret < 0 ? err_wrap(err, ret, "kernel") : 0;
+		ret = kernel_image_load(&src, mem, limit, &kernel, err);
+	if (ret < 0)
+		return err_wrap(err, ret, "kernel");
+	image->entry = kernel.entry;
+	image->end = kernel.end;
+	return 0;
 }
 
 static void add_e820(struct boot_params *bp, gpa_t start, uint64_t size, uint32_t type)
@@ -129,7 +129,7 @@ static void add_e820(struct boot_params *bp, gpa_t start, uint64_t size, uint32_
 }
 
 static void write_boot_params(const struct guest_memory *mem, unsigned int n_ram,
-			      const struct initrd *initrd)
+			      const struct x86_image *image)
 {
 	struct boot_params *bp = gpa_to_host(mem, LAYOUT_BOOT_PARAMS, sizeof(*bp));
 
@@ -141,8 +141,8 @@ static void write_boot_params(const struct guest_memory *mem, unsigned int n_ram
 	bp->hdr.loadflags = LOADED_HIGH;
 	bp->hdr.cmd_line_ptr = (uint32_t)LAYOUT_CMDLINE;
 	bp->hdr.cmdline_size = (uint32_t)LAYOUT_CMDLINE_SIZE - 1;
-	bp->hdr.ramdisk_image = (uint32_t)initrd->gpa;
-	bp->hdr.ramdisk_size = (uint32_t)initrd->size;
+	bp->hdr.ramdisk_image = (uint32_t)image->initrd;
+	bp->hdr.ramdisk_size = (uint32_t)image->initrd_size;
 	bp->acpi_rsdp_addr = LAYOUT_ACPI;
 	add_e820(bp, 0, LAYOUT_LOW_RAM_END, E820_RAM);
 	add_e820(bp, LAYOUT_ACPI, LAYOUT_ACPI_SIZE, E820_ACPI);
@@ -191,26 +191,31 @@ static void write_page_tables(const struct guest_memory *mem, gpa_t end)
 	}
 }
 
-int x86_load(const struct guest_memory *mem, unsigned int n_ram, unsigned int vcpus,
-	     const struct vm_boot *boot, gpa_t *ret_entry, struct err *err)
+int x86_load_image(const struct guest_memory *mem, const struct vm_boot *boot,
+		   struct x86_image *ret_image, struct err *err)
 {
-	struct kernel_image kernel;
-	struct initrd initrd = { 0 };
-	int ret;
+	struct x86_image image = { 0 };
+	int ret = load_kernel(mem, boot->kernel_fd, &image, err);
 
-	ret = load_kernel(mem, boot->kernel_fd, &kernel, err);
 	if (ret == 0)
-		ret = load_initrd(mem, boot, kernel.end, &initrd, err);
+		ret = load_initrd(mem, boot, &image, err);
 	if (ret == 0)
-		ret = write_cmdline(mem, boot->cmdline, err);
+		*ret_image = image;
+	return ret;
+}
+
+int x86_load_entry(const struct guest_memory *mem, unsigned int n_ram, unsigned int vcpus,
+		   const struct x86_image *image, const char *cmdline, struct err *err)
+{
+	int ret = write_cmdline(mem, cmdline, err);
+
 	if (ret == 0)
 		ret = acpi_build(gpa_to_host(mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE), LAYOUT_ACPI,
 				 (uint32_t)LAYOUT_ACPI_SIZE, vcpus, err);
 	if (ret < 0)
 		return ret;
-	write_boot_params(mem, n_ram, &initrd);
+	write_boot_params(mem, n_ram, image);
 	write_gdt(mem);
-	write_page_tables(mem, kernel.end);
-	*ret_entry = kernel.entry;
+	write_page_tables(mem, image->end);
 	return 0;
 }

@@ -178,7 +178,7 @@ static struct kvm_segment flat_segment(uint16_t selector, bool code)
 	};
 }
 
-/* The descriptors and page tables themselves were written by x86_load(). */
+/* The descriptors and page tables themselves were written by x86_load_entry(). */
 int x86_boot_vcpu(int vcpu_fd, gpa_t entry, struct err *err)
 {
 	struct kvm_regs regs = {

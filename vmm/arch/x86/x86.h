@@ -4,8 +4,8 @@
  * VM and a vCPU of it are set up, how a kernel is loaded.
  *
  * Calling sequence: x86_check(), (KVM_CREATE_VM), x86_vm_init(), (KVM_CREATE_VCPU)
- * x86_vcpu_init() for each, x86_load(), x86_boot_vcpu() for the first.
- * Main thread only.
+ * x86_vcpu_init() for each, x86_load_entry(), x86_boot_vcpu() for the first;
+ * x86_load_image() at any time before x86_load_entry().  Main thread only.
  */
 #ifndef HULL_VMM_ARCH_X86_X86_H
 #define HULL_VMM_ARCH_X86_X86_H
@@ -34,14 +34,27 @@ int x86_cpuid_get(int kvm_fd, struct kvm_cpuid2 **ret_cpuid, struct err *err);
 int x86_vcpu_init(int vcpu_fd, const struct kvm_cpuid2 *supported, unsigned int index,
 		  unsigned int count, struct err *err);
 
+/* What x86_load_image() has put into guest memory. */
+struct x86_image {
+	gpa_t entry; /* where the first vCPU begins */
+	gpa_t end; /* of what the kernel occupies, from 1 MiB on */
+	gpa_t initrd;
+	uint64_t initrd_size; /* (bytes) 0: none */
+};
+
 /*
- * x86_load() - put kernel, initrd, command line, ACPI tables and entry state into
- * guest memory.
- * @n_ram: the first of @mem's regions are RAM, in ascending order
- * @ret_entry: where the first vCPU begins
+ * x86_load_image() - kernel, initramfs, modules.  Needs no VM yet.
+ * @mem: the first region begins at 0
  */
-int x86_load(const struct guest_memory *mem, unsigned int n_ram, unsigned int vcpus,
-	     const struct vm_boot *boot, gpa_t *ret_entry, struct err *err);
+int x86_load_image(const struct guest_memory *mem, const struct vm_boot *boot,
+		   struct x86_image *ret_image, struct err *err);
+
+/*
+ * x86_load_entry() - command line, ACPI tables and entry state.
+ * @n_ram: the first of @mem's regions are RAM, in ascending order
+ */
+int x86_load_entry(const struct guest_memory *mem, unsigned int n_ram, unsigned int vcpus,
+		   const struct x86_image *image, const char *cmdline, struct err *err);
 
 /* x86_boot_vcpu() - registers of the first vCPU for the 64-bit boot protocol. */
 int x86_boot_vcpu(int vcpu_fd, gpa_t entry, struct err *err);
