@@ -79,8 +79,8 @@ void agent_result_err(struct agent *a, uint32_t seq, const struct err *err);
 void agent_event(struct agent *a, uint16_t type, uint16_t container, uint32_t proc,
 		 uint32_t arg);
 
-/* agent_mark() - for the timeline: leaves with the next frame. */
-void agent_mark(struct agent *a, const char *name);
+/* agent_mark() - for the timeline: leaves with the next frame. @ns: 0: now */
+void agent_mark(struct agent *a, const char *name, uint64_t ns);
 
 /* agent_uptime_ns() - since the kernel started. */
 uint64_t agent_uptime_ns(void);

@@ -74,11 +74,12 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	ret = check_spec(c->spec, err);
 	if (ret < 0)
 		return ret;
-	agent_mark(a, "parsed");
+	agent_mark(a, "parsed", 0);
 	if (a->params->prepare) {
 		ret = a->params->prepare(a->params->opaque, c->spec, err);
 		if (ret < 0)
 			return ret;
+		agent_mark(a, "roots visited", 0);
 	}
 	cgroup_name(name, c->number);
 	c->cgroup_fd = cgroup_make(a->cgroup_fd, name, err);
@@ -93,8 +94,9 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 		return ret;
 	oom_watch(a, c);
 	if (l->seccomp)
-		return filter_compile(l->seccomp, &c->filter, err);
-	return 0;
+		ret = filter_compile(l->seccomp, &c->filter, err);
+	agent_mark(a, "cgroup and filters", 0);
+	return ret;
 }
 
 int container_create(struct agent *a, uint16_t number, uint32_t seq, const char *id,

@@ -64,14 +64,17 @@ static int make_root(const struct launch *l, struct err *err)
 	auto_fd int root = rootfs_begin(l->spec, err);
 	int ret = root < 0 ? root : mounts_make(root, l->spec, err);
 
+	launch_mark(CHILD_MOUNTS);
 	if (ret == 0 && !mounts_bind_dev(l->spec))
 		ret = devices_make(root, l->spec, err);
+	launch_mark(CHILD_DEVICES);
 	if (ret == 0 && l->terminal)
 		ret = make_tty(l, root, err);
 	if (ret == 0)
 		ret = mounts_finish(root, l->spec, err);
 	if (ret == 0)
 		ret = mounts_mask(root, l->spec, err);
+	launch_mark(CHILD_MASKS);
 	if (ret == 0 && l->process->cwd && l->process->cwd[0]) {
 		/* Before the root may become read-only; as in runc, also a new one. */
 		auto_fd int cwd = inroot_mkdirs(root, l->process->cwd);
@@ -80,7 +83,10 @@ static int make_root(const struct launch *l, struct err *err)
 			ret = err_msg(err, -cwd, "mkdir %s: %s", l->process->cwd,
 				      reason(-cwd));
 	}
-	return ret < 0 ? ret : rootfs_enter(root, l->spec, err);
+	if (ret == 0)
+		ret = rootfs_enter(root, l->spec, err);
+	launch_mark(CHILD_ROOT);
+	return ret;
 }
 
 void init_child(const struct launch *l)
@@ -92,10 +98,12 @@ void init_child(const struct launch *l)
 	ret = launch_take_fds(l, &err);
 	if (ret < 0)
 		_exit(1); /* nothing to tell it by */
+	launch_mark(CHILD_CLONED);
 	launch_session(l);
 	ret = limits_oom_score(l->process, &err);
 	if (ret == 0)
 		ret = set_namespaces(l, &err);
+	launch_mark(CHILD_NAMESPACES);
 	if (ret == 0)
 		ret = make_root(l, &err);
 	if (ret == 0)

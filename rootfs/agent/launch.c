@@ -24,13 +24,20 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "oci/spec.h"
+#include "rootfs/agent/agent.h"
 #include "rootfs/agent/launch.h"
-#include "rootfs/agent/proc.h"
 #include "rootfs/agent/seccomp.h"
 #include "rootfs/agent/spawn.h"
 
 /* What an init that came to nothing ends with; nobody but the host sees it. */
 #define LAUNCH_FAILED 255
+
+static uint64_t marks[CHILD_MARKS];
+
+void launch_mark(enum child_mark mark)
+{
+	marks[mark] = agent_uptime_ns();
+}
 
 void launch_fail(const struct err *err)
 {
@@ -173,8 +180,11 @@ static int drop_privileges(const struct oci_process *p, struct err *err)
 /* tell_ready() - all but the execve is done. */
 static int tell_ready(struct err *err)
 {
-	const struct child_msg msg = { .type = CHILD_READY, .pid = getpid() };
+	struct child_msg msg;
 
+	msg.type = CHILD_READY;
+	msg.pid = getpid();
+	memcpy(msg.marks, marks, sizeof(marks));
 	if (write(LAUNCH_SYNC_FD, &msg, offsetof(struct child_msg, err)) < 0)
 		return err_set(err, errno, "tell the agent");
 	return 0;

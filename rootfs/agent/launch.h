@@ -9,12 +9,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rootfs/agent/proc.h"
+
 struct err;
 struct launch;
 struct oci_box;
 struct oci_capabilities;
 struct oci_process;
 struct oci_strings;
+
+/* launch_mark() - that phase is done: told with the rest. */
+void launch_mark(enum child_mark mark);
 
 /* launch_fail() - tell the agent why, and end. */
 void launch_fail(const struct err *err) __attribute__((noreturn));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +16,14 @@
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/proc.h"
 #include "rootfs/agent/stream.h"
+
+static const char *const mark_names[] = {
+	[CHILD_CLONED] = "container: cloned",   [CHILD_NAMESPACES] = "container: namespaces",
+	[CHILD_MOUNTS] = "container: mounts",   [CHILD_DEVICES] = "container: devices",
+	[CHILD_MASKS] = "container: masks",     [CHILD_ROOT] = "container: root",
+};
+
+static_assert(ARRAY_SIZE(mark_names) == CHILD_MARKS, "a name for each");
 
 /* succeed() - the request that @p has open is done. */
 static void succeed(struct agent *a, struct proc *p)
@@ -53,11 +62,15 @@ static void on_tty(struct proc *p, int fd)
 }
 
 /* on_ready() - CHILD_READY: all is made up to the user's program. */
-static void on_ready(struct agent *a, struct proc *p)
+static void on_ready(struct agent *a, struct proc *p, const struct child_msg *msg)
 {
+	p->inner_pid = msg->pid;
+	for (unsigned int i = 0; i < CHILD_MARKS; i++)
+		if (msg->marks[i])
+			agent_mark(a, mark_names[i], msg->marks[i]);
 	if (p->number == AGENT_PROC_INIT && p->state == PROC_SETUP) {
 		p->state = PROC_CREATED;
-		agent_mark(a, "created");
+		agent_mark(a, "created", 0);
 		succeed(a, p);
 	}
 }
@@ -93,8 +106,7 @@ static bool receive(struct agent *a, struct proc *p)
 	if (n == (ssize_t)sizeof(msg) && msg.type == CHILD_ERROR) {
 		on_error(p, &msg);
 	} else if (n == (ssize_t)head && msg.type == CHILD_READY) {
-		p->inner_pid = msg.pid;
-		on_ready(a, p);
+		on_ready(a, p, &msg);
 	} else if (n == (ssize_t)head && msg.type == CHILD_TTY && n_fds == 1) {
 		on_tty(p, take_fd(&fds[0]));
 	} else {

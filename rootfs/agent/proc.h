@@ -41,10 +41,22 @@ enum child_msg_type {
 	CHILD_ERROR,
 };
 
+/* The phases of an init, for the timeline; their names are in proc.c. */
+enum child_mark {
+	CHILD_CLONED,
+	CHILD_NAMESPACES, /* set up */
+	CHILD_MOUNTS,
+	CHILD_DEVICES,
+	CHILD_MASKS,
+	CHILD_ROOT, /* entered */
+	CHILD_MARKS,
+};
+
 /* The child sends as much of it as its type needs. */
 struct child_msg {
 	uint32_t type;
 	int32_t pid; /* as the child sees itself */
+	uint64_t marks[CHILD_MARKS]; /* (ns) of agent_uptime_ns(); 0: none */
 	struct err err; /* CHILD_ERROR */
 };
 

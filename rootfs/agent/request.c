@@ -76,12 +76,12 @@ void agent_event(struct agent *a, uint16_t type, uint16_t container, uint32_t pr
 	send_frame(a, &f, NULL, false);
 }
 
-void agent_mark(struct agent *a, const char *name)
+void agent_mark(struct agent *a, const char *name, uint64_t ns)
 {
 	const struct agent_frame f = {
 		.type = AGENT_MARK,
 		.len = (uint32_t)strlen(name),
-		.value = agent_uptime_ns(),
+		.value = ns ? ns : agent_uptime_ns(),
 	};
 
 	send_frame(a, &f, name, true);
