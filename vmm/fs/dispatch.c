@@ -7,7 +7,7 @@
 #include "vmm/fs/ops.h"
 #include "vmm/fs/server.h"
 
-#define MAX_TRIES 16 /* of a request whose file was renamed under it */
+#define MAX_TRIES 8 /* of a request whose file is renamed all the time */
 
 enum op_flags {
 	OP_NO_NODE = 1 << 0, /* the node id is not looked at */
@@ -15,6 +15,7 @@ enum op_flags {
 	OP_CHANGES = 1 << 2, /* EROFS in a read-only root */
 	OP_ANY_TIME = 1 << 3, /* also before INIT */
 	OP_ON_TOP = 1 << 4, /* makes sense for the device's own root directory */
+	OP_NAMES = 1 << 5, /* calls fs_names_begin() */
 };
 
 struct op {
@@ -42,9 +43,9 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_SYMLINK] = { "SYMLINK", fs_op_symlink, ENTRY, OP_CHANGES },
 	[FUSE_MKNOD] = { "MKNOD", fs_op_mknod, ENTRY, OP_CHANGES },
 	[FUSE_MKDIR] = { "MKDIR", fs_op_mkdir, ENTRY, OP_CHANGES },
-	[FUSE_UNLINK] = { "UNLINK", fs_op_unlink, 0, OP_CHANGES },
-	[FUSE_RMDIR] = { "RMDIR", fs_op_rmdir, 0, OP_CHANGES },
-	[FUSE_RENAME] = { "RENAME", fs_op_rename, 0, OP_CHANGES },
+	[FUSE_UNLINK] = { "UNLINK", fs_op_unlink, 0, OP_CHANGES | OP_NAMES },
+	[FUSE_RMDIR] = { "RMDIR", fs_op_rmdir, 0, OP_CHANGES | OP_NAMES },
+	[FUSE_RENAME] = { "RENAME", fs_op_rename, 0, OP_CHANGES | OP_NAMES },
 	[FUSE_LINK] = { "LINK", fs_op_link, ENTRY, OP_CHANGES },
 	[FUSE_OPEN] = { "OPEN", fs_op_open, sizeof(struct fuse_open_out), 0 },
 	[FUSE_READ] = { "READ", fs_op_read, 0, OP_NO_NODE },
@@ -81,7 +82,7 @@ static const struct op ops[FS_OPCODES] = {
 				OP_NO_NODE | OP_NO_REPLY },
 	[FUSE_FALLOCATE] = { "FALLOCATE", fs_op_fallocate, 0, OP_NO_NODE },
 	[FUSE_READDIRPLUS] = { "READDIRPLUS", fs_op_readdirplus, 0, OP_NO_NODE },
-	[FUSE_RENAME2] = { "RENAME2", fs_op_rename2, 0, OP_CHANGES },
+	[FUSE_RENAME2] = { "RENAME2", fs_op_rename2, 0, OP_CHANGES | OP_NAMES },
 	[FUSE_LSEEK] = { "LSEEK", fs_op_lseek, sizeof(struct fuse_lseek_out),
 			 OP_NO_NODE },
 	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", fs_op_copy_file_range,
@@ -123,25 +124,32 @@ static int run(struct fs_req *r, const struct op *op)
 	return op->flags & OP_NO_NODE ? op->fn(r, NULL) : run_node(r, op);
 }
 
-/* run_again() - as long as names change under it, a missing file may be a moved one. */
+/*
+ * run_again() - as long as names change under it, a missing file may be a moved one.
+ * In the end the others have to wait for this one.
+ */
 static int run_again(struct fs_req *r, const struct op *op)
 {
 	struct fs_cursor args = r->args, reply = r->reply;
+	uint64_t count;
 	int ret;
 
+	if (op->flags & OP_NO_NODE)
+		return run(r, op); /* by handle: nothing is looked for */
 	for (int i = 0; i < MAX_TRIES; i++) {
-		uint64_t count = 0;
-
-		if (!(op->flags & OP_NO_NODE))
-			count = fs_names_count(r->fs);
+		count = fs_names_count(r->fs);
 		ret = run(r, op);
-		if (ret != -ESTALE || (op->flags & OP_NO_NODE) ||
-		    !fs_names_wait(r->fs, count))
+		if (ret != -ESTALE || !fs_names_wait(r->fs, count))
 			return ret;
 		r->args = args;
 		r->reply = reply;
 		r->replied = 0;
 	}
+	if (op->flags & OP_NAMES)
+		return ret;
+	fs_names_hold(r->fs);
+	ret = run(r, op);
+	fs_names_release(r->fs);
 	return ret;
 }
 

@@ -113,6 +113,8 @@ int fs_name_add_locked(struct fs_server *fs, struct fs_inode *inode, struct fs_i
 void fs_names_begin(struct fs_server *fs)
 {
 	(void)pthread_mutex_lock(&fs->lock);
+	while (fs->names_held)
+		(void)pthread_cond_wait(&fs->names_cond, &fs->lock);
 	fs->names_busy++;
 	(void)pthread_mutex_unlock(&fs->lock);
 }
@@ -148,6 +150,23 @@ bool fs_names_wait(struct fs_server *fs, uint64_t count)
 	ret = fs->names_done != count;
 	(void)pthread_mutex_unlock(&fs->lock);
 	return ret;
+}
+
+void fs_names_hold(struct fs_server *fs)
+{
+	(void)pthread_mutex_lock(&fs->lock);
+	fs->names_held++; /* nobody begins, those who began will end */
+	while (fs->names_busy)
+		(void)pthread_cond_wait(&fs->names_cond, &fs->lock);
+	(void)pthread_mutex_unlock(&fs->lock);
+}
+
+void fs_names_release(struct fs_server *fs)
+{
+	(void)pthread_mutex_lock(&fs->lock);
+	if (--fs->names_held == 0)
+		(void)pthread_cond_broadcast(&fs->names_cond);
+	(void)pthread_mutex_unlock(&fs->lock);
 }
 
 /* find_like() - the record of @st, if it is of the same type. */

@@ -222,8 +222,13 @@ static int link_at(struct fs_req *r, struct fs_inode *inode, const struct fs_dir
 	if (ret < 0)
 		return ret;
 	ret = pl.name[0] ? fs_place_stat(fs, inode, &pl, false, &st) : -ENOENT;
-	if (ret == 0 && linkat(pl.fd, pl.name, d->fd, name, 0) < 0)
+	if (ret == 0 && linkat(pl.fd, pl.name, d->fd, name, 0) < 0) {
 		ret = -errno;
+		/* Which of the two has gone, file or directory? */
+		if (ret == -ENOENT &&
+		    fs_place_stat(fs, inode, &pl, false, &st) == -ESTALE)
+			ret = -ESTALE;
+	}
 	if (ret == 0 && inode->root->overlay)
 		(void)fs_place_stat(fs, inode, &pl, true,
 				    &st); /* copied up: a new identity? */

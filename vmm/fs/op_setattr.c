@@ -29,7 +29,7 @@ int fs_place_chmod(struct fs_server *fs, struct fs_inode *inode, struct fs_place
 		 * but the caller has just seen that it is none, and should the host
 		 * make it one now, it leads nowhere outside this root.
 		 */
-		return fchmodat(pl->fd, pl->name, mode, 0) < 0 ? -errno : 0;
+		return fchmodat(pl->fd, pl->name, mode, 0) < 0 ? fs_place_error(pl) : 0;
 	}
 	fd = fs_place_open(fs, inode, pl, O_RDONLY);
 	if (fd < 0)
@@ -82,7 +82,8 @@ static int set_owner(struct fs_place *pl, const struct fuse_setattr_in *in)
 	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
 
 	/* Takes setuid and setgid off by itself, which is what KILL_SUIDGID says. */
-	return fchownat(pl->fd, pl->name, uid, gid, pl->at_flags) < 0 ? -errno : 0;
+	return fchownat(pl->fd, pl->name, uid, gid, pl->at_flags) < 0 ? fs_place_error(pl)
+								      : 0;
 }
 
 static struct timespec one_time(const struct fuse_setattr_in *in, uint32_t set,
@@ -109,7 +110,7 @@ static int set_times(struct fs_place *pl, const struct fuse_setattr_in *in)
 		ret = futimens(pl->fd, ts);
 	else
 		ret = utimensat(pl->fd, pl->name, ts, pl->at_flags);
-	return ret < 0 ? -errno : 0;
+	return ret < 0 ? fs_place_error(pl) : 0;
 }
 
 static int set_rest(struct fs_req *r, struct fs_inode *inode,

@@ -87,7 +87,7 @@ static ssize_t call_place(const struct xattr *x, const struct fs_inode *inode,
 		return -errno;
 	else
 		ret = call_path(x, pl->name[0] ? pl->name : ".");
-	return ret < 0 ? -errno : ret;
+	return ret < 0 ? fs_place_error(pl) : ret;
 }
 
 /* run() - Return: (bytes); -errno */

@@ -140,6 +140,7 @@ struct fs_server {
 	 * them and tries again.  Guarded by lock.
 	 */
 	unsigned int names_busy;
+	unsigned int names_held; /* requests that need names to stay for a moment */
 	uint64_t names_done;
 	pthread_cond_t names_cond;
 
@@ -245,6 +246,9 @@ void fs_names_end(struct fs_server *fs, bool changed);
 uint64_t fs_names_count(struct fs_server *fs);
 /* fs_names_wait() - true: names have changed since @count, look again. */
 bool fs_names_wait(struct fs_server *fs, uint64_t count);
+/* fs_names_hold() / fs_names_release() - in between no request changes names. */
+void fs_names_hold(struct fs_server *fs);
+void fs_names_release(struct fs_server *fs);
 
 /*
  * fs_name_removed() - @name in @dir is gone (or is another file now).
@@ -313,6 +317,8 @@ enum fs_place_how {
 int fs_place_get(struct fs_server *fs, struct fs_inode *inode, enum fs_place_how how,
 		 struct fs_place *pl);
 void fs_place_put(struct fs_server *fs, struct fs_place *pl);
+/* fs_place_error() - -errno of a failed call at @pl: no such file means a moved one. */
+int fs_place_error(const struct fs_place *pl);
 /* fs_place_stat() - attributes, and the check that it is still the same file. */
 int fs_place_stat(struct fs_server *fs, struct fs_inode *inode, struct fs_place *pl,
 		  bool changed, struct stat *st);

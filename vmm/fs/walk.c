@@ -354,6 +354,13 @@ void fs_place_put(struct fs_server *fs, struct fs_place *pl)
 	pl->handle = NULL;
 }
 
+int fs_place_error(const struct fs_place *pl)
+{
+	if (errno == ENOENT && pl->name[0])
+		return -ESTALE;
+	return -errno;
+}
+
 int fs_place_stat(struct fs_server *fs, struct fs_inode *inode, struct fs_place *pl,
 		  bool changed, struct stat *st)
 {
