@@ -8,7 +8,9 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/json.h"
+#include "oci/honoured.h"
 #include "oci/spec.h"
+#include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/container.h"
 
@@ -145,9 +147,17 @@ int exec_process_make(const struct cli *cli, const struct container *c,
 		      struct oci_spec **ret_spec, struct err *err)
 {
 	const char *file = cli_string(&cli->options, "process");
+	auto_oci_spec struct oci_spec *spec = NULL;
+	int ret;
 
 	if (cli_int(&cli->options, "preserve-fds"))
 		return err_msg(err, ENOTSUP, "--preserve-fds: only 0 is supported");
-	return file ? from_file(file, ret_spec, err) :
-		      from_command_line(cli, c, ret_spec, err);
+	ret = file ? from_file(file, &spec, err) : from_command_line(cli, c, &spec, err);
+	if (ret == 0)
+		ret = oci_validate_process(spec->process, err);
+	if (ret == 0)
+		ret = oci_check_honoured_process(spec->process, err);
+	if (ret == 0)
+		*ret_spec = take_ptr(&spec);
+	return ret;
 }
