@@ -89,13 +89,15 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	ret = cgroup_set(c->cgroup_fd, l->resources, err);
 	if (ret < 0)
 		return ret;
+	agent_mark(a, "cgroup", 0);
 	ret = devices_restrict(c->cgroup_fd, l->resources, err);
 	if (ret < 0)
 		return ret;
+	agent_mark(a, "device rules", 0);
 	oom_watch(a, c);
 	if (l->seccomp)
 		ret = filter_compile(l->seccomp, &c->filter, err);
-	agent_mark(a, "cgroup and filters", 0);
+	agent_mark(a, "filters", 0);
 	return ret;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,6 +11,8 @@
 
 #include "lib/cleanup.h"
 #include "rootfs/agent/inroot.h"
+
+#define MAX_LINKS 8u /* that lead nowhere, on the way to one directory */
 
 static int resolve(int root, const char *path, int flags, uint64_t how_flags)
 {
@@ -44,7 +47,39 @@ static const char *next_component(const char *p, size_t *ret_len)
 	return p;
 }
 
-int inroot_mkdirs(int root, const char *path)
+static int mkdirs(int root, const char *path, unsigned int links);
+
+/*
+ * make_component() - the directory @name in @dir, which is @prefix below @root.
+ * A link that leads nowhere gets the directory that it leads to.
+ */
+static int make_component(int root, int dir, const char *name, const char *prefix,
+			  unsigned int links)
+{
+	size_t parent = strlen(prefix) - strlen(name);
+	char target[PATH_MAX];
+	char path[2 * PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	if (mkdirat(dir, name, 0755) == 0)
+		return inroot_open(root, prefix, O_PATH | O_DIRECTORY);
+	n = errno == EEXIST ? readlinkat(dir, name, target, sizeof(target) - 1) : -1;
+	if (n < 0)
+		return errno == EINVAL ? -EEXIST : -errno;
+	if (!links)
+		return -ELOOP;
+	target[n] = 0;
+	(void)!snprintf(path, sizeof(path), "%.*s%s", target[0] == '/' ? 0 : (int)parent,
+			prefix, target);
+	fd = mkdirs(root, path, links - 1);
+	if (fd < 0)
+		return fd;
+	close_fd(fd);
+	return inroot_open(root, prefix, O_PATH | O_DIRECTORY);
+}
+
+static int mkdirs(int root, const char *path, unsigned int links)
 {
 	char prefix[PATH_MAX];
 	char name[NAME_MAX + 1];
@@ -69,15 +104,17 @@ int inroot_mkdirs(int root, const char *path)
 		memcpy(prefix, path, (size_t)(p - path));
 		prefix[p - path] = 0;
 		fd = inroot_open(root, prefix, O_PATH | O_DIRECTORY);
-		if (fd == -ENOENT) {
-			if (mkdirat(dir, name, 0755) < 0)
-				return -errno; /* EEXIST: a link that leads nowhere */
-			fd = inroot_open(root, prefix, O_PATH | O_DIRECTORY);
-		}
+		if (fd == -ENOENT)
+			fd = make_component(root, dir, name, prefix, links);
 		close_fd(dir);
 		dir = fd;
 	}
 	return take_fd(&dir);
+}
+
+int inroot_mkdirs(int root, const char *path)
+{
+	return mkdirs(root, path, MAX_LINKS);
 }
 
 int inroot_parent(int root, const char *path, char name[NAME_MAX + 1])
