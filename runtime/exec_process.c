@@ -37,7 +37,8 @@ static int set_user(struct oci_process *p, const char *text, struct err *err)
 
 	if (parse_id(text, ':', &rest, &p->user.uid) < 0 ||
 	    (*rest == ':' && parse_id(rest + 1, 0, &rest, &p->user.gid) < 0))
-		return err_msg(err, EINVAL, "bad user '%s': must be UID or UID:GID", text);
+		return err_msg(err, EINVAL, "bad user '%s': must be UID or UID:GID",
+			       text);
 	return 0;
 }
 
@@ -53,8 +54,8 @@ static int add_groups(struct oci_spec *spec, const struct cli *cli, struct err *
 		if (!gid)
 			return err_set(err, ENOMEM, "--additional-gids");
 		if (parse_id(list[i], 0, &rest, gid) < 0)
-			return err_msg(err, EINVAL, "--additional-gids: '%s' is no group id",
-				       list[i]);
+			return err_msg(err, EINVAL,
+				       "--additional-gids: '%s' is no group id", list[i]);
 	}
 	return 0;
 }
@@ -79,7 +80,8 @@ static int add_caps(struct oci_spec *spec, const struct cli *cli, struct err *er
 		};
 
 		if (oci_capability(list[i]) < 0)
-			return err_msg(err, EINVAL, "--cap: unknown capability '%s'", list[i]);
+			return err_msg(err, EINVAL, "--cap: unknown capability '%s'",
+				       list[i]);
 		for (size_t k = 0; k < ARRAY_SIZE(sets); k++)
 			if (oci_strings_add(spec, sets[k], list[i]) < 0)
 				return err_set(err, ENOMEM, "--cap");

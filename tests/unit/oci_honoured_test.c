@@ -369,8 +369,75 @@ static void test_process(void)
 	is_str(err.msg, "process.selinuxLabel is not supported", "the message");
 }
 
-int main(void)
+/* ---- docs/config.md -------------------------------------------------------------------- */
+
+static const char *who(unsigned int by)
 {
+	switch (by) {
+	case OCI_BY_AGENT:
+		return "guest";
+	case OCI_BY_HOST:
+		return "host";
+	case OCI_BY_AGENT | OCI_BY_HOST:
+		return "guest, host";
+	case OCI_ACCEPTED:
+		return "no effect";
+	default:
+		return "refused";
+	}
+}
+
+/* describe() - what docs/config.md must be. */
+static void describe(struct buf *b)
+{
+	const struct oci_honoured *line;
+	const struct hull_option_doc *doc;
+
+	(void)buf_puts(
+		b,
+		"# config.json\n\n"
+		"Who honours which field: the agent in the guest, or hull on the host. "
+		"A refused field fails `create` by its name,\nunless it is 0, false or "
+		"empty. A line speaks for all that is below its field.\n\n"
+		"This page is printed by `build/tests/unit/oci_honoured_test --page`; "
+		"change oci/honoured.c and oci/options.c.\n\n"
+		"| field | by | |\n|---|---|---|\n");
+	for (size_t i = 0; (line = oci_honoured(i)); i++)
+		(void)buf_printf(b, "| `%s` | %s | %s |\n", line->path, who(line->by),
+				 line->note ? line->note : "");
+	(void)buf_puts(
+		b, "\n## Options of the machine\n\n"
+		   "Given in `vm.hypervisor.parameters` (`NAME=VALUE`), as annotation "
+		   "(`org.hull.NAME`) or as `hull --set NAME=VALUE`;\nof these the "
+		   "later one wins, and each wins over the fields of the `vm` object.\n\n"
+		   "| name | value | without it | |\n|---|---|---|---|\n");
+	for (size_t i = 0; (doc = hull_option_doc(i)); i++)
+		(void)buf_printf(b, "| `%s` | %s | %s | %s |\n", doc->name, doc->value,
+				 doc->fallback, doc->text);
+}
+
+static void test_page(void)
+{
+	auto_buf struct buf page = BUF_INIT;
+	auto_buf struct buf want = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	describe(&want);
+	if (ok(io_read_file(AT_FDCWD, "docs/config.md", 1 << 20, &page, &err) == 0,
+	       "docs/config.md: %s", err.msg))
+		ok(strcmp(page.data, want.data) == 0,
+		   "docs/config.md says what the tables say");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--page") == 0) {
+		auto_buf struct buf page = BUF_INIT;
+
+		describe(&page);
+		return fputs(page.data, stdout) < 0;
+	}
+	test_page();
 	test_table();
 	test_example();
 	document_each(check_refused);
