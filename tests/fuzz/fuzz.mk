@@ -11,7 +11,7 @@ replay	:= $(patsubst %,$(O)/tests/fuzz/%_replay,$(FUZZ_TARGETS))
 
 $(replay): $(O)/tests/fuzz/%_replay: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $$(call unit_ars,$$*)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK)
 
 unit	+= $(replay)
 check-unit: $(replay)
@@ -23,7 +23,7 @@ fuzzers	:= $(patsubst %,$(O)/bin/%,$(FUZZ_TARGETS))
 $(fuzzers): $(O)/bin/%: $(O)/tests/fuzz/%.o $$(call unit_ars,$$*)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -pie $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+	$(Q)$(CC) -pie $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK)
 
 fuzz-build fuzz-run fuzz-merge-run: $(fuzzers)
 
