@@ -44,6 +44,7 @@ struct rule {
 	MASKED(fcntl, 1, 0xffffffffu, F_GETFL)                                 \
 	MASKED(fcntl, 1, 0xffffffffu, F_GETFD)                                 \
 	MASKED(fcntl, 1, 0xffffffffu, F_SETFD)                                 \
+	MASKED(fcntl, 1, 0xffffffffu, F_DUPFD_CLOEXEC)                         \
 	MASKED(fcntl, 1, 0xffffffffu, F_GETPIPE_SZ)                            \
 	MASKED(fcntl, 1, 0xffffffffu, F_SETPIPE_SZ)
 
