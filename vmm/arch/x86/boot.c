@@ -110,8 +110,9 @@ static int load_kernel(const struct guest_memory *mem, int fd, struct x86_image 
 
 	if (limit > LAYOUT_IDENTITY_MAPPED)
 		limit = LAYOUT_IDENTITY_MAPPED;
-	if (ret == 0)
-		ret = kernel_image_load(&src, mem, limit, &kernel, err);
+	if (ret < 0)
+		return ret;
+	ret = kernel_image_load(&src, mem, limit, &kernel, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "kernel");
 	image->entry = kernel.entry;
