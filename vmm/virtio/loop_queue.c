@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/virtio/loop_queue.h"
 
-#include <assert.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static_assert(offsetof(struct loop_queue, source) == 0, "ready() casts back");
+#include "lib/container_of.h"
 
 void loop_device_init(struct loop_device *ld, struct loop *loop,
 		      struct virtio_device *dev)
@@ -34,7 +32,7 @@ static void wake(const struct vq *vq)
 
 static void ready(struct loop_source *src, uint32_t events)
 {
-	struct loop_queue *lq = (struct loop_queue *)src;
+	struct loop_queue *lq = container_of(src, struct loop_queue, source);
 
 	(void)events; /* an eventfd has only one thing to say */
 	(void)pthread_mutex_lock(&lq->ld->lock);

@@ -45,7 +45,7 @@ struct loop_device {
 };
 
 struct loop_queue {
-	struct loop_source source; /* first: the callback casts back */
+	struct loop_source source;
 	struct loop_device *ld;
 	struct vq *vq;
 	bool (*handle)(struct loop_queue *lq);

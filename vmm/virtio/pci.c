@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/container_of.h"
 #include "lib/err.h"
 #include "vmm/virtio/pci_internal.h"
 
@@ -183,14 +184,9 @@ static uint32_t window(const struct virtio_pci *vp, uint32_t *ret_offset)
 	return cap.length;
 }
 
-static struct virtio_pci *from_pci(struct pci_dev *pci)
-{
-	return (struct virtio_pci *)(void *)((char *)pci - offsetof(struct virtio_pci, pci));
-}
-
 static void config_written(struct pci_dev *pci, uint32_t offset, uint32_t len)
 {
-	struct virtio_pci *vp = from_pci(pci);
+	struct virtio_pci *vp = container_of(pci, struct virtio_pci, pci);
 	uint16_t control;
 	uint32_t at, n;
 
@@ -210,7 +206,7 @@ static void config_written(struct pci_dev *pci, uint32_t offset, uint32_t len)
 
 static void config_reading(struct pci_dev *pci, uint32_t offset, uint32_t len)
 {
-	struct virtio_pci *vp = from_pci(pci);
+	struct virtio_pci *vp = container_of(pci, struct virtio_pci, pci);
 	uint32_t at, n;
 
 	if (!overlap(offset, len, window_data(vp), 4))

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/virtio/rng.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "lib/cleanup.h"
+#include "lib/container_of.h"
 #include "lib/err.h"
 #include "vmm/virtio/loop_queue.h"
 #include "vmm/virtio/virtio.h"
@@ -17,12 +16,10 @@
 #define RNG_PCI_CLASS 0x00ff00u /* unclassified, as virtio 1.2 leaves it open */
 
 struct rng {
-	struct virtio_device dev; /* first: ops cast back */
+	struct virtio_device dev;
 	struct loop_device ld;
 	struct loop_queue queue;
 };
-
-static_assert(offsetof(struct rng, dev) == 0, "ops cast back");
 
 /* fill() - Return: (bytes) written, up to RNG_MAX_CHAIN */
 static uint32_t fill(const struct vq_chain *chain)
@@ -75,7 +72,7 @@ static bool serve(struct loop_queue *lq)
 
 static int rng_activate(struct virtio_device *dev, struct err *err)
 {
-	struct rng *rng = (struct rng *)dev;
+	struct rng *rng = container_of(dev, struct rng, dev);
 
 	(void)err;
 	loop_device_activate(&rng->ld);
@@ -84,16 +81,16 @@ static int rng_activate(struct virtio_device *dev, struct err *err)
 
 static void rng_reset(struct virtio_device *dev)
 {
-	struct rng *rng = (struct rng *)dev;
+	struct rng *rng = container_of(dev, struct rng, dev);
 
 	loop_device_reset(&rng->ld);
 }
 
 static void rng_free(struct virtio_device *dev)
 {
-	struct rng *rng = (struct rng *)dev;
+	struct rng *rng = container_of(dev, struct rng, dev);
 
-	if (!rng)
+	if (!dev)
 		return;
 	loop_queue_remove(&rng->queue);
 	loop_device_release(&rng->ld);
