@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+
+load helpers
+
+@test "fs: 200 files written and read back, seen on the host with owner and mode" {
+	config '.process.user = {uid: 1000, gid: 1001}'
+	install -d -m 777 "$BUNDLE/rootfs/t/many"
+	run_in /usr/bin/python3 -c '
+import os
+for i in range(200):
+    with open(f"/t/many/{i}", "w") as f:
+        f.write(str(i) * 50)
+    os.chmod(f"/t/many/{i}", 0o640)
+assert sorted(os.listdir("/t/many"), key=int) == [str(i) for i in range(200)]
+assert all(open(f"/t/many/{i}").read() == str(i) * 50 for i in range(200))
+print("same")'
+	[[ $output == same ]]
+	[[ $(find "$BUNDLE/rootfs/t/many" -type f | wc -l) -eq 200 ]]
+	[[ $(stat -c '%u %g %a' "$BUNDLE/rootfs/t/many/77") == "1000 1001 640" ]]
+	[[ $(cat "$BUNDLE/rootfs/t/many/7") == "$(printf '7%.0s' {1..50})" ]]
+	rm -rf "$BUNDLE/rootfs/t/many"
+}
+
+@test "fs: links, renames, fifos, sockets, xattrs, chown, setgid folders" {
+	run_in /usr/bin/python3 -c '
+import os, socket, stat
+os.makedirs("/t/d/e")
+open("/t/d/f", "w").write("x")
+os.link("/t/d/f", "/t/d/g"); os.symlink("f", "/t/d/s"); os.mkfifo("/t/d/p")
+assert os.stat("/t/d/f").st_nlink == 2 and os.readlink("/t/d/s") == "f"
+s = socket.socket(socket.AF_UNIX); s.bind("/t/d/sock")
+os.rename("/t/d/g", "/t/d/e/h"); os.unlink("/t/d/f")
+assert open("/t/d/e/h").read() == "x"
+os.setxattr("/t/d/e/h", "user.a", b"b"); assert os.getxattr("/t/d/e/h", "user.a") == b"b"
+os.chown("/t/d/e", 5, 6); os.chmod("/t/d/e", 0o2775); open("/t/d/e/n", "w")
+assert os.stat("/t/d/e/n").st_gid == 6
+f = open("/t/d/gone", "w+"); os.unlink("/t/d/gone"); f.write("still"); f.seek(0); assert f.read() == "still"
+print("all")'
+	[[ $output == all ]]
+	[[ -p $BUNDLE/rootfs/t/d/p && -S $BUNDLE/rootfs/t/d/sock ]]
+	rm -rf "$BUNDLE/rootfs/t/d"
+}
+
+@test "fs: the copy-up of a file of the lower layer" {
+	run_in /bin/sh -c 'exec 3</etc/hostname; echo changed >/etc/hostname; cat /etc/hostname'
+	[[ $output == changed ]]
+	[[ $(cat "$WORK/upper/etc/hostname") == changed ]]
+	[[ $(cat /etc/hostname) != changed ]]
+}
+
+@test "fs: a read-only root file system" {
+	config '.root.readonly = true'
+	run_in /bin/sh -c 'touch /t/x'
+	[[ $status -ne 0 ]]
+	[[ $stderr == *"Read-only file system"* ]]
+	[[ ! -e $BUNDLE/rootfs/t/x ]]
+}
+
+@test "fs: bind mounts: folder, file, read-only; changes cross at once" {
+	mkdir -p "$WORK/vol"
+	echo one >"$WORK/vol/a"
+	echo file >"$WORK/single"
+	config --arg w "$WORK" '.mounts += [
+		{destination: "/vol", type: "bind", source: ($w + "/vol"), options: ["rbind", "rw"]},
+		{destination: "/ro", type: "bind", source: ($w + "/vol"), options: ["bind", "ro"]},
+		{destination: "/etc/single", type: "bind", source: ($w + "/single"), options: ["bind"]}]'
+	start_sleeper
+	run --separate-stderr hull exec "$ID" /bin/sh -c 'cat /vol/a /etc/single; echo two >/vol/b; echo more >>/etc/single; touch /ro/x'
+	[[ ${lines[0]} == one ]]
+	[[ ${lines[1]} == file ]]
+	[[ $stderr == *"Read-only file system"* ]]
+	[[ $(cat "$WORK/vol/b") == two ]]
+	[[ $(tail -n 1 "$WORK/single") == more ]]
+	[[ ! -e $WORK/vol/x ]]
+	echo three >"$WORK/vol/c"
+	wait_for 5 eval '[[ $(hull exec "$ID" /bin/cat /vol/c) == three ]]'
+}
+
+@test "fs: symlinks of the image lead nowhere but into the image" {
+	echo secret >"$WORK/secret"
+	ln -sfn "$WORK" "$BUNDLE/rootfs/t/out"
+	ln -sfn / "$BUNDLE/rootfs/t/slash"
+	run_in /bin/sh -c 'cat /t/out/secret; ls /t/slash/t'
+	[[ $stderr == *"No such file"* ]]
+	[[ $output == *slash* ]]
+	rm -f "$BUNDLE/rootfs/t/out" "$BUNDLE/rootfs/t/slash"
+}
+
+@test "fs: device nodes cannot be made on it, and none of the host's is opened" {
+	mknod "$BUNDLE/rootfs/t/dev" c 1 5
+	run_in /bin/sh -c 'mknod /t/null c 1 3; head -c 1 /t/dev'
+	[[ $status -ne 0 ]]
+	[[ ! -e $BUNDLE/rootfs/t/null ]]
+	rm -f "$BUNDLE/rootfs/t/dev"
+}
