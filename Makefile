@@ -132,6 +132,14 @@ check-unit: $(unit)
 check:
 	$(Q)tests/check
 
+# One container, to look at; it installs and builds what it needs.
+demo:
+	$(Q)tests/demo
+
+# Each man page says what its command's --help says.
+check-man: hull
+	$(Q)HULL=$(O)/bin/hull tests/check-man
+
 # ASan and UBSan over the unit tests, in a build tree of their own.
 sanitize:
 	$(Q)$(MAKE) O=$(O)/sanitize OPT='-O1 -g' FORTIFY= STATIC=-pie \
@@ -183,5 +191,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm agent initramfs kernel unit check check-unit check-headers \
+.PHONY: all hull hull-vmm agent initramfs kernel unit check check-man check-unit check-headers demo \
 	sanitize lint format install clean
