@@ -255,5 +255,4 @@ void cli_print_usage(const struct command *const *commands, size_t n,
 		(void)printf("   %-10s %s\n", commands[i]->name, commands[i]->summary);
 	(void)printf("\nGLOBAL OPTIONS:\n");
 	print_options(global);
-	(void)printf("   %-34s %s\n", "--version, -v", "print the version");
 }
