@@ -65,6 +65,7 @@ static int add_stream(struct proc *p, unsigned int which, const char *name, int 
 		.loop = p->container->loop,
 		.source_fd = source_fd,
 		.sink_fd = sink_fd,
+		.one_way = which == STREAM_STDERR,
 		/* The caller's own are opened before the jail, while there is /proc. */
 		.reopen = p->number == AGENT_PROC_INIT,
 		.name = name,

@@ -413,7 +413,7 @@ void stream_attach(struct stream *s, struct vsock_conn *conn)
 	/* A sink whose reader has gone already is told at the next turn of the loop. */
 	if (watch_sink(s, false) < 0)
 		s->sink.pollable = false; /* EPERM: a file, /dev/null */
-	if (s->source.mode != STREAM_FD_NONE && watch_source(s))
+	if (s->params.one_way || (s->source.mode != STREAM_FD_NONE && watch_source(s)))
 		return;
 	s->source_ready = true; /* a file, or none: the end can be read at once */
 	vsock_conn_want_send(conn);

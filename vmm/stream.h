@@ -34,6 +34,7 @@ struct stream_params {
 	struct loop *loop; /* borrowed until stream_free() */
 	int source_fd; /* owned from now on; -1: at its end */
 	int sink_fd; /* owned from now on; -1: takes all */
+	bool one_way; /* no source, and the guest does not wait for its end: stderr */
 	bool reopen; /* /proc is there: see vmm/stream_fd.h */
 	const char *name; /* for the log: "stdout"; static */
 	/* The ring ran empty, the stream ended or stalled; @opaque's owner may ask

@@ -82,6 +82,7 @@ static void test_life(void)
 	ok(io->in.len == 5 && !memcmp(io->in.data, "input", 5), "stdin reaches the guest");
 	is_str(read_text(vm.out), "output", "stdout the caller");
 	is_str(read_text(vm.err), "errors", "and stderr");
+	is_int(errc->shut, 0, "for which no end of file has to be sent");
 
 	fake_send(&vm.g, io, "last words", 10);
 	agent_exit(&vm, AGENT_PROC_INIT, EXITED(7));
