@@ -5,7 +5,7 @@ load helpers
 
 setup_file() {
 	make_bundle
-	ID=texec
+	ID=${WORK##*/}-exec
 	export ID
 	cp "$BUNDLE/config.default" "$BUNDLE/config.json"
 	config '.process.terminal = false | .root.readonly = false | .process.env += ["BASE=yes"]'
@@ -18,7 +18,7 @@ start_sleeper_in_file() {
 }
 
 setup() {
-	ID=texec
+	ID=${WORK##*/}-exec
 }
 
 teardown() {
@@ -28,7 +28,7 @@ teardown() {
 # The helpers' own look at what is left comes after the container's end.
 eval "$(declare -f teardown_file | sed '1s/teardown_file/look_around/')"
 teardown_file() {
-	hull delete -f texec
+	hull delete -f "${WORK##*/}-exec"
 	look_around
 }
 

@@ -38,7 +38,7 @@ setup_file() {
 }
 
 setup() {
-	ID=t$BATS_TEST_NUMBER
+	ID=${WORK##*/}-$BATS_TEST_NUMBER
 	cp "$BUNDLE/config.default" "$BUNDLE/config.json"
 	config '.process.terminal = false | .root.readonly = false'
 }
@@ -57,12 +57,12 @@ teardown_file() {
 	left=$(pgrep -f -- "--root $STATE" || true)
 	umount "$BUNDLE/rootfs"
 	[[ -z $left ]] || { echo "# processes left: $left" >&3; return 1; }
-	if pgrep -x hull-vmm >&3; then
+	if vmms >&3; then
 		echo "# hull-vmm is left" >&3
 		return 1
 	fi
 	[[ ! -d $STATE || -z $(ls -A "$STATE") ]] || { echo "# state is left: $(ls "$STATE")" >&3; return 1; }
-	if compgen -G '/sys/fs/cgroup/t[0-9]*' >&3; then
+	if compgen -G "/sys/fs/cgroup/${WORK##*/}*" >&3; then
 		echo "# cgroups are left" >&3
 		return 1
 	fi
@@ -92,6 +92,11 @@ start_sleeper() {
 	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err"
 }
 
+# vmms - the pids of this file's hull-vmms, found by their cgroups; none: status 1
+vmms() {
+	grep -l "/${WORK##*/}-" /proc/[0-9]*/cgroup 2>/dev/null
+}
+
 status_of() {
 	hull state "$1" | jq -r .status
 }
@@ -119,7 +124,7 @@ is_stopped() {
 nothing_left() {
 	[[ ! -e $STATE/$1 ]]
 	[[ ! -e /sys/fs/cgroup/$1 ]]
-	! pgrep -x hull-vmm
+	! vmms
 }
 
 fail() {

@@ -41,12 +41,15 @@ thread_status() {
 	[[ $(stat -c %u "/proc/$pid/maps") == 0 ]]
 	[[ $(grep -c . "/proc/$pid/mounts") -eq 1 ]]
 
-	echo "# what it can open is only its roots: every folder and file it holds is one of them"
+	echo "# what it holds of file systems is its roots: no descriptor is on a mount that the host sees"
+	host_mounts=$(awk '{print $1}' /proc/self/mountinfo)
 	for fd in "/proc/$pid/fd/"*; do
 		target=$(readlink "$fd" || true)
-		case $target in
-		/* ) [[ $target == /dev/kvm || $target == /dev/null || $target == / || $target == "$WORK"* || $target == /status || $target == */status ]] || fail "holds $target" ;;
-		esac
+		[[ $target == /* && $target != /dev/kvm && $target != /dev/null ]] || continue
+		id=$(awk '/^mnt_id:/ {print $2}' "/proc/$pid/fdinfo/${fd##*/}" || true)
+		if grep -qx "$id" <<<"$host_mounts"; then
+			[[ $target == "$STATE/$ID/"* ]] || fail "holds $target"
+		fi
 	done
 	[[ $(awk '/Max open files/ {print $4}' "/proc/$pid/limits") -le 4096 ]]
 	[[ $(awk '/Max core file size/ {print $5}' "/proc/$pid/limits") == 0 ]]
@@ -54,12 +57,12 @@ thread_status() {
 
 @test "jail: it sits in the cgroup that config.json names" {
 	[[ -e /sys/fs/cgroup/cgroup.controllers ]]
-	config '.linux.cgroupsPath = "/hull-test-parent/inner"'
+	config --arg c "/${WORK##*/}-parent/inner" '.linux.cgroupsPath = $c'
 	start_sleeper
-	[[ $(cat "/proc/$(pid_of "$ID")/cgroup") == "0::"*"/hull-test-parent/inner" ]]
+	[[ $(cat "/proc/$(pid_of "$ID")/cgroup") == "0::"*"/${WORK##*/}-parent/inner" ]]
 	hull delete -f "$ID"
-	[[ ! -e /sys/fs/cgroup/hull-test-parent/inner ]]
-	rmdir /sys/fs/cgroup/hull-test-parent
+	[[ ! -e /sys/fs/cgroup/${WORK##*/}-parent/inner ]]
+	rmdir "/sys/fs/cgroup/${WORK##*/}-parent"
 }
 
 @test "jail: in the container's network namespace, without rights there" {
@@ -74,8 +77,14 @@ thread_status() {
 }
 
 @test "jail: hooks see the namespaces of hull-vmm, and the state on stdin" {
-	printf '#!/bin/sh\ncat >%s/hook-$1\nreadlink /proc/$(sed -n "s/.*\\"pid\\":\\([0-9]*\\).*/\\1/p" %s/hook-$1)/ns/net >>%s/hook-$1\n' \
-		"$WORK" "$WORK" "$WORK" >"$WORK/hook"
+	cat >"$WORK/hook" <<-END
+		#!/bin/sh
+		out=$WORK/hook-\$1
+		cat >\$out
+		echo >>\$out
+		readlink /proc/\$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' \$out)/ns/net >>\$out
+		true
+	END
 	chmod +x "$WORK/hook"
 	config --arg h "$WORK/hook" '.hooks = {
 		createRuntime: [{path: $h, args: ["hook", "create"]}],

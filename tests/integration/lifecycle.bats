@@ -111,10 +111,10 @@ load helpers
 @test "kill -9 of hull create: nobody lives on, the id can be used again" {
 	args /bin/true
 	HULL_DEADLINE=60 hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 &
-	wait_for 20 pgrep -x hull-vmm
+	wait_for 20 vmms
 	pkill -9 -f -- "hull --root $STATE.*create -b"
 	wait || true
-	wait_for 20 eval '! pgrep -x hull-vmm'
+	wait_for 20 eval '! vmms'
 	hull delete --force "$ID"
 	nothing_left "$ID"
 	run_in /bin/true
