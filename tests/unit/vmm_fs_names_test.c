@@ -13,8 +13,8 @@ static void test_unlinked(struct fuse_client *c, uint64_t root)
 {
 	struct fuse_setattr_in sa = { .valid = FATTR_MODE, .mode = 0400 };
 	struct fuse_setattr_in size = { .valid = FATTR_SIZE, .size = 2 };
-	struct fuse_entry_out e, link;
-	struct fuse_attr a;
+	struct fuse_entry_out e = { 0 }, link = { 0 };
+	struct fuse_attr a = { 0 };
 	uint64_t fh = 0, fh2 = 0;
 
 	is_int(fc_create(c, root, "u", 0600, 0, O_RDWR, &e, &fh), 0, "CREATE");
@@ -22,14 +22,16 @@ static void test_unlinked(struct fuse_client *c, uint64_t root)
 	is_int(fc_name_op(c, FUSE_UNLINK, root, "u"), 0, "UNLINK while open");
 	is_int(fc_read(c, fh, 0, 10), 4, "READ goes on");
 	is_int(fc_write(c, fh, 4, "more", 4), 4, "WRITE goes on");
-	ok(fc_getattr(c, e.nodeid, &a) == 0 && a.nlink == 0 && a.size == 8, "GETATTR as well");
+	ok(fc_getattr(c, e.nodeid, &a) == 0 && a.nlink == 0 && a.size == 8,
+	   "GETATTR as well");
 	is_int(fc_setattr(c, e.nodeid, &sa, &a), 0, "SETATTR mode");
 	is_int(a.mode & 07777, 0400, "set");
 	is_int(fc_setattr(c, e.nodeid, &size, &a), 0, "SETATTR size");
 	is_int(a.size, 2, "set");
 	is_int(fc_setxattr(c, e.nodeid, "user.x", "y", 1, 0), 0, "SETXATTR");
 	is_int(fc_getxattr(c, e.nodeid, "user.x", 10), 1, "GETXATTR");
-	is_int(fc_open(c, e.nodeid, O_RDWR, &fh2), 0, "OPEN again, as through /proc/self/fd");
+	is_int(fc_open(c, e.nodeid, O_RDWR, &fh2), 0,
+	       "OPEN again, as through /proc/self/fd");
 	is_int(fc_read(c, fh2, 0, 10), 2, "reads it");
 	is_int(fc_link(c, e.nodeid, root, "u2", &link), -ENOENT, "LINK of it");
 	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
@@ -43,15 +45,16 @@ static void test_unlinked(struct fuse_client *c, uint64_t root)
 	is_int(fc_create(c, root, "n1", 0600, 0, O_RDWR, &e, &fh), 0, "CREATE");
 	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
 	is_int(fc_name_op(c, FUSE_UNLINK, root, "n1"), 0, "UNLINK");
-	is_int(fc_create(c, root, "n2", 0600, 0, O_RDWR, &link, &fh), 0, "CREATE another");
+	is_int(fc_create(c, root, "n2", 0600, 0, O_RDWR, &link, &fh), 0,
+	       "CREATE another");
 	ok(link.nodeid != e.nodeid, "another node");
 	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
 }
 
 static void test_links(struct fuse_client *c, uint64_t root)
 {
-	struct fuse_entry_out e;
-	struct fuse_attr a;
+	struct fuse_entry_out e = { 0 };
+	struct fuse_attr a = { 0 };
 	uint64_t a1, fh = 0;
 	char name[16];
 
@@ -83,8 +86,8 @@ static void test_links(struct fuse_client *c, uint64_t root)
 
 static void test_host_changes(struct fuse_client *c, uint64_t root)
 {
-	struct fuse_entry_out d;
-	struct fuse_attr a;
+	struct fuse_entry_out d = { 0 };
+	struct fuse_attr a = { 0 };
 	uint64_t n, n2, fh = 0;
 	int other;
 
@@ -122,7 +125,7 @@ static void test_host_changes(struct fuse_client *c, uint64_t root)
 	fc_check(symlinkat("/etc", host, "hd") == 0);
 	for (unsigned int i = 0; i < c->fs->n_slots * 2; i++) {
 		char name[16];
-		struct fuse_entry_out x;
+		struct fuse_entry_out x = { 0 };
 
 		(void)snprintf(name, sizeof(name), "fill%u", i);
 		fc_check(fc_mkdir(c, root, name, 0755, 0, &x) == 0);
@@ -144,8 +147,8 @@ static void test_host_changes(struct fuse_client *c, uint64_t root)
 /* The host turns a/b/c inside out: records that were right become a circle. */
 static void test_cycle(struct fuse_client *c, uint64_t root)
 {
-	struct fuse_entry_out a, b, x;
-	struct fuse_attr at;
+	struct fuse_entry_out a = { 0 }, b = { 0 }, x = { 0 };
+	struct fuse_attr at = { 0 };
 	int fa;
 
 	is_int(fc_mkdir(c, root, "ca", 0755, 0, &a), 0, "MKDIR a");
@@ -166,9 +169,13 @@ static void test_cycle(struct fuse_client *c, uint64_t root)
 
 static void test_many(void)
 {
-	enum { DIRS = 100, FILES = 100, SLOTS = 16 };
+	enum {
+		DIRS = 100,
+		FILES = 100,
+		SLOTS = 16
+	};
 	struct fuse_client c;
-	struct fuse_entry_out d;
+	struct fuse_entry_out d = { 0 };
 	static uint64_t nodes[DIRS][FILES];
 	unsigned int before = fc_count_fds();
 	unsigned int good = 0;
@@ -265,7 +272,8 @@ static void *storm_user(void *arg)
 		storm_result("SETATTR", fc_setattr(&c, storm_node, &sa, NULL), 0);
 		storm_result("OPEN", fc_open(&c, storm_node, O_RDONLY, &fh), 0);
 		storm_result("RELEASE", fc_release(&c, FUSE_RELEASE, fh), 0);
-		storm_result("GETXATTR", fc_getxattr(&c, storm_node, "user.x", 10), -ENODATA);
+		storm_result("GETXATTR", fc_getxattr(&c, storm_node, "user.x", 10),
+			     -ENODATA);
 		atomic_fetch_add(&storm_calls, 1);
 	}
 	fs_worker_release(&c.w);
@@ -276,8 +284,10 @@ static void *storm_user(void *arg)
 
 static void test_storm(void)
 {
-	enum { ROUNDS = 3000 };
-	struct fuse_entry_out d;
+	enum {
+		ROUNDS = 3000
+	};
+	struct fuse_entry_out d = { 0 };
 	pthread_t t[3];
 	uint64_t from, to;
 
@@ -300,8 +310,10 @@ static void test_storm(void)
 		to = swap;
 		if (i % 16 == 0) {
 			/* Also while the file is known under two names. */
-			storm_result("LINK", fc_link(&storm, storm_node, from, "s1", &d), 0);
-			storm_result("UNLINK", fc_name_op(&storm, FUSE_UNLINK, from, "s1"), 0);
+			storm_result("LINK", fc_link(&storm, storm_node, from, "s1", &d),
+				     0);
+			storm_result("UNLINK",
+				     fc_name_op(&storm, FUSE_UNLINK, from, "s1"), 0);
 		}
 	}
 	atomic_store(&storm_stop, true);

@@ -147,6 +147,11 @@ void fs_relax_sync(struct virtio_device *dev)
 	atomic_store(&((struct fs_device *)dev)->server->relaxed, true);
 }
 
+struct fs_server *fs_device_server(struct virtio_device *dev)
+{
+	return ((struct fs_device *)dev)->server;
+}
+
 static uint64_t count_of(const struct virtio_device *dev, unsigned int opcode)
 {
 	const struct fs_device *fd = (const struct fs_device *)dev;

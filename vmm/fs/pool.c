@@ -158,22 +158,20 @@ void fs_pool_reset(struct fs_pool *p)
 }
 
 /*
- * keep_listening() - this worker is about to be busy: somebody else must hear the
- * next kick.  Failure to start one is no error, the others come back in time.
+ * keep_listening() - the last free worker is about to be busy: somebody else must
+ * hear the next kick.  Failure to start one is no error, the others come back in time.
  */
 static void keep_listening(struct fs_pool *p)
 {
-	if (atomic_load(&p->waiting))
-		return;
 	(void)pthread_mutex_lock(&p->lock);
 	if (p->n_threads < p->max && !p->stop) {
 		/*
 		 * Counted before it runs, or a burst would start one for each
 		 * request until the first of them is asleep.
 		 */
-		atomic_fetch_add(&p->waiting, 1);
+		atomic_fetch_add(&p->free, 1);
 		if (spawn_locked(p) < 0)
-			atomic_fetch_sub(&p->waiting, 1);
+			atomic_fetch_sub(&p->free, 1);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 }
@@ -198,11 +196,20 @@ static void drain(struct worker *w, enum fs_queue q)
 		}
 		if (q == FS_QUEUE_REQUEST) {
 			/* With kicks on, or the next request would wait for this one. */
-			if (vq_enable_kicks(vq) && atomic_load(&p->waiting))
+			bool more = vq_enable_kicks(vq);
+
+			if (atomic_fetch_sub(&p->free, 1) == 1)
+				keep_listening(p);
+			if (more)
 				raise_fd(p->wake_fd);
-			keep_listening(p);
 		}
 		written = fs_serve(&w->fs, chain.out, chain.n_out, chain.in, chain.n_in);
+		/*
+		 * Free before the guest can know it: its next request must not find
+		 * everybody busy because this thread is still on its way to sleep.
+		 */
+		if (q == FS_QUEUE_REQUEST)
+			atomic_fetch_add(&p->free, 1);
 		vq_push(vq, chain.head, written);
 		vq_notify(vq);
 	}
@@ -251,12 +258,12 @@ static bool begin(struct worker *w)
 		p->started = true;
 		p->start_ret = ret;
 		if (ret == 0)
-			atomic_fetch_add(&p->waiting, 1);
+			atomic_fetch_add(&p->free, 1);
 		else if (p->start_err)
 			*p->start_err = err;
 		(void)pthread_cond_broadcast(&p->cond);
 	} else if (ret < 0) {
-		atomic_fetch_sub(&p->waiting, 1); /* counted by who started it */
+		atomic_fetch_sub(&p->free, 1); /* counted by who started it */
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return ret == 0;
@@ -277,10 +284,8 @@ static void *worker_main(void *arg)
 			seen[ev[i].data.u32] = true;
 		if (seen[EVENT_STOP])
 			break;
-		atomic_fetch_sub(&p->waiting, 1);
 		work(w, seen[FS_QUEUE_HIPRIO] || seen[EVENT_WAKE],
 		     seen[FS_QUEUE_REQUEST] || seen[EVENT_WAKE]);
-		atomic_fetch_add(&p->waiting, 1);
 	}
 	fs_worker_release(&w->fs);
 	free(w);

@@ -39,7 +39,7 @@ struct fs_pool {
 	int wake_fd; /* owned eventfd, edge triggered: one worker, look at the queues */
 	int stop_fd; /* owned eventfd, level triggered: all workers, end */
 
-	atomic_uint waiting; /* workers asleep, or just about to be */
+	atomic_uint free; /* workers without a request: asleep, or about to look */
 	atomic_bool active; /* between activate and reset */
 
 	pthread_mutex_t lock; /* guards the rest */
@@ -65,5 +65,8 @@ int fs_pool_start(struct fs_pool *p, struct err *err);
  * worker touches the queues or guest memory. */
 void fs_pool_activate(struct fs_pool *p);
 void fs_pool_reset(struct fs_pool *p);
+
+/* fs_device_server() - what is behind a device, for tests. */
+struct fs_server *fs_device_server(struct virtio_device *dev);
 
 #endif
