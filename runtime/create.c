@@ -538,6 +538,8 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	};
 	int ret;
 
+	if (params->preserve_fds)
+		return err_msg(err, ENOTSUP, "--preserve-fds: only 0 is supported");
 	cr.config = new_config();
 	if (!cr.config)
 		return err_set(err, ENOMEM, "create");
@@ -573,6 +575,7 @@ void create_params_from(const struct cli *cli, struct create_params *p)
 		.console_socket = cli_string(&cli->options, "console-socket"),
 		.pid_file = cli_string(&cli->options, "pid-file"),
 		.pidfd_socket = cli_string(&cli->options, "pidfd-socket"),
+		.preserve_fds = cli_int(&cli->options, "preserve-fds"),
 		.debug = cli_flag(&cli->global, "debug"),
 	};
 	p->set = cli_list(&cli->global, "set", &p->n_set);

@@ -24,6 +24,7 @@ struct create_params {
 	const char *pidfd_socket; /* or NULL */
 	const char *const *set; /* --set key=value */
 	size_t n_set;
+	long preserve_fds; /* must be 0 */
 	bool foreground; /* `run` without --detach: a terminal is the caller's own */
 	bool debug;
 };
