@@ -53,7 +53,8 @@ static int load_module(const char *path, struct err *err)
 	if (fd < 0)
 		return err_set(err, errno, "open '%s'", path);
 	/* One that is built in, or has no device here, is none of our troubles. */
-	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENODEV)
+	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST &&
+	    errno != ENODEV)
 		return err_set(err, errno, "load module '%s'", path);
 	return 0;
 }
@@ -103,8 +104,8 @@ static int enable_controllers(struct err *err)
 {
 	auto_buf struct buf list = BUF_INIT;
 	auto_buf struct buf enable = BUF_INIT;
-	int ret = io_read_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.controllers", 4096, &list,
-			       err);
+	int ret = io_read_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.controllers", 4096,
+			       &list, err);
 
 	if (ret < 0)
 		return ret;
@@ -119,8 +120,8 @@ static int enable_controllers(struct err *err)
 		return err_set(err, ENOMEM, "cgroup controllers");
 	if (!enable.len)
 		return 0;
-	ret = io_write_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.subtree_control", enable.data,
-			    err);
+	ret = io_write_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.subtree_control",
+			    enable.data, err);
 	return ret < 0 ? ret : 0;
 }
 

@@ -126,9 +126,11 @@ static int set_swap(int cgroup, const struct oci_memory *m, struct err *err)
 	if (!swap)
 		return 0;
 	if (swap > 0 && !limit)
-		return err_msg(err, EINVAL, "unable to set swap limit without memory limit");
+		return err_msg(err, EINVAL,
+			       "unable to set swap limit without memory limit");
 	if (swap > 0 && limit > 0 && swap < limit)
-		return err_msg(err, EINVAL, "memory+swap limit should be >= memory limit");
+		return err_msg(err, EINVAL,
+			       "memory+swap limit should be >= memory limit");
 	if (swap < 0)
 		(void)!snprintf(text, sizeof(text), "max");
 	else
@@ -163,7 +165,8 @@ static int set_cpu_max(int cgroup, const struct oci_cpu *c, struct err *err)
 	if (!period)
 		period = CPU_PERIOD_DEFAULT;
 	if (quota > 0)
-		(void)!snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, quota, period);
+		(void)!snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, quota,
+				period);
 	else
 		(void)!snprintf(text, sizeof(text), "max %" PRIu64, period);
 	return set_text(cgroup, "cpu.max", text, err);
@@ -194,8 +197,8 @@ static int set_pids(int cgroup, const struct oci_pids *p, struct err *err)
 	if (p->limit.value < 0)
 		return set_text(cgroup, "pids.max", "max", err);
 	/* 0 would not even let the init be; runc writes 1 as well. */
-	return set_number(cgroup, "pids.max", p->limit.value ? (uint64_t)p->limit.value : 1,
-			  err);
+	return set_number(cgroup, "pids.max",
+			  p->limit.value ? (uint64_t)p->limit.value : 1, err);
 }
 
 static int set_throttle(int cgroup, const struct oci_throttle_devices *list,
@@ -230,8 +233,8 @@ static int set_io(int cgroup, const struct oci_block_io *b, struct err *err)
 
 		if (!d->weight.set)
 			continue;
-		(void)!snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %u", d->major,
-				d->minor, d->weight.value);
+		(void)!snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %u",
+				d->major, d->minor, d->weight.value);
 		ret = set_text(cgroup, "io.bfq.weight", text, err);
 	}
 	if (ret == 0)
@@ -259,9 +262,9 @@ static int set_hugepages(int cgroup, const struct oci_hugepage_limit *h, struct 
 	(void)!snprintf(text, sizeof(text), "%" PRIu64, h->limit);
 	ret = put(cgroup, name, text);
 	/* Older kernels do not count reservations. */
-	return ret < 0 && ret != -ENOENT ?
-		       err_set(err, -ret, "cgroup: write '%s' to '%s'", text, name) :
-		       0;
+	return ret < 0 && ret != -ENOENT
+		       ? err_set(err, -ret, "cgroup: write '%s' to '%s'", text, name)
+		       : 0;
 }
 
 static int set_rdma(int cgroup, const struct oci_resources *res, struct err *err)
@@ -292,9 +295,10 @@ static int set_unified(int cgroup, const struct oci_map *map, struct err *err)
 
 	for (size_t i = 0; i < map->n && ret == 0; i++) {
 		if (strchr(map->v[i].key, '/'))
-			return err_msg(err, EINVAL,
-				       "unified resource \"%s\" must be a file name (no slashes)",
-				       map->v[i].key);
+			return err_msg(
+				err, EINVAL,
+				"unified resource \"%s\" must be a file name (no slashes)",
+				map->v[i].key);
 		ret = set_text(cgroup, map->v[i].key, map->v[i].value, err);
 	}
 	return ret;

@@ -30,7 +30,7 @@ static const struct {
 	unsigned int major;
 	unsigned int minor;
 } default_nodes[] = {
-	{ "null", 1, 3 },   { "zero", 1, 5 },	 { "full", 1, 7 },
+	{ "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
 	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
 };
 
@@ -58,7 +58,8 @@ static int bind_node(int dir, const char *name, const struct node *n, struct err
 		return err_set(err, errno, "mknod '%s' for %s", own, n->path);
 	if (chown(own, n->uid, n->gid) < 0)
 		return err_set(err, errno, "chown '%s' for %s", own, n->path);
-	tree = open_tree(AT_FDCWD, own, (unsigned int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+	tree = open_tree(AT_FDCWD, own,
+			 (unsigned int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 	target = openat(dir, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (tree < 0 || target < 0)
 		return err_set(err, errno, "create device inode %s", n->path);

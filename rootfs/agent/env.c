@@ -40,7 +40,8 @@ static char *home_of(uint32_t uid)
 
 	(void)io_read_file(AT_FDCWD, "/etc/passwd", MAX_PASSWD, &passwd, NULL);
 	buf_puts(&ret, "HOME=");
-	for (line = passwd.data; line && *line; line += strcspn(line, "\n"), line += !!*line) {
+	for (line = passwd.data; line && *line;
+	     line += strcspn(line, "\n"), line += !!*line) {
 		char *end;
 
 		if (!field(line, 2, &f) || strtoul(f, &end, 10) != uid || *end != ':')

@@ -30,7 +30,10 @@ static int make_tty(const struct launch *l, struct err *err)
 
 static int join(const struct launch *l, struct err *err)
 {
-	int ret = limits_oom_score(l->process, err);
+	/* What the process does not say, the container says, as in runc. */
+	const struct oci_process *p =
+		l->process->oom_score_adj.set ? l->process : l->spec->process;
+	int ret = limits_oom_score(p, err);
 
 	if (ret < 0)
 		return ret;

@@ -134,8 +134,8 @@ int frame_writer_flush(struct frame_writer *w)
 	return 0;
 }
 
-int frame_write(struct frame_writer *w, const struct agent_frame *f,
-		const void *payload, bool hold)
+int frame_write(struct frame_writer *w, const struct agent_frame *f, const void *payload,
+		bool hold)
 {
 	buf_append(&w->pending, f, sizeof(*f));
 	if (f->len)

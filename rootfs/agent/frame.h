@@ -66,8 +66,8 @@ struct frame_writer {
  * the next frame that is sent (marks cost no packet of their own).
  * Return: 0; -errno: the connection is lost
  */
-int frame_write(struct frame_writer *w, const struct agent_frame *f,
-		const void *payload, bool hold);
+int frame_write(struct frame_writer *w, const struct agent_frame *f, const void *payload,
+		bool hold);
 int frame_writer_flush(struct frame_writer *w);
 
 #endif

@@ -25,7 +25,8 @@ static int set_names(const struct oci_spec *spec, struct err *err)
 {
 	if (spec->hostname && sethostname(spec->hostname, strlen(spec->hostname)) < 0)
 		return err_set(err, errno, "sethostname '%s'", spec->hostname);
-	if (spec->domainname && setdomainname(spec->domainname, strlen(spec->domainname)) < 0)
+	if (spec->domainname &&
+	    setdomainname(spec->domainname, strlen(spec->domainname)) < 0)
 		return err_set(err, errno, "setdomainname '%s'", spec->domainname);
 	return 0;
 }

@@ -151,7 +151,8 @@ int inroot_file(int root, const char *path, mode_t mode)
 	dir = inroot_parent(root, path, name);
 	if (dir < 0)
 		return dir;
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    mode);
 	if (fd < 0)
 		return -errno; /* EEXIST: a link that leads nowhere */
 	close_fd(fd);

@@ -83,7 +83,8 @@ int launch_tty(int master, int slave, struct err *err)
 	close_fd(slave);
 	if (ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
 		return err_set(err, errno, "ioctl(TIOCSCTTY)");
-	ret = sock_send(LAUNCH_SYNC_FD, &msg, offsetof(struct child_msg, err), &master, 1);
+	ret = sock_send(LAUNCH_SYNC_FD, &msg, offsetof(struct child_msg, err), &master,
+			1);
 	close_fd(master);
 	return ret < 0 ? err_set(err, -ret, "send the terminal") : 0;
 }
@@ -199,11 +200,24 @@ static void wait_for_start(void)
 		_exit(LAUNCH_FAILED);
 }
 
-/* unblock_signals() - the agent takes its own by signalfd, and blocks them all. */
-static void unblock_signals(void)
+static void end_by_signal(int sig)
 {
+	_exit(128 + sig);
+}
+
+/*
+ * set_signals() - the agent blocks all of them; its children must not.  An init
+ * that was only created ends by those that end other processes: without a handler
+ * the kernel drops them, as it does for the first process of any pid namespace.
+ * execve() takes the handlers away.
+ */
+static void set_signals(bool is_init)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 	sigset_t none;
 
+	for (unsigned int i = 0; is_init && i < ARRAY_SIZE(signals); i++)
+		(void)signal(signals[i], end_by_signal);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -217,6 +231,7 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 	char **env;
 	int ret;
 
+	set_signals(is_init); /* before a filter could forbid it */
 	(void)umask(p->user.umask.set ? (mode_t)p->user.umask.value : 022);
 	ret = limits_apply(l, err);
 	if (ret == 0 && p->no_new_privileges &&
@@ -236,7 +251,6 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 		return ret;
 	if (is_init)
 		wait_for_start();
-	unblock_signals();
 	if (l->filter && p->no_new_privileges) {
 		ret = filter_load(sc, l->filter, err);
 		if (ret < 0)

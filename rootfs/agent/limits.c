@@ -111,8 +111,8 @@ int limits_apply(const struct launch *l, struct err *err)
 	if (ret == 0 && p->io_priority)
 		ret = set_io_priority(p->io_priority, err);
 	if (ret == 0 && linux_->personality &&
-	    personality(linux_->personality->domain == OCI_PER_LINUX32 ? PER_LINUX32 :
-									 PER_LINUX) < 0)
+	    personality(linux_->personality->domain == OCI_PER_LINUX32 ? PER_LINUX32
+								       : PER_LINUX) < 0)
 		ret = err_set(err, errno, "error setting personality");
 	if (ret == 0 && linux_->memory_policy)
 		ret = set_memory_policy(linux_->memory_policy, err);

@@ -62,15 +62,17 @@ int lookup_program(const char *name, const char *path, char *ret, struct err *er
 	}
 	while (*name && *path) {
 		size_t len = strcspn(path, ":");
-		int n = snprintf(ret, PATH_MAX, "%.*s/%s", (int)len, len ? path : ".", name);
+		int n = snprintf(ret, PATH_MAX, "%.*s/%s", (int)len, len ? path : ".",
+				 name);
 
 		if (n > 0 && n < PATH_MAX && executable(ret, &no_stat) == 0) {
 			if (ret[0] == '/')
 				return 0;
-			return err_msg(err, EACCES,
-				       "exec: \"%s\": cannot run executable found relative "
-				       "to current directory",
-				       quoted);
+			return err_msg(
+				err, EACCES,
+				"exec: \"%s\": cannot run executable found relative "
+				"to current directory",
+				quoted);
 		}
 		path += len;
 		path += *path == ':';

@@ -65,9 +65,10 @@ static int mask(struct covers *c, int root, const char *path, struct err *err)
 	if (target == -ENOENT)
 		return 0;
 	if (target < 0 || fstat(target, &st) < 0)
-		return err_set(err, target < 0 ? -target : errno, "can't mask path \"%s\"",
-			       path);
-	ret = S_ISDIR(st.st_mode) ? cover_dir(c, target, err) : cover_file(c, target, err);
+		return err_set(err, target < 0 ? -target : errno,
+			       "can't mask path \"%s\"", path);
+	ret = S_ISDIR(st.st_mode) ? cover_dir(c, target, err)
+				  : cover_file(c, target, err);
 	return ret < 0 ? err_wrap(err, ret, "can't mask path \"%s\"", path) : 0;
 }
 

@@ -18,16 +18,22 @@
 #include "rootfs/agent/mounts.h"
 
 /* What a bind mount's own flags replace, when it has any. */
-#define BIND_ATTRS                                                            \
-	(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |           \
-	 MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)
+#define BIND_ATTRS                                                                       \
+	(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |  \
+	 MOUNT_ATTR_NOSYMFOLLOW)
 #define MS_ATIMES (MS_NOATIME | MS_RELATIME | MS_STRICTATIME | MS_NODIRATIME)
 
 /* Files of /proc that lxcfs and friends put their own over. */
 static const char *const proc_files[] = {
-	"/proc/cpuinfo",  "/proc/diskstats", "/proc/meminfo",
-	"/proc/stat",	  "/proc/swaps",     "/proc/uptime",
-	"/proc/loadavg",  "/proc/slabinfo",  "/proc/sys/kernel/ns_last_pid",
+	"/proc/cpuinfo",
+	"/proc/diskstats",
+	"/proc/meminfo",
+	"/proc/stat",
+	"/proc/swaps",
+	"/proc/uptime",
+	"/proc/loadavg",
+	"/proc/slabinfo",
+	"/proc/sys/kernel/ns_last_pid",
 	"/proc/sys/crypto/fips_enabled",
 };
 
@@ -112,9 +118,10 @@ static int open_target(int root, const struct oci_mount *m, bool file, bool plai
 	if (plain) {
 		fd = inroot_open_plain(root, m->destination, O_PATH | O_DIRECTORY);
 		if (fd == -ELOOP || fd == -ENOTDIR)
-			return err_msg(err, EINVAL,
-				       "filesystem \"%s\" must be mounted on ordinary directory",
-				       m->type);
+			return err_msg(
+				err, EINVAL,
+				"filesystem \"%s\" must be mounted on ordinary directory",
+				m->type);
 		if (fd == -ENOENT)
 			fd = inroot_mkdirs(root, m->destination);
 	} else if (file) {
@@ -126,7 +133,8 @@ static int open_target(int root, const struct oci_mount *m, bool file, bool plai
 			fd = inroot_mkdirs(root, m->destination);
 	}
 	if (fd < 0)
-		return err_set(err, -fd, "create mountpoint for %s mount", m->destination);
+		return err_set(err, -fd, "create mountpoint for %s mount",
+			       m->destination);
 	if (fstat(fd, &st) == 0 && fstat(root, &top) == 0 && st.st_dev == top.st_dev &&
 	    st.st_ino == top.st_ino) {
 		close_fd(fd);
@@ -161,9 +169,10 @@ static int bind_attrs(int tree, const struct oci_mount *m,
 		if (late_readonly(m, true))
 			set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 		ret = mounts_set(tree, false, set,
-				 BIND_ATTRS | (flags & MS_ATIMES ? MOUNT_ATTR__ATIME |
-								   MOUNT_ATTR_NODIRATIME :
-								   0u),
+				 BIND_ATTRS | (flags & MS_ATIMES
+						       ? MOUNT_ATTR__ATIME |
+								 MOUNT_ATTR_NODIRATIME
+						       : 0u),
 				 0);
 	}
 	if (ret == 0 && (o->rec_set || o->rec_clear))
@@ -182,7 +191,8 @@ static int mount_bind(int root, const struct oci_mount *m,
 	int ret;
 
 	if (tree < 0 || fstat(tree, &st) < 0)
-		return err_set(err, errno, "bind source '%s'", m->source ? m->source : "");
+		return err_set(err, errno, "bind source '%s'",
+			       m->source ? m->source : "");
 	target = open_target(root, m, !S_ISDIR(st.st_mode), false, err);
 	if (target < 0)
 		return target;
@@ -224,7 +234,8 @@ static int mount_new(int root, const struct oci_mount *m,
 	int ret;
 
 	if (!type)
-		return err_msg(err, EINVAL, "mount of \"%s\" has no type", m->destination);
+		return err_msg(err, EINVAL, "mount of \"%s\" has no type",
+			       m->destination);
 	probe = inroot_open(root, m->destination, O_PATH);
 	fresh = probe < 0;
 	close_fd(probe);
@@ -268,10 +279,11 @@ int mounts_make(int root, const struct oci_spec *spec, struct err *err)
 
 		if (ret < 0)
 			return ret;
-		ret = o.flags & MS_BIND ? mount_bind(root, m, &o, err) :
-					  mount_new(root, m, &o, &arena, err);
+		ret = o.flags & MS_BIND ? mount_bind(root, m, &o, err)
+					: mount_new(root, m, &o, &arena, err);
 		if (ret < 0)
-			return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
+			return err_wrap(err, ret,
+					"error mounting \"%s\" to rootfs at \"%s\"",
 					m->source ? m->source : "", m->destination);
 	}
 	return 0;
@@ -294,7 +306,8 @@ int mounts_finish(int root, const struct oci_spec *spec, struct err *err)
 		mnt = inroot_open(root, m->destination, O_PATH);
 		ret = mnt < 0 ? mnt : mounts_set(mnt, false, MOUNT_ATTR_RDONLY, 0, 0);
 		if (ret < 0)
-			return err_set(err, -ret, "remount \"%s\" read-only", m->destination);
+			return err_set(err, -ret, "remount \"%s\" read-only",
+				       m->destination);
 	}
 	return 0;
 }

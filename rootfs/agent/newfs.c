@@ -50,9 +50,9 @@ uint64_t mounts_attr(unsigned long ms_flags)
 int mounts_attach(int mnt, int target)
 {
 	return move_mount(mnt, "", target, "",
-			  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ?
-		       -errno :
-		       0;
+			  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
 }
 
 int mounts_set(int mnt, bool recursive, uint64_t set, uint64_t clear,
@@ -89,7 +89,8 @@ static int set_option(int fs, const char *option, size_t len, struct err *err)
 	int ret;
 
 	if (len >= sizeof(key))
-		return err_msg(err, E2BIG, "mount option \"%.40s...\" is too long", option);
+		return err_msg(err, E2BIG, "mount option \"%.40s...\" is too long",
+			       option);
 	memcpy(key, option, len);
 	key[len] = 0;
 	value = strchr(key, '=');

@@ -76,12 +76,11 @@ void oom_watch(struct agent *a, struct container *c)
 {
 	char path[PATH_MAX];
 
-	c->memory_events_fd =
-		openat(c->cgroup_fd, "memory.events", O_RDONLY | O_CLOEXEC);
+	c->memory_events_fd = openat(c->cgroup_fd, "memory.events", O_RDONLY | O_CLOEXEC);
 	if (c->memory_events_fd < 0 || open_inotify(a) < 0)
 		return;
-	(void)!snprintf(path, sizeof(path), "%s/%u/memory.events",
-			a->params->cgroup_dir, c->number);
+	(void)!snprintf(path, sizeof(path), "%s/%u/memory.events", a->params->cgroup_dir,
+			c->number);
 	c->memory_watch = inotify_add_watch(a->inotify.fd, path, IN_MODIFY);
 }
 

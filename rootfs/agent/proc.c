@@ -18,9 +18,12 @@
 #include "rootfs/agent/stream.h"
 
 static const char *const mark_names[] = {
-	[CHILD_CLONED] = "container: cloned",   [CHILD_NAMESPACES] = "container: namespaces",
-	[CHILD_MOUNTS] = "container: mounts",   [CHILD_DEVICES] = "container: devices",
-	[CHILD_MASKS] = "container: masks",     [CHILD_ROOT] = "container: root",
+	[CHILD_CLONED] = "container: cloned",
+	[CHILD_NAMESPACES] = "container: namespaces",
+	[CHILD_MOUNTS] = "container: mounts",
+	[CHILD_DEVICES] = "container: devices",
+	[CHILD_MASKS] = "container: masks",
+	[CHILD_ROOT] = "container: root",
 };
 
 static_assert(ARRAY_SIZE(mark_names) == CHILD_MARKS, "a name for each");

@@ -101,7 +101,8 @@ static int read_one(pid_t pid, struct control_ps *ps, pid_t *ret_ppid)
 	if (read_proc(pid, "stat", text, sizeof(text)) <= 0 ||
 	    ps_parse_stat(text, ps, ret_ppid) < 0)
 		return -ESRCH;
-	if (read_proc(pid, "status", text, sizeof(text)) <= 0 || parse_status(text, ps) < 0)
+	if (read_proc(pid, "status", text, sizeof(text)) <= 0 ||
+	    parse_status(text, ps) < 0)
 		return -ESRCH;
 	read_args(pid, ps);
 	return 0;

@@ -151,8 +151,8 @@ static int do_kill(const struct container *c, const struct proc *p,
 
 static int do_winsize(const struct proc *p, uint32_t arg, struct err *err)
 {
-	int ret = p && p->io ? stream_winsize(p->io, (uint16_t)(arg >> 16), (uint16_t)arg) :
-			       -ESRCH;
+	int ret = p && p->io ? stream_winsize(p->io, (uint16_t)(arg >> 16), (uint16_t)arg)
+			     : -ESRCH;
 
 	return ret < 0 ? err_set(err, -ret, "set terminal size") : 0;
 }
@@ -183,7 +183,8 @@ static void on_shutdown(struct agent *a, uint32_t seq)
 }
 
 /* on_container() - requests about one that exists. */
-static void on_container(struct agent *a, const struct agent_frame *f, const char *payload)
+static void on_container(struct agent *a, const struct agent_frame *f,
+			 const char *payload)
 {
 	struct container *c = a->containers[f->container];
 	struct proc *p = c ? container_proc(c, f->proc) : NULL;

@@ -130,8 +130,9 @@ static int add_rules(scmp_filter_ctx ctx, const struct oci_seccomp *sc,
 		uint32_t action;
 
 		if (!to_action(call->action, call->errno_ret, &action))
-			return err_msg(err, EINVAL,
-				       "linux.seccomp.syscalls: SCMP_ACT_NOTIFY is not supported");
+			return err_msg(
+				err, EINVAL,
+				"linux.seccomp.syscalls: SCMP_ACT_NOTIFY is not supported");
 		if (action == default_action)
 			continue; /* libseccomp calls such a rule an error */
 		for (size_t n = 0; n < call->names.n; n++) {
@@ -142,9 +143,10 @@ static int add_rules(scmp_filter_ctx ctx, const struct oci_seccomp *sc,
 				continue; /* newer than we are: runc ignores it too */
 			ret = add_args(ctx, action, nr, call);
 			if (ret < 0 && ret != -EEXIST)
-				return err_set(err, -ret,
-					       "error adding seccomp filter rule for syscall %s",
-					       call->names.v[n]);
+				return err_set(
+					err, -ret,
+					"error adding seccomp filter rule for syscall %s",
+					call->names.v[n]);
 		}
 	}
 	return 0;
@@ -225,7 +227,8 @@ static size_t make_stub(const struct oci_seccomp *sc, struct sock_filter *s)
 	max = highest(sc, SCMP_ARCH_X86_64);
 	if (max)
 		n += stub_arch(s + n, AUDIT_ARCH_X86_64, max,
-			       has_arch(sc, OCI_ARCH_X32) ? highest(sc, SCMP_ARCH_X32) : 0);
+			       has_arch(sc, OCI_ARCH_X32) ? highest(sc, SCMP_ARCH_X32)
+							  : 0);
 	max = has_arch(sc, OCI_ARCH_X86) ? highest(sc, SCMP_ARCH_X86) : 0;
 	if (max)
 		n += stub_arch(s + n, AUDIT_ARCH_I386, max, 0);
@@ -275,16 +278,16 @@ static int export(scmp_filter_ctx ctx, const struct oci_seccomp *sc,
 	return 0;
 }
 
-int filter_compile(const struct oci_seccomp *sc, struct sock_fprog **ret,
-		    struct err *err)
+int filter_compile(const struct oci_seccomp *sc, struct sock_fprog **ret, struct err *err)
 {
 	scmp_filter_ctx ctx;
 	uint32_t action;
 	int code;
 
 	if (!to_action(sc->default_action, sc->default_errno_ret, &action))
-		return err_msg(err, EINVAL,
-			       "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported");
+		return err_msg(
+			err, EINVAL,
+			"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported");
 	ctx = seccomp_init(action);
 	if (!ctx)
 		return err_set(err, ENOMEM, "linux.seccomp");
@@ -306,7 +309,7 @@ void filter_free(struct sock_fprog *prog)
 }
 
 int filter_load(const struct oci_seccomp *sc, const struct sock_fprog *prog,
-		 struct err *err)
+		struct err *err)
 {
 	unsigned long flags = 0;
 

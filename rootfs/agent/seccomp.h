@@ -15,7 +15,7 @@ struct sock_fprog;
  * Return: 0; -EINVAL: an action, architecture or flag cannot be had; -errno
  */
 int filter_compile(const struct oci_seccomp *sc, struct sock_fprog **ret,
-		    struct err *err);
+		   struct err *err);
 void filter_free(struct sock_fprog *prog);
 
 /*
@@ -23,6 +23,6 @@ void filter_free(struct sock_fprog *prog);
  * no_new_privs or CAP_SYS_ADMIN.
  */
 int filter_load(const struct oci_seccomp *sc, const struct sock_fprog *prog,
-		 struct err *err);
+		struct err *err);
 
 #endif

@@ -20,9 +20,9 @@
 #include "rootfs/agent/stream.h"
 
 static const uint64_t ns_flags[OCI_NS_MAX] = {
-	[OCI_NS_PID] = CLONE_NEWPID,	   [OCI_NS_NETWORK] = CLONE_NEWNET,
-	[OCI_NS_MOUNT] = CLONE_NEWNS,	   [OCI_NS_IPC] = CLONE_NEWIPC,
-	[OCI_NS_UTS] = CLONE_NEWUTS,	   [OCI_NS_CGROUP] = CLONE_NEWCGROUP,
+	[OCI_NS_PID] = CLONE_NEWPID,  [OCI_NS_NETWORK] = CLONE_NEWNET,
+	[OCI_NS_MOUNT] = CLONE_NEWNS, [OCI_NS_IPC] = CLONE_NEWIPC,
+	[OCI_NS_UTS] = CLONE_NEWUTS,  [OCI_NS_CGROUP] = CLONE_NEWCGROUP,
 };
 
 uint64_t spawn_namespaces(const struct oci_spec *spec)

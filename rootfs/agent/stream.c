@@ -219,7 +219,8 @@ static void open_header(struct stream *s)
 
 	n = send(s->sock, &s->header, sizeof(s->header), MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && (errno == EAGAIN || errno == ENOTCONN)) {
-		if (getsockopt(s->sock, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && !error)
+		if (getsockopt(s->sock, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
+		    !error)
 			return; /* still connecting */
 	}
 	/* An empty socket takes 8 bytes whole, so what is left is a lost host. */
@@ -282,9 +283,9 @@ struct stream *stream_open(struct agent *a, struct proc *p, enum agent_stream_ki
 			    .kind = (uint16_t)kind,
 			    .proc = p->number },
 	};
-	if (s->sock < 0 || watch_add(&a->loop, &s->sock_watch, s->sock,
-				     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-				     sock_ready) < 0) {
+	if (s->sock < 0 ||
+	    watch_add(&a->loop, &s->sock_watch, s->sock,
+		      EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, sock_ready) < 0) {
 		close_fd(s->sock);
 		free(s);
 		return NULL;

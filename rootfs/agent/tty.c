@@ -50,10 +50,10 @@ int tty_bind_console(int root, int slave, struct err *err)
 	if (target < 0)
 		return err_set(err, -target, "create '/dev/console'");
 	tree = open_tree(slave, "",
-			 (unsigned int)(AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-	if (tree < 0 ||
-	    move_mount(tree, "", target, "",
-		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			 (unsigned int)(AT_EMPTY_PATH | OPEN_TREE_CLONE |
+					OPEN_TREE_CLOEXEC));
+	if (tree < 0 || move_mount(tree, "", target, "",
+				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_set(err, errno, "mount the terminal at '/dev/console'");
 	return 0;
 }

@@ -30,7 +30,8 @@ static struct oci_spec *parse(const char *resources)
 	struct err err = ERR_INIT;
 	struct oci_spec *spec = NULL;
 
-	buf_printf(&b, "{\"ociVersion\":\"1.0.2\",\"linux\":{\"resources\":{%s}}}", resources);
+	buf_printf(&b, "{\"ociVersion\":\"1.0.2\",\"linux\":{\"resources\":{%s}}}",
+		   resources);
 	if (oci_spec_parse(b.data, b.len, &spec, &err) < 0)
 		(void)printf("# %s\n", err.msg);
 	buf_release(&b);
@@ -84,8 +85,8 @@ static void test_resources(void)
 	has("\"blockIO\":{\"weight\":500}", "io.bfq.weight", "500");
 	has("\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":1,\"rate\":9}]}",
 	    "io.max", "8:1 rbps=9");
-	has("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}]", "hugetlb.2MB.max",
-	    "4194304");
+	has("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}]",
+	    "hugetlb.2MB.max", "4194304");
 	has("\"unified\":{\"memory.high\":\"5000\"}", "memory.high", "5000");
 	fails("\"unified\":{\"../memory.high\":\"5000\"}", "no slashes");
 	fails("\"memory\":{\"limit\":1048576}", "memory.max");
@@ -117,9 +118,9 @@ static void test_conversions(void)
 {
 	/* Shares, and the weight that runc 1.5 writes for them. */
 	static const uint64_t shares[][2] = {
-		{ 0, 0 },     { 2, 1 },	      { 3, 2 },	       { 1024, 100 },
-		{ 512, 59 },  { 2048, 174 },  { 262143, 10000 }, { 262144, 10000 },
-		{ 999999, 10000 },
+		{ 0, 0 },          { 2, 1 },          { 3, 2 },
+		{ 1024, 100 },     { 512, 59 },       { 2048, 174 },
+		{ 262143, 10000 }, { 262144, 10000 }, { 999999, 10000 },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(shares); i++)
@@ -243,9 +244,10 @@ static void test_stat(void)
 	struct control_ps ps = { 0 };
 	pid_t ppid = 0;
 
-	is_int(ps_parse_stat("7 (a (b) c) S 5 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 "
-			     "1234 10 20",
-			     &ps, &ppid),
+	is_int(ps_parse_stat(
+		       "7 (a (b) c) S 5 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 "
+		       "1234 10 20",
+		       &ps, &ppid),
 	       0, "stat");
 	is_str(ps.comm, "a (b) c", "a name with parentheses");
 	is_int(ppid, 5, "parent");

@@ -3,13 +3,14 @@
  * Whole containers, made by the agent on this machine: its requests and events,
  * two side by side, exec, signals, terminals, streams, shutdown.
  */
-#include <sys/ioctl.h>
+#include <dirent.h>
 
 #include "tests/unit/agent_host.h"
 #include "vmm/control.h"
 
-#define PROCESS(args) \
-	"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":" HOST_ENV ",\"args\":" args "}"
+#define PROCESS(args)                                                                    \
+	"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":" HOST_ENV                \
+	",\"args\":" args "}"
 
 static uint32_t host_exec(struct host *h, uint16_t c, uint32_t proc, uint32_t flags,
 			  const char *process)
@@ -44,16 +45,19 @@ static void test_two(struct host *h)
 	char *out;
 
 	for (uint16_t i = 0; i < 2; i++) {
-		is_int(host_create(h, i, "[\"sh\",\"-c\",\"echo $$ $(hostname); read x; exit $x\"]",
-				   "", HOST_MOUNTS, "", i ? ",\"hostname\":\"two\"" :
-							    ",\"hostname\":\"one\""),
+		is_int(host_create(
+			       h, i,
+			       "[\"sh\",\"-c\",\"echo $$ $(hostname); read x; exit $x\"]",
+			       "", HOST_MOUNTS, "",
+			       i ? ",\"hostname\":\"two\"" : ",\"hostname\":\"one\""),
 		       0, "create %u", i);
 		is_int(host_begin(h, i), 0, "start %u", i);
 	}
 	for (uint16_t i = 0; i < 2; i++) {
 		in[i] = host_stream(h, i, 0, AGENT_STREAM_IO);
 		out = host_read_until(in[i], "\n");
-		is_str(out, i ? "1 two\n" : "1 one\n", "container %u has its own pid and name", i);
+		is_str(out, i ? "1 two\n" : "1 one\n",
+		       "container %u has its own pid and name", i);
 		free(out);
 	}
 	is_int(write(in[1], "5\n", 2), 2, "write to the second");
@@ -73,6 +77,10 @@ static void test_created(struct host *h)
 	       "kill what was only created");
 	is_int(host_exit(h, 0, 0), SIGKILL, "it ends by the signal");
 	is_int(host_begin(h, 0), ESRCH, "it cannot be started any more");
+	is_int(host_create(h, 0, "[\"true\"]", "", HOST_MOUNTS, "", ""), 0, "create");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGTERM, 0, NULL, 0)), 0,
+	       "terminate what was only created");
+	is_int(host_exit(h, 0, 0), (128 + SIGTERM) << 8, "it ends");
 }
 
 static void test_exec(struct host *h)
@@ -84,20 +92,23 @@ static void test_exec(struct host *h)
 	       "create");
 	is_int(host_begin(h, 0), 0, "start");
 	is_int(host_begin(h, 0), EBUSY, "start again");
-	is_int(host_exec(h, 0, 1, 0, PROCESS("[\"sh\",\"-c\",\"echo $$; cat /proc/1/comm; cat\"]")),
+	is_int(host_exec(h, 0, 1, 0,
+			 PROCESS("[\"sh\",\"-c\",\"echo $$; cat /proc/1/comm; cat\"]")),
 	       0, "exec");
 	ok(h->last_value > 1, "exec tells the pid in the container");
 	io = host_stream(h, 0, 1, AGENT_STREAM_IO);
 	is_int(write(io, "through\n", 8), 8, "write to its stdin");
 	(void)shutdown(io, SHUT_WR);
 	out = host_read_all(io);
-	ok(strstr(out, "\nsleep\nthrough\n"), "it sees the container's init and its stdin");
+	ok(strstr(out, "\nsleep\nthrough\n"),
+	   "it sees the container's init and its stdin");
 	is_int(strtol(out, NULL, 10), h->last_value, "the pid is what it sees itself");
 	free(out);
 	is_int(host_exit(h, 0, 1), 0, "exec'd process ends");
-	is_int(host_exec(h, 0, 2, 0, PROCESS("[\"nonexistent\"]")), ENOENT, "exec of nothing");
-	is_str(h->last_payload, "exec: \"nonexistent\": executable file not found in $PATH",
-	       "message");
+	is_int(host_exec(h, 0, 2, 0, PROCESS("[\"nonexistent\"]")), ENOENT,
+	       "exec of nothing");
+	is_str(h->last_payload,
+	       "exec: \"nonexistent\": executable file not found in $PATH", "message");
 	is_int(host_exec(h, 0, 2, 0, PROCESS("[\"sh\",\"-c\",\"exit 9\"]")), 0,
 	       "the number of a failed exec can be used again");
 	is_int(host_exit(h, 0, 2), 9 << 8, "its status");
@@ -112,7 +123,8 @@ static void test_exec(struct host *h)
 	       "kill init");
 	is_int(host_exit(h, 0, 4), SIGKILL, "the exec'd process goes with it");
 	is_int(host_exit(h, 0, 0), SIGKILL, "init");
-	is_int(host_exec(h, 0, 5, 0, PROCESS("[\"true\"]")), ESRCH, "exec in a gone container");
+	is_int(host_exec(h, 0, 5, 0, PROCESS("[\"true\"]")), ESRCH,
+	       "exec in a gone container");
 }
 
 static void test_ps(struct host *h)
@@ -120,8 +132,10 @@ static void test_ps(struct host *h)
 	const struct control_ps *ps;
 	size_t n;
 
-	is_int(host_create(h, 0, "[\"sh\",\"-c\",\"exec 4<&0; (read x <&4; exit) & echo; wait; exit\"]", "",
-			   HOST_MOUNTS, "", ""),
+	is_int(host_create(
+		       h, 0,
+		       "[\"sh\",\"-c\",\"exec 4<&0; (read x <&4; exit) & echo; wait; exit\"]",
+		       "", HOST_MOUNTS, "", ""),
 	       0, "create");
 	is_int(host_begin(h, 0), 0, "start");
 	free(host_read_until(host_stream(h, 0, 0, AGENT_STREAM_IO), "\n"));
@@ -150,22 +164,24 @@ static void test_errors(struct host *h)
 {
 	is_int(host_create(h, 0, "[\"nonexistent\"]", "", HOST_MOUNTS, "", ""), ENOENT,
 	       "program that is not there");
-	is_str(h->last_payload, "exec: \"nonexistent\": executable file not found in $PATH",
-	       "message");
+	is_str(h->last_payload,
+	       "exec: \"nonexistent\": executable file not found in $PATH", "message");
 	is_int(host_create(h, 0, "[\"/etc/passwd\"]", "", HOST_MOUNTS, "", ""), EACCES,
 	       "program that cannot be run");
 	is_str(h->last_payload, "exec: \"/etc/passwd\": permission denied", "message");
-	is_int(host_create(h, 0, "[\"/nope\"]", "", HOST_MOUNTS, "", ""), ENOENT, "no such path");
+	is_int(host_create(h, 0, "[\"/nope\"]", "", HOST_MOUNTS, "", ""), ENOENT,
+	       "no such path");
 	is_str(h->last_payload, "exec: \"/nope\": stat /nope: no such file or directory",
 	       "message");
-	is_int(host_create(h, 0, "[\"/etc\"]", "", HOST_MOUNTS, "", ""), EISDIR, "a directory");
+	is_int(host_create(h, 0, "[\"/etc\"]", "", HOST_MOUNTS, "", ""), EISDIR,
+	       "a directory");
 	is_str(h->last_payload, "exec: \"/etc\": is a directory", "message");
 	is_int(host_create(h, 0, "[\"true\"]", "",
 			   "[{\"destination\":\"/proc/x\",\"type\":\"nofs\"}]", "", ""),
 	       ENODEV, "unknown file system");
 	ok(strstr(h->last_payload, "nofs"), "the message names it");
-	is_int(host_result(h, host_request(h, AGENT_CREATE, 0, 0, 0, 0, "a\0{]", 4)), EINVAL,
-	       "broken configuration");
+	is_int(host_result(h, host_request(h, AGENT_CREATE, 0, 0, 0, 0, "a\0{]", 4)),
+	       EINVAL, "broken configuration");
 	is_int(host_result(h, host_request(h, AGENT_START, 9, 0, 0, 0, NULL, 0)), ESRCH,
 	       "start of what does not exist");
 }
@@ -173,15 +189,68 @@ static void test_errors(struct host *h)
 /* A script whose interpreter is missing: only execve() finds out. */
 static void test_start_error(struct host *h)
 {
-	is_int(host_create(h, 0, "[\"/tmp/script\"]", "",
-			   "[" HOST_USR ","
-			   "{\"destination\":\"/tmp\",\"type\":\"tmpfs\"}]",
-			   "", ""),
-	       ENOENT, "no script yet");
-	is_int(host_create(h, 0, "[\"/bin/sh\"]", "", HOST_MOUNTS, "", ""), 0, "create");
-	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
-	       "kill");
-	is_int(host_exit(h, 0, 0), SIGKILL, "end");
+	char path[192];
+	char root[128];
+	FILE *f;
+
+	host_root(h, "root0", root);
+	(void)!snprintf(path, sizeof(path), "%s/tmp/script", root);
+	f = fopen(path, "we");
+	(void)fputs("#!/nope\n", f);
+	(void)fclose(f);
+	(void)chmod(path, 0755);
+	is_int(host_create(h, 0, "[\"/tmp/script\"]", "", HOST_MOUNTS, "", ""), 0,
+	       "create");
+	is_int(host_begin(h, 0), ENOENT, "start");
+	is_str(h->last_payload, "exec /tmp/script: no such file or directory", "message");
+	is_int(host_exit(h, 0, 0), 255 << 8, "the created container ends");
+}
+
+static int count_fds(const struct host *h)
+{
+	char path[64];
+	DIR *dir;
+	int n = 0;
+
+	(void)!snprintf(path, sizeof(path), "/proc/%d/fd", h->agent);
+	dir = opendir(path);
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		(void)closedir(dir);
+	return n;
+}
+
+/* Containers and processes of all fates: the agent holds nothing of them. */
+static void test_leaks(struct host *h)
+{
+	int before = 0;
+	bool good = true;
+	char *out;
+
+	for (int i = 0; i < 12; i++) {
+		good &= host_run(h, 0, "[\"echo\",\"x\"]", "", HOST_MOUNTS, "", "",
+				 &out) == 0;
+		free(out);
+		good &= host_create(h, 0, "[\"nope\"]", "", HOST_MOUNTS, "", "") ==
+			ENOENT;
+		good &= host_create(h, 0, "[\"sleep\",\"9\"]", ",\"terminal\":true",
+				    HOST_MOUNTS, "", "") == 0;
+		good &= host_begin(h, 0) == 0;
+		good &= host_exec(h, 0, 1, 0, PROCESS("[\"nope\"]")) == ENOENT;
+		good &= host_exec(h, 0, 2, 0, PROCESS("[\"true\"]")) == 0;
+		good &= host_exit(h, 0, 2) == 0;
+		good &= host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL,
+						    0)) == 0;
+		good &= host_exit(h, 0, 0) == SIGKILL;
+		host_forget_streams(h, 0);
+		/* Its own answer to this comes after all that it closes. */
+		(void)host_result(h, host_request(h, AGENT_START, 0, 0, 0, 0, NULL, 0));
+		if (i == 1)
+			before = count_fds(h);
+	}
+	ok(good, "twelve rounds");
+	is_int(count_fds(h), before, "no descriptor more than after two");
 }
 
 static void test_tty(struct host *h)
@@ -189,22 +258,26 @@ static void test_tty(struct host *h)
 	char *out;
 	int io;
 
-	is_int(host_create(h, 0,
-			   "[\"sh\",\"-c\",\"tty; stty size; read x; stty size; echo [$x]; "
-			   "ls -l /dev/console | cut -c1; exit 6\"]",
-			   ",\"terminal\":true,\"consoleSize\":{\"height\":11,\"width\":33}",
-			   HOST_MOUNTS, "", ""),
+	is_int(host_create(
+		       h, 0,
+		       "[\"sh\",\"-c\",\"tty; stty size; read x; stty size; echo [$x]; "
+		       "ls -l /dev/console | cut -c1; exit 6\"]",
+		       ",\"terminal\":true,\"consoleSize\":{\"height\":11,\"width\":33}",
+		       HOST_MOUNTS, "", ""),
 	       0, "create with a terminal");
 	io = host_stream(h, 0, 0, AGENT_STREAM_IO);
 	is_int(host_begin(h, 0), 0, "start");
 	out = host_read_until(io, "11 33\r\n");
-	is_str(out, "/dev/pts/0\r\n11 33\r\n", "a terminal of the container's, of the size asked for");
+	is_str(out, "/dev/pts/0\r\n11 33\r\n",
+	       "a terminal of the container's, of the size asked for");
 	free(out);
-	is_int(host_result(h, host_request(h, AGENT_WINSIZE, 0, 0, 22 << 16 | 44, 0, NULL, 0)),
+	is_int(host_result(h, host_request(h, AGENT_WINSIZE, 0, 0, 22 << 16 | 44, 0, NULL,
+					   0)),
 	       0, "resize");
 	is_int(write(io, "in\n", 3), 3, "type");
 	out = host_read_all(io);
-	is_str(out, "in\r\n22 44\r\n[in]\r\nc\r\n", "echo, the new size, input, /dev/console");
+	is_str(out, "in\r\n22 44\r\n[in]\r\nc\r\n",
+	       "echo, the new size, input, /dev/console");
 	free(out);
 	is_int(host_exit(h, 0, 0), 6 << 8, "status");
 }
@@ -262,6 +335,7 @@ int main(void)
 	test_ps(&h);
 	test_errors(&h);
 	test_start_error(&h);
+	test_leaks(&h);
 	test_tty(&h);
 	test_exec_tty(&h);
 	test_shutdown(&h);

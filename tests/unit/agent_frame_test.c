@@ -63,10 +63,12 @@ static void test_split(void)
 	is_int(frame_split_create("id\0{}", 5, &id, &config, &len), 0, "id and config");
 	is_str(id, "id", "id");
 	ok(len == 2 && memcmp(config, "{}", 2) == 0, "config");
-	is_int(frame_split_create("id", 2, &id, &config, &len), -EPROTO, "no end of the id");
+	is_int(frame_split_create("id", 2, &id, &config, &len), -EPROTO,
+	       "no end of the id");
 	is_int(frame_split_create("\0{}", 3, &id, &config, &len), -EPROTO, "empty id");
 	is_int(frame_split_create("", 0, &id, &config, &len), -EPROTO, "nothing");
-	is_int(frame_split_create("id\0", 3, &id, &config, &len), 0, "no config: the parser's");
+	is_int(frame_split_create("id\0", 3, &id, &config, &len), 0,
+	       "no config: the parser's");
 	is_int(len, 0, "its length");
 }
 

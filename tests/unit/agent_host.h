@@ -61,7 +61,7 @@ struct host {
 	uint32_t seq;
 	struct host_stream streams[HOST_MAX];
 	unsigned int n_streams;
-	struct host_event events[HOST_MAX * 4];
+	struct host_event events[HOST_MAX];
 	unsigned int n_events;
 	char *last_payload; /* of the last result, owned */
 	size_t last_len;
@@ -157,8 +157,8 @@ static inline void host_start(struct host *h)
 	(void)signal(SIGALRM, host_timeout);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)alarm(DEADLINE_S);
-	(void)!snprintf(h->cgroup, sizeof(h->cgroup), "%s/hull-test-%d", host_cgroup_root(),
-			getpid());
+	(void)!snprintf(h->cgroup, sizeof(h->cgroup), "%s/hull-test-%d",
+			host_cgroup_root(), getpid());
 	(void)!snprintf(h->dir, sizeof(h->dir), "/tmp/hull-agent-test-%d", getpid());
 	if (mkdir(h->cgroup, 0755) < 0 || mkdir(h->dir, 0755) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0 ||
@@ -227,9 +227,18 @@ static inline bool host_receive(struct host *h, uint32_t seq, struct agent_frame
 		*ret = f;
 		return true;
 	}
-	if (h->n_events < HOST_MAX * 4) {
-		struct host_event *e = &h->events[h->n_events++];
+	if (f.type != AGENT_MARK) {
+		unsigned int i = 0;
+		struct host_event *e;
 
+		while (i < h->n_events && !h->events[i].taken)
+			i++;
+		if (i == HOST_MAX) {
+			(void)printf("# too many events that nobody waits for\n");
+			exit(1);
+		}
+		h->n_events = i == h->n_events ? i + 1 : h->n_events;
+		e = &h->events[i];
 		e->frame = f;
 		e->taken = false;
 		(void)!snprintf(e->payload, sizeof(e->payload), "%s", payload);
@@ -257,8 +266,6 @@ static inline uint32_t host_result(struct host *h, uint32_t seq)
 	}
 	while (!host_receive(h, seq, &f))
 		;
-	if (f.arg)
-		(void)printf("# %s\n", h->last_payload);
 	return f.arg;
 }
 
@@ -346,8 +353,8 @@ static inline int host_stream(struct host *h, uint16_t container, uint32_t proc,
 		for (unsigned int i = 0; i < h->n_streams; i++) {
 			struct host_stream *s = &h->streams[i];
 
-			if (s->fd >= 0 && s->header.kind == kind && s->header.proc == proc &&
-			    s->header.container == container) {
+			if (s->fd >= 0 && s->header.kind == kind &&
+			    s->header.proc == proc && s->header.container == container) {
 				int fd = s->fd;
 
 				s->fd = -1;
@@ -410,8 +417,10 @@ static inline void host_stop(struct host *h)
 static inline void host_root(const struct host *h, const char *name, char path[128])
 {
 	static const char *const links[][2] = {
-		{ "usr/bin", "bin" }, { "usr/lib", "lib" },
-		{ "usr/lib64", "lib64" }, { "usr/sbin", "sbin" },
+		{ "usr/bin", "bin" },
+		{ "usr/lib", "lib" },
+		{ "usr/lib64", "lib64" },
+		{ "usr/sbin", "sbin" },
 	};
 	static const char *const dirs[] = { "usr", "etc", "tmp", "proc", "dev" };
 	char file[192];
@@ -436,24 +445,24 @@ static inline void host_root(const struct host *h, const char *name, char path[1
 }
 
 /* Strings of config.json that most containers here have in common. */
-#define HOST_USR                                                              \
-	"{\"destination\":\"/usr\",\"type\":\"bind\",\"source\":\"/usr\","    \
+#define HOST_USR                                                                         \
+	"{\"destination\":\"/usr\",\"type\":\"bind\",\"source\":\"/usr\","               \
 	"\"options\":[\"rbind\",\"ro\"]}"
 #define HOST_PROC "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}"
-#define HOST_DEV                                                              \
-	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","  \
-	"\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"]}," \
-	"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\"," \
-	"\"options\":[\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\"," \
+#define HOST_DEV                                                                         \
+	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","             \
+	"\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"]},"        \
+	"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\","       \
+	"\"options\":[\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\","          \
 	"\"mode=0620\",\"gid=5\"]}"
 #define HOST_MOUNTS "[" HOST_USR "," HOST_PROC "," HOST_DEV "]"
-#define HOST_NS                                                               \
-	"[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},"      \
+#define HOST_NS                                                                          \
+	"[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},"                 \
 	"{\"type\":\"uts\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"}]"
 #define HOST_ENV "[\"PATH=/usr/sbin:/usr/bin:/sbin:/bin\"]"
-#define HOST_CAPS3                                                            \
-	"\"bounding\":[\"CAP_KILL\",\"CAP_CHOWN\"],"                          \
-	"\"effective\":[\"CAP_KILL\",\"CAP_CHOWN\"],"                         \
+#define HOST_CAPS3                                                                       \
+	"\"bounding\":[\"CAP_KILL\",\"CAP_CHOWN\"],"                                     \
+	"\"effective\":[\"CAP_KILL\",\"CAP_CHOWN\"],"                                    \
 	"\"permitted\":[\"CAP_KILL\",\"CAP_CHOWN\"]"
 
 /*
@@ -484,7 +493,8 @@ static inline uint32_t host_create(struct host *h, uint16_t number, const char *
 		   root, strstr(spec, "readonly root") ? ",\"readonly\":true" : "", args,
 		   strstr(process, "\"user\"") ? "" : ",\"user\":{\"uid\":0,\"gid\":0}",
 		   strstr(process, "\"cwd\"") ? "" : ",\"cwd\":\"/\"",
-		   strstr(process, "\"env\"") ? "" : ",\"env\":" HOST_ENV, process, mounts,
+		   strstr(process, "\"env\"") ? "" : ",\"env\":" HOST_ENV, process,
+		   mounts,
 		   strstr(linux_, "\"namespaces\"") ? "" : "\"namespaces\":" HOST_NS,
 		   linux_, spec);
 	seq = host_request(h, AGENT_CREATE, number, 0, 0, 0, b.data, b.len);
@@ -524,7 +534,7 @@ static inline int host_run(struct host *h, uint16_t number, const char *args,
 	return status;
 }
 
-#define host_sh(h, script, process, linux_, out)                              \
+#define host_sh(h, script, process, linux_, out)                                         \
 	host_run((h), 0, "[\"sh\",\"-c\",\"" script "\"]", process, HOST_MOUNTS, linux_, \
 		 "", out)
 

@@ -35,8 +35,9 @@ static void refused(struct host *h, const char *name, const char *mounts, const 
 
 static void test_dev(struct host *h)
 {
-	sh(h, "nodes", "cd /dev; stat -c '%n %A %t:%T' null zero full random urandom tty; "
-		       "readlink fd stdin stdout stderr ptmx",
+	sh(h, "nodes",
+	   "cd /dev; stat -c '%n %A %t:%T' null zero full random urandom tty; "
+	   "readlink fd stdin stdout stderr ptmx",
 	   "", "", "",
 	   "null crw-rw-rw- 1:3\nzero crw-rw-rw- 1:5\nfull crw-rw-rw- 1:7\n"
 	   "random crw-rw-rw- 1:8\nurandom crw-rw-rw- 1:9\ntty crw-rw-rw- 5:0\n"
@@ -77,14 +78,15 @@ static void test_options(struct host *h)
 	   "", "", "/b ro,nosuid,relatime\n/new/b rw,noexec,relatime\nrootro\n");
 	sh(h, "copied up",
 	   "stat -c '%n %a %u' /etc /etc/passwd; cat /etc/passwd | head -c 4; touch /etc/x",
-	   ",{\"destination\":\"/etc\",\"type\":\"tmpfs\",\"options\":[\"tmpcopyup\"]}", "", "",
-	   "/etc 755 0\n/etc/passwd 644 0\nroot");
+	   ",{\"destination\":\"/etc\",\"type\":\"tmpfs\",\"options\":[\"tmpcopyup\"]}",
+	   "", "", "/etc 755 0\n/etc/passwd 644 0\nroot");
 	sh(h, "propagation",
 	   "while read a b c d e f g x; do case $e in /|/p|/q) echo $e ${g%:*};; esac; "
 	   "done < /proc/self/mountinfo",
 	   ",{\"destination\":\"/p\",\"type\":\"tmpfs\",\"options\":[\"shared\"]},"
 	   "{\"destination\":\"/q\",\"type\":\"tmpfs\",\"options\":[\"runbindable\"]}",
-	   ",\"rootfsPropagation\":\"shared\"", "", "/ shared\n/p shared\n/q unbindable\n");
+	   ",\"rootfsPropagation\":\"shared\"", "",
+	   "/ shared\n/p shared\n/q unbindable\n");
 	refused(h, "an option that tmpfs does not know",
 		",{\"destination\":\"/tmp\",\"type\":\"tmpfs\",\"options\":[\"sizes=1\"]}",
 		"sizes");
@@ -138,9 +140,10 @@ static void test_escape(struct host *h)
 	refused(h, "the root itself", ",{\"destination\":\"/tmp/..\",\"type\":\"tmpfs\"}",
 		"top of rootfs");
 	refused(h, "a path in /proc",
-		",{\"destination\":\"/proc/sys/kernel\",\"type\":\"tmpfs\"}", "inside /proc");
-	refused(h, "something else on /proc", ",{\"destination\":\"//proc/.\",\"type\":\"tmpfs\"}",
-		"not of type proc");
+		",{\"destination\":\"/proc/sys/kernel\",\"type\":\"tmpfs\"}",
+		"inside /proc");
+	refused(h, "something else on /proc",
+		",{\"destination\":\"//proc/.\",\"type\":\"tmpfs\"}", "not of type proc");
 	refused(h, "proc behind a link", ",{\"destination\":\"/abs\",\"type\":\"proc\"}",
 		"ordinary directory");
 }

@@ -22,14 +22,16 @@ static void sh(struct host *h, const char *name, const char *script, const char 
 
 static void test_user(struct host *h)
 {
-	sh(h, "user", "id -u; id -g; id -G; umask; echo $HOME; touch /dev/stdout && echo own",
-	   ",\"user\":{\"uid\":1000,\"gid\":1001,\"additionalGids\":[5,6],\"umask\":63}", "", "",
-	   "1000\n1001\n1001 5 6\n0077\n/home/user\nown\n");
+	sh(h, "user",
+	   "id -u; id -g; id -G; umask; echo $HOME; touch /dev/stdout && echo own",
+	   ",\"user\":{\"uid\":1000,\"gid\":1001,\"additionalGids\":[5,6],\"umask\":63}",
+	   "", "", "1000\n1001\n1001 5 6\n0077\n/home/user\nown\n");
 	sh(h, "root", "id -u; umask; echo $HOME", "", "", "", "0\n0022\n/root\n");
-	sh(h, "unknown user", "echo $HOME", ",\"user\":{\"uid\":7,\"gid\":7}", "", "", "/\n");
+	sh(h, "unknown user", "echo $HOME", ",\"user\":{\"uid\":7,\"gid\":7}", "", "",
+	   "/\n");
 	sh(h, "no privileges", "grep CapEff /proc/self/status; kill -0 1 && echo self",
-	   ",\"user\":{\"uid\":1000,\"gid\":1000},\"capabilities\":{" HOST_CAPS3 "}", "", "",
-	   "CapEff:\t0000000000000000\nself\n");
+	   ",\"user\":{\"uid\":1000,\"gid\":1000},\"capabilities\":{" HOST_CAPS3 "}", "",
+	   "", "CapEff:\t0000000000000000\nself\n");
 }
 
 static void test_caps(struct host *h)
@@ -48,15 +50,15 @@ static void test_caps(struct host *h)
 	   ",\"noNewPrivileges\":true", "", "", "NoNewPrivs:\t1\n");
 }
 
-#define SECCOMP(rules)                                                              \
-	",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":"     \
+#define SECCOMP(rules)                                                                   \
+	",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":"          \
 	"[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X86\"],\"syscalls\":[" rules "]}"
 
 static void test_seccomp(struct host *h)
 {
-	static const char mkdir_denied[] = SECCOMP(
-		"{\"names\":[\"mkdir\",\"mkdirat\",\"no_such_call\"],"
-		"\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":28}");
+	static const char mkdir_denied[] =
+		SECCOMP("{\"names\":[\"mkdir\",\"mkdirat\",\"no_such_call\"],"
+			"\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":28}");
 
 	sh(h, "seccomp", "mkdir /tmp/x 2>&1; grep Seccomp: /proc/self/status", "",
 	   mkdir_denied, "",
@@ -64,11 +66,9 @@ static void test_seccomp(struct host *h)
 	sh(h, "seccomp without new privileges", "mkdir /tmp/x 2>&1 || :",
 	   ",\"noNewPrivileges\":true,\"user\":{\"uid\":1000,\"gid\":1000}",
 	   SECCOMP("{\"names\":[\"mkdir\",\"mkdirat\"],\"action\":\"SCMP_ACT_KILL_PROCESS\"},"
-		   "{\"names\":[\"sched_yield\"],\"action\":\"SCMP_ACT_ERRNO\"}")
-	   "",
+		   "{\"names\":[\"sched_yield\"],\"action\":\"SCMP_ACT_ERRNO\"}") "",
 	   "", "Bad system call\n");
-	sh(h, "seccomp by argument",
-	   "kill -0 $$ 2>&1; kill -10 $$ 2>&1 || :", "",
+	sh(h, "seccomp by argument", "kill -0 $$ 2>&1; kill -10 $$ 2>&1 || :", "",
 	   SECCOMP("{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":"
 		   "[{\"index\":1,\"value\":10,\"op\":\"SCMP_CMP_EQ\"}]}"),
 	   "", "sh: 1: kill: Operation not permitted\n\n");
@@ -95,8 +95,9 @@ static void test_seccomp(struct host *h)
 
 static void test_limits(struct host *h)
 {
-	sh(h, "limits", "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; nice; "
-			"chrt -p $$ | head -1 | cut -d' ' -f6; ionice; uname -m",
+	sh(h, "limits",
+	   "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; nice; "
+	   "chrt -p $$ | head -1 | cut -d' ' -f6; ionice; uname -m",
 	   ",\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":77,\"hard\":88}],"
 	   "\"oomScoreAdj\":123,\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":3},"
 	   "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":6}",
@@ -107,13 +108,15 @@ static void test_limits(struct host *h)
 static void test_environment(struct host *h)
 {
 	sh(h, "environment", "echo $A; env | grep -c ^A=; echo $HOME",
-	   ",\"env\":[\"A=1\",\"PATH=/bin\",\"A=2=3\",\"HOME=\"]", "", "", "2=3\n1\n/root\n");
+	   ",\"env\":[\"A=1\",\"PATH=/bin\",\"A=2=3\",\"HOME=\"]", "", "",
+	   "2=3\n1\n/root\n");
 	sh(h, "a directory that is not there", "pwd", ",\"cwd\":\"/new/dir\"", "", "",
 	   "/new/dir\n");
-	is_int(host_create(h, 0, "[\"sh\"]", ",\"env\":[\"A\"]", HOST_MOUNTS, "", ""), EINVAL,
-	       "no value");
+	is_int(host_create(h, 0, "[\"sh\"]", ",\"env\":[\"A\"]", HOST_MOUNTS, "", ""),
+	       EINVAL, "no value");
 	is_str(h->last_payload, "invalid environment variable: missing '='", "message");
-	is_int(host_create(h, 0, "[\"sh\"]", ",\"cwd\":\"/etc/passwd\"", HOST_MOUNTS, "", ""),
+	is_int(host_create(h, 0, "[\"sh\"]", ",\"cwd\":\"/etc/passwd\"", HOST_MOUNTS, "",
+			   ""),
 	       ENOTDIR, "a file as directory");
 	is_str(h->last_payload,
 	       "chdir to cwd (\"/etc/passwd\") set in config.json failed: not a directory",
@@ -122,10 +125,11 @@ static void test_environment(struct host *h)
 
 static void test_names(struct host *h)
 {
-	sh(h, "names", "hostname; cat /proc/sys/kernel/domainname /proc/sys/kernel/msgmax "
-		       "/proc/sys/net/ipv4/ip_default_ttl; grep ^0: /proc/self/cgroup; "
-		       "cat /sys/class/net/lo/flags 2>/dev/null; ip -o addr show lo | head -1 "
-		       "| cut -d' ' -f2,7",
+	sh(h, "names",
+	   "hostname; cat /proc/sys/kernel/domainname /proc/sys/kernel/msgmax "
+	   "/proc/sys/net/ipv4/ip_default_ttl; grep ^0: /proc/self/cgroup; "
+	   "cat /sys/class/net/lo/flags 2>/dev/null; ip -o addr show lo | head -1 "
+	   "| cut -d' ' -f2,7",
 	   "",
 	   ",\"sysctl\":{\"kernel.msgmax\":\"4242\",\"net.ipv4.ip_default_ttl\":\"42\"}",
 	   ",\"hostname\":\"name\",\"domainname\":\"example.org\"",
@@ -137,9 +141,10 @@ static void test_names(struct host *h)
 
 static void test_session(struct host *h)
 {
-	sh(h, "descriptors and session", "ls /proc/self/fd | tr '\\\\n' ' '; "
-					 "cut -d' ' -f5,6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' "
-					 "/proc/self/status",
+	sh(h, "descriptors and session",
+	   "ls /proc/self/fd | tr '\\\\n' ' '; "
+	   "cut -d' ' -f5,6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' "
+	   "/proc/self/status",
 	   "", "", "",
 	   "0 1 2 3 1 1\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }

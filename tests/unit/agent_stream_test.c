@@ -35,8 +35,9 @@ static void test_many(struct host *h)
 	io = host_stream(h, 0, 0, AGENT_STREAM_IO);
 	(void)fcntl(io, F_SETFL, O_NONBLOCK);
 	while (got < MANY) {
-		struct pollfd p = { .fd = io,
-				    .events = (short)(POLLIN | (sent < MANY ? POLLOUT : 0)) };
+		struct pollfd p = {
+			.fd = io, .events = (short)(POLLIN | (sent < MANY ? POLLOUT : 0))
+		};
 		ssize_t n;
 
 		(void)poll(&p, 1, -1);
@@ -89,7 +90,8 @@ static void test_reader_gone(struct host *h)
 	int io;
 	int e;
 
-	begin(h, 0, "echo ready; read x; (echo lost; echo never >&2); echo $? >&2; exit 5");
+	begin(h, 0,
+	      "echo ready; read x; (echo lost; echo never >&2); echo $? >&2; exit 5");
 	io = host_stream(h, 0, 0, AGENT_STREAM_IO);
 	e = host_stream(h, 0, 0, AGENT_STREAM_STDERR);
 	free(host_read_until(io, "\n"));
@@ -160,8 +162,9 @@ static void test_exit_stalled(struct host *h)
 	int io;
 	size_t n;
 
-	begin(h, 0, "dd if=/dev/zero bs=1M count=9 >/dev/null 2>&1; "
-		    "head -c 60000 /dev/zero | tr '\\\\0' x; kill -0 $$; exit 8");
+	begin(h, 0,
+	      "dd if=/dev/zero bs=1M count=9 >/dev/null 2>&1; "
+	      "head -c 60000 /dev/zero | tr '\\\\0' x; kill -0 $$; exit 8");
 	is_int(host_exit(h, 0, 0), 8 << 8, "an exit without a reader");
 	io = host_stream(h, 0, 0, AGENT_STREAM_IO);
 	(void)shutdown(io, SHUT_WR);
