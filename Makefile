@@ -95,7 +95,7 @@ $(O)/bin/hull-agent: $(O)/rootfs/agent/main.o $(agt_ars)
 initramfs: $(O)/initramfs.cpio
 $(O)/initramfs.cpio: $(O)/bin/hull-agent rootfs/initramfs/mkinitramfs
 	$(call say,CPIO)
-	$(Q)rootfs/initramfs/mkinitramfs $< $@
+	$(Q)strip -o $@.init $< && rootfs/initramfs/mkinitramfs $@.init $@ && rm $@.init
 
 # The seccomp programs of hull-vmm's threads, made at build time.
 $(O)/bin/gen_filters: $(O)/vmm/jail/gen_filters.o $(call ars,lib)

@@ -56,19 +56,27 @@ bool cgroup_populated(int cgroup)
 static ssize_t own_pids(int cgroup, pid_t *pids, size_t max)
 {
 	auto_fd int fd = openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	auto_file FILE *f = NULL;
+	char text[4096];
 	size_t n = 0;
-	int pid;
+	pid_t pid = 0;
+	ssize_t len;
 
-	f = fd < 0 ? NULL : fdopen(take_fd(&fd), "re");
-	if (!f)
+	if (fd < 0)
 		return -errno;
-	while (fscanf(f, "%d", &pid) == 1) {
-		if (n < max)
-			pids[n] = pid;
-		n++;
+	/* A number a line; a line may go on in the next piece. */
+	while ((len = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < len; i++) {
+			if (text[i] != '\n') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			if (n < max)
+				pids[n] = pid;
+			n++;
+			pid = 0;
+		}
 	}
-	return (ssize_t)n;
+	return len < 0 ? -errno : (ssize_t)n;
 }
 
 static ssize_t walk_pids(int cgroup, pid_t *pids, size_t max, unsigned int depth)

@@ -30,32 +30,42 @@ static ssize_t read_proc(pid_t pid, const char *name, char *text, size_t size)
 	return n;
 }
 
+/* number() - the @n-th of the words in @text; -1: there is none. */
+static long long number(const char *text, unsigned int n)
+{
+	char *end;
+	long long value;
+
+	for (text += strspn(text, " "); n--; text += strspn(text, " "))
+		text += strcspn(text, " ");
+	value = strtoll(text, &end, 10);
+	return end == text ? -1 : value;
+}
+
 int ps_parse_stat(const char *text, struct control_ps *ps, pid_t *ret_ppid)
 {
 	/* The name may hold anything, parentheses included: the last one counts. */
 	const char *open = strchr(text, '(');
 	const char *end = strrchr(text, ')');
-	unsigned long long utime;
-	unsigned long long stime;
-	unsigned long long start;
+	long long value[4]; /* fields 4, 14, 15 and 22 of proc(5) */
+	static const unsigned int word[] = { 1, 11, 12, 19 };
 	size_t len;
-	int ppid;
 
 	if (!open || !end || end < open)
 		return -EINVAL;
 	len = (size_t)(end - open) - 1;
 	if (len >= sizeof(ps->comm))
 		len = sizeof(ps->comm) - 1;
-	if (sscanf(end + 1,
-		   " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
-		   "%*d %*d %llu",
-		   &ppid, &utime, &stime, &start) != 4)
-		return -EINVAL;
+	for (unsigned int i = 0; i < ARRAY_SIZE(word); i++) {
+		value[i] = number(end + 1, word[i]);
+		if (value[i] < 0)
+			return -EINVAL;
+	}
 	memcpy(ps->comm, open + 1, len);
 	ps->comm[len] = 0;
-	ps->cpu_ns = (utime + stime) * TICK_NS;
-	ps->start_ns = start * TICK_NS;
-	*ret_ppid = ppid;
+	ps->cpu_ns = (uint64_t)(value[1] + value[2]) * TICK_NS;
+	ps->start_ns = (uint64_t)value[3] * TICK_NS;
+	*ret_ppid = (pid_t)value[0];
 	return 0;
 }
 
