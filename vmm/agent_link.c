@@ -5,16 +5,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/wait.h>
 
 #include "lib/buf.h"
-#include "lib/cleanup.h"
 #include "lib/err.h"
 #include "vmm/virtio/vsock.h"
 
 struct pending {
-	LIST_ENTRY(pending) link;
+	struct pending *next;
 	uint32_t seq;
 	agent_done_fn done;
 	void *opaque;
@@ -31,7 +29,7 @@ struct agent_link {
 
 	uint32_t next_seq;
 	unsigned int n_pending;
-	LIST_HEAD(, pending) pending;
+	struct pending *pending; /* in no order */
 
 	struct buf out; /* frames still to be sent */
 	size_t out_sent; /* of these, sent */
@@ -50,7 +48,9 @@ void agent_clean_text(char *dst, size_t size, const char *src, size_t len)
 		unsigned char c = (unsigned char)src[i];
 
 		/* Bytes of UTF-8 stay; C1 controls are its continuation bytes only. */
-		dst[i] = c == '\n' || c == '\t' ? ' ' : c < 0x20 || c == 0x7f ? '?' : (char)c;
+		dst[i] = c == '\n' || c == '\t'  ? ' '
+			 : c < 0x20 || c == 0x7f ? '?'
+						 : (char)c;
 	}
 	dst[n] = 0;
 }
@@ -65,15 +65,12 @@ static void answer_all(struct agent_link *link)
 	};
 	struct pending *p;
 
-	while ((p = LIST_FIRST(&link->pending))) {
-		agent_done_fn done = p->done;
-		void *opaque = p->opaque;
-
-		LIST_REMOVE(p, link);
-		free(p);
+	while ((p = link->pending)) {
+		link->pending = p->next;
 		link->n_pending--;
-		if (done)
-			done(opaque, &gone);
+		if (p->done)
+			p->done(p->opaque, &gone);
+		free(p);
 	}
 }
 
@@ -101,7 +98,8 @@ void agent_violated(struct agent_link *link, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	(void)err_msg(&err, EPROTO, "the guest broke the protocol: %s", n < 0 ? "?" : why);
+	(void)err_msg(&err, EPROTO, "the guest broke the protocol: %s",
+		      n < 0 ? "?" : why);
 	fail(link, &err);
 }
 
@@ -153,13 +151,12 @@ static void on_result(struct agent_link *link)
 	const struct agent_frame *f = &link->frame;
 	char msg[AGENT_MAX_TEXT + 1] = "";
 	struct agent_result result = { .code = f->arg, .msg = msg, .value = f->value };
+	struct pending **at = &link->pending;
 	struct pending *p;
-	agent_done_fn done;
-	void *opaque;
 
-	LIST_FOREACH(p, &link->pending, link)
-		if (p->seq == f->seq)
-			break;
+	while (*at && (*at)->seq != f->seq)
+		at = &(*at)->next;
+	p = *at;
 	if (!p) {
 		agent_violated(link, "answer to request %u", f->seq);
 		return;
@@ -174,13 +171,11 @@ static void on_result(struct agent_link *link)
 		result.payload = link->payload.data;
 		result.payload_len = link->payload.len;
 	}
-	done = p->done;
-	opaque = p->opaque;
-	LIST_REMOVE(p, link);
-	free(p);
+	*at = p->next;
 	link->n_pending--;
-	if (done)
-		done(opaque, &result);
+	if (p->done)
+		p->done(p->opaque, &result);
+	free(p);
 }
 
 static void on_exit_frame(struct agent_link *link)
@@ -317,7 +312,7 @@ int agent_request(struct agent_link *link, const struct agent_request *req,
 		.arg = req->arg,
 		.flags = req->flags,
 	};
-	auto_free struct pending *p = NULL;
+	struct pending *p;
 	size_t start = link->out.len;
 
 	if (!agent_link_ready(link))
@@ -338,13 +333,14 @@ int agent_request(struct agent_link *link, const struct agent_request *req,
 	frame.seq = p->seq;
 	if (buf_append(&link->out, &frame, sizeof(frame)) < 0 ||
 	    buf_append(&link->out, req->payload, req->payload_len) < 0) {
+		free(p);
 		link->out.len = start; /* half a frame must not go out */
 		link->out.oom = false;
 		return err_set(err, ENOMEM, "request to the agent");
 	}
-	LIST_INSERT_HEAD(&link->pending, p, link);
+	p->next = link->pending;
+	link->pending = p;
 	link->n_pending++;
-	(void)take_ptr(&p); /* on the list now */
 	vsock_conn_want_send(link->conn);
 	return 0;
 }
@@ -353,7 +349,7 @@ void agent_forget(struct agent_link *link, const void *opaque)
 {
 	struct pending *p;
 
-	LIST_FOREACH(p, &link->pending, link)
+	for (p = link->pending; p; p = p->next)
 		if (p->opaque == opaque)
 			p->done = NULL;
 }
@@ -411,7 +407,6 @@ int agent_link_new(struct vsock *vsock, const struct agent_link_ops *ops, void *
 	link->vsock = vsock;
 	link->ops = ops;
 	link->opaque = opaque;
-	LIST_INIT(&link->pending);
 	ret = vsock_listen(vsock, AGENT_PORT_CONTROL, 2, link_accept, link, err);
 	if (ret < 0) {
 		free(link);
@@ -427,8 +422,8 @@ void agent_link_free(struct agent_link *link)
 
 	if (!link)
 		return;
-	while ((p = LIST_FIRST(&link->pending))) {
-		LIST_REMOVE(p, link);
+	while ((p = link->pending)) {
+		link->pending = p->next;
 		free(p);
 	}
 	if (link->conn)

@@ -27,8 +27,8 @@
 
 uint32_t container_shell_status(int wait_status)
 {
-	return (uint32_t)(WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) :
-						   128 + WTERMSIG(wait_status));
+	return (uint32_t)(WIFEXITED(wait_status) ? WEXITSTATUS(wait_status)
+						 : 128 + WTERMSIG(wait_status));
 }
 
 void container_set_phase(struct container *c, enum vm_phase phase)
@@ -120,6 +120,21 @@ static void add_tail(struct container *c, struct err *err)
 
 /* ---- the end ------------------------------------------------------------------------ */
 
+/* log_counters() - the machine's, at debug level; the guest may run yet. */
+static void log_counters(const struct container *c)
+{
+	struct control_stats stats = { 0 };
+
+	if (log_level() < LOG_DEBUG || !c->params.fill_stats)
+		return;
+	c->params.fill_stats(c->params.opaque, &stats);
+	log_debug("counters: %llu exits to hull-vmm, %llu exits in all, %llu virtio-fs "
+		  "requests, %llu bytes of guest memory resident",
+		  (unsigned long long)stats.vm_exits, (unsigned long long)stats.kvm_exits,
+		  (unsigned long long)stats.fs_requests,
+		  (unsigned long long)stats.guest_memory);
+}
+
 /* over() - nothing is left to be done: tell everybody and leave the loop. */
 static void over(struct container *c)
 {
@@ -141,6 +156,7 @@ static void over(struct container *c)
 	requests_answer_stops(c);
 	vsock_log_stats(c->params.vsock);
 	stream_log_stats();
+	log_counters(c);
 	loop_quit(c->loop);
 }
 
@@ -235,8 +251,9 @@ void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
 		why = *err;
 	else
 		(void)err_msg(&why, EIO, "the guest %s",
-			      reason == VM_STOP_POWEROFF ? "switched itself off" :
-							   "stopped (a panic, or a reset)");
+			      reason == VM_STOP_POWEROFF
+				      ? "switched itself off"
+				      : "stopped (a panic, or a reset)");
 	failed(c, &why);
 	c->guest_gone = true;
 	c->shut_down = true;
@@ -318,8 +335,8 @@ static void on_boot_late(struct timer *timer)
 	struct err err = ERR_INIT;
 	uint32_t ms = c->config->boot_timeout_ms;
 
-	(void)err_msg(&err, ETIMEDOUT, "the guest did not answer within %u.%u s", ms / 1000,
-		      ms % 1000 / 100);
+	(void)err_msg(&err, ETIMEDOUT, "the guest did not answer within %u.%u s",
+		      ms / 1000, ms % 1000 / 100);
 	failed(c, &err);
 }
 
@@ -478,7 +495,8 @@ int container_begin(struct container *c, struct err *err)
 	ret = loop_add(c->loop, &c->sync_event, c->sync_fd, 0, on_creator, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "socket to the creating command");
-	return timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late, err);
+	return timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late,
+			   err);
 }
 
 int container_exit_status(const struct container *c)

@@ -43,7 +43,11 @@ enum proc_state {
 	PROC_ENDED,
 };
 
-enum { STREAM_IO, STREAM_STDERR, PROC_STREAMS };
+enum {
+	STREAM_IO,
+	STREAM_STDERR,
+	PROC_STREAMS
+};
 
 struct proc {
 	struct container *container;
@@ -94,10 +98,10 @@ struct container {
 	struct control_client *stops[CONTAINER_MAX_STOPS];
 	unsigned int n_stops;
 
-	LIST_HEAD(, proc) procs; /* init's is there from the beginning */
+	LIST_HEAD(proc_list, proc) procs; /* init's is there from the beginning */
 	unsigned int n_procs;
 	uint32_t last_number;
-	LIST_HEAD(, incoming) incoming;
+	LIST_HEAD(incoming_list, incoming) incoming;
 	unsigned int n_incoming;
 };
 

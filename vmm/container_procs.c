@@ -33,7 +33,7 @@ static struct proc *find_proc(const struct container *c, uint32_t number)
 {
 	struct proc *p;
 
-	LIST_FOREACH(p, &c->procs, link)
+	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link))
 		if (p->number == number)
 			return p;
 	return NULL;
@@ -113,8 +113,8 @@ int procs_new_init(struct container *c, struct err *err)
 			close_fd(errout);
 		return add_stream(p, STREAM_IO, "terminal", in, out, err);
 	}
-	errout = errout == given[0] ? dup_if_same(errout, given[0]) :
-				      dup_if_same(errout, given[1]);
+	errout = errout == given[0] ? dup_if_same(errout, given[0])
+				    : dup_if_same(errout, given[1]);
 	ret = add_stream(p, STREAM_IO, "stdin and stdout", in, out, err);
 	if (ret < 0) {
 		close_fd(errout);
@@ -135,16 +135,23 @@ int procs_terminal(const struct container *c)
 
 void procs_free(struct container *c)
 {
-	struct incoming *in;
-	struct proc *p;
+	struct incoming *in = LIST_FIRST(&c->incoming);
+	struct proc *p = LIST_FIRST(&c->procs);
 
-	while ((p = LIST_FIRST(&c->procs)))
+	while (p) {
+		struct proc *next = LIST_NEXT(p, link);
+
 		proc_free(p);
-	while ((in = LIST_FIRST(&c->incoming))) {
-		LIST_REMOVE(in, link);
+		p = next;
+	}
+	while (in) {
+		struct incoming *next = LIST_NEXT(in, link);
+
 		vsock_conn_close(in->conn);
 		free(in);
+		in = next;
 	}
+	LIST_INIT(&c->incoming);
 }
 
 /* ---- the end of a process ---------------------------------------------------------- */
@@ -263,8 +270,8 @@ static void on_reap(struct loop_source *src, uint32_t events)
 	while (p) {
 		struct proc *next = LIST_NEXT(p, link);
 
-		if (p->number != AGENT_PROC_INIT && p->state == PROC_ENDED && !p->client &&
-		    proc_streams_ended(p))
+		if (p->number != AGENT_PROC_INIT && p->state == PROC_ENDED &&
+		    !p->client && proc_streams_ended(p))
 			proc_free(p);
 		p = next;
 	}
@@ -274,7 +281,7 @@ bool procs_done(const struct container *c)
 {
 	const struct proc *p;
 
-	LIST_FOREACH(p, &c->procs, link)
+	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link))
 		if (!proc_streams_ended(p))
 			return false;
 	return true;
@@ -284,7 +291,7 @@ void procs_hurry(struct container *c)
 {
 	struct proc *p;
 
-	LIST_FOREACH(p, &c->procs, link)
+	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link))
 		hurry(p);
 }
 
@@ -293,7 +300,7 @@ uint64_t procs_progress(const struct container *c)
 	const struct proc *p;
 	uint64_t sum = 0;
 
-	LIST_FOREACH(p, &c->procs, link)
+	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link))
 		sum += proc_progress(p);
 	return sum;
 }
@@ -302,7 +309,7 @@ void procs_give_up(struct container *c)
 {
 	struct proc *p;
 
-	LIST_FOREACH(p, &c->procs, link) {
+	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link)) {
 		for (unsigned int i = 0; i < PROC_STREAMS; i++) {
 			const struct stream *s = p->streams[i];
 
@@ -334,8 +341,8 @@ void procs_give_up(struct container *c)
 static uint32_t free_number(struct container *c)
 {
 	do {
-		c->last_number = c->last_number + 1 < AGENT_MAX_PROCS ? c->last_number + 1 :
-									1;
+		c->last_number =
+			c->last_number + 1 < AGENT_MAX_PROCS ? c->last_number + 1 : 1;
 	} while (find_proc(c, c->last_number));
 	return c->last_number;
 }
@@ -371,8 +378,8 @@ static int exec_streams(struct proc *p, bool tty, int *fds, struct err *err)
 	int ret;
 
 	if (tty)
-		return add_stream(p, STREAM_IO, "terminal", fcntl(fds[0], F_DUPFD_CLOEXEC, 3),
-				  fds[0], err);
+		return add_stream(p, STREAM_IO, "terminal",
+				  fcntl(fds[0], F_DUPFD_CLOEXEC, 3), fds[0], err);
 	ret = add_stream(p, STREAM_IO, "stdin and stdout", fds[0], fds[1], err);
 	if (ret < 0) {
 		close_fd(fds[2]);
@@ -401,8 +408,9 @@ int procs_exec(struct container *c, struct control_client *client, uint32_t flag
 	if (!p) {
 		for (unsigned int i = 0; i < (tty ? 1u : 3u); i++)
 			close_fd(fds[i]);
-		return err_msg(err, EAGAIN,
-			       "too many processes were started by exec and are still there");
+		return err_msg(
+			err, EAGAIN,
+			"too many processes were started by exec and are still there");
 	}
 	ret = exec_streams(p, tty, fds, err);
 	if (ret == 0) {
@@ -453,8 +461,9 @@ static int name_stream(struct incoming *in)
 	}
 	if (!p || p->state == PROC_ENDED || !p->streams[which] ||
 	    stream_attached(p->streams[which])) {
-		log_debug("stream for process %u, kind %u: there is none that waits for it",
-			  head->proc, head->kind);
+		log_debug(
+			"stream for process %u, kind %u: there is none that waits for it",
+			head->proc, head->kind);
 		return -ENOENT;
 	}
 	stream_attach(p->streams[which], in->conn);
@@ -545,7 +554,8 @@ int procs_listen(struct container *c, struct err *err)
 	c->reap_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->reap_fd < 0)
 		return err_set(err, errno, "eventfd");
-	ret = loop_add(c->loop, &c->reap_event, c->reap_fd, EPOLLIN | EPOLLET, on_reap, err);
+	ret = loop_add(c->loop, &c->reap_event, c->reap_fd, EPOLLIN | EPOLLET, on_reap,
+		       err);
 	if (ret < 0)
 		return ret;
 	return vsock_listen(c->params.vsock, AGENT_PORT_STREAM, MAX_STREAM_CONNS,

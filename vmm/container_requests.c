@@ -155,14 +155,15 @@ static void on_request(void *opaque, struct control_client *client,
 		on_start(c, client);
 		break;
 	case CONTROL_KILL:
-		(void)ask(c, client, AGENT_KILL, msg->b ? AGENT_KILL_ALL : AGENT_PROC_INIT,
-		    msg->a, pass_on);
+		(void)ask(c, client, AGENT_KILL,
+			  msg->b ? AGENT_KILL_ALL : AGENT_PROC_INIT, msg->a, pass_on);
 		break;
 	case CONTROL_EXEC:
 		on_exec(c, client, msg, len, fds);
 		break;
 	case CONTROL_WINSIZE:
-		(void)ask(c, client, AGENT_WINSIZE, AGENT_PROC_INIT, winsize_arg(msg), pass_on);
+		(void)ask(c, client, AGENT_WINSIZE, AGENT_PROC_INIT, winsize_arg(msg),
+			  pass_on);
 		break;
 	case CONTROL_PS:
 		(void)ask(c, client, AGENT_PS, 0, 0, on_ps);

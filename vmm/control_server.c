@@ -46,14 +46,14 @@ struct control_server {
 	int fd;
 	const struct control_server_ops *ops;
 	void *opaque;
-	LIST_HEAD(, control_client) clients;
+	LIST_HEAD(client_list, control_client) clients;
 	unsigned int n_clients;
 	unsigned int n_execs;
 	/* One packet and a final 0; used only within one callback. */
 	union {
 		struct control_msg msg;
 		char data[MAX_PACKET + 1];
-	} *packet;
+	} * packet;
 };
 
 /* ---- connections ------------------------------------------------------------------ */
@@ -242,7 +242,8 @@ static int send_msg(struct control_client *client, uint32_t type, uint32_t a, ui
 	struct control_msg head = { .type = type, .a = a, .b = b };
 	struct iovec iov[2] = {
 		{ .iov_base = &head, .iov_len = sizeof(head) },
-		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = len }, /* only read */
+		{ .iov_base = (void *)(uintptr_t)payload,
+		  .iov_len = len }, /* only read */
 	};
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
@@ -349,12 +350,16 @@ int control_server_new(struct loop *loop, int listen_fd,
 
 void control_server_free(struct control_server *server)
 {
-	struct control_client *client;
+	struct control_client *client = server ? LIST_FIRST(&server->clients) : NULL;
 
 	if (!server)
 		return;
-	while ((client = LIST_FIRST(&server->clients)))
+	while (client) {
+		struct control_client *next = LIST_NEXT(client, link);
+
 		client_free(client);
+		client = next;
+	}
 	loop_remove(server->loop, &server->source);
 	close_fd(server->fd);
 	free(server->packet);

@@ -46,8 +46,8 @@ static struct stream_stats stats;
 /* ---- the ring ------------------------------------------------------------------ */
 
 /* ring_put() - append @iov without its first @skip bytes. */
-static int ring_put(struct stream *s, const struct iovec *iov, unsigned int n, size_t skip,
-		    size_t len)
+static int ring_put(struct stream *s, const struct iovec *iov, unsigned int n,
+		    size_t skip, size_t len)
 {
 	struct iovec rest[VSOCK_MAX_IOV];
 
@@ -157,7 +157,8 @@ static int watch_sink(struct stream *s, bool full)
 		return 0;
 	if (s->sink_event.ready)
 		return loop_modify(s->params.loop, &s->sink_event, events);
-	return loop_add(s->params.loop, &s->sink_event, s->sink.fd, events, on_sink, NULL);
+	return loop_add(s->params.loop, &s->sink_event, s->sink.fd, events, on_sink,
+			NULL);
 }
 
 /* sink_flush() - hand on what waits; how many bytes left the ring, or -errno. */
@@ -238,7 +239,8 @@ int stream_input(struct stream *s, const struct iovec *iov, unsigned int n, size
 	}
 	if (stream_idle(s)) {
 		while (done < len) {
-			unsigned int left = vsock_iov_skip(rest, iov, n, done, len - done);
+			unsigned int left =
+				vsock_iov_skip(rest, iov, n, done, len - done);
 
 			ret = sink_write(s, rest, left);
 			if (ret < 0)
@@ -468,9 +470,10 @@ const struct stream_stats *stream_stats(void)
 
 void stream_log_stats(void)
 {
-	log_debug("streams: to the guest %llu bytes in %llu reads; from the guest %llu bytes in "
-		  "%llu writes, %llu bytes copied, %llu stalls",
-		  (unsigned long long)stats.to_guest, (unsigned long long)stats.reads,
-		  (unsigned long long)stats.from_guest, (unsigned long long)stats.writes,
-		  (unsigned long long)stats.copied, (unsigned long long)stats.stalls);
+	log_debug(
+		"streams: to the guest %llu bytes in %llu reads; from the guest %llu bytes in "
+		"%llu writes, %llu bytes copied, %llu stalls",
+		(unsigned long long)stats.to_guest, (unsigned long long)stats.reads,
+		(unsigned long long)stats.from_guest, (unsigned long long)stats.writes,
+		(unsigned long long)stats.copied, (unsigned long long)stats.stalls);
 }

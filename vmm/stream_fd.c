@@ -28,7 +28,8 @@ static int open_anew(int fd, bool sink)
 
 	if (snprintf(path, sizeof(path), "/proc/self/fd/%d", fd) >= (int)sizeof(path))
 		return -1;
-	anew = open(path, (sink ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	anew = open(path,
+		    (sink ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (anew < 0)
 		return -1;
 	/* /dev/tty opens as another terminal, and who knows what /proc is here. */
@@ -123,8 +124,8 @@ static ssize_t read_spliced(struct stream_fd *sf, const struct iovec *iov, unsig
 	size_t len = iov_len(iov, n);
 	ssize_t moved;
 
-	moved = splice(sf->fd, NULL, sf->relay[1], NULL, len < RELAY_SIZE ? len : RELAY_SIZE,
-		       SPLICE_F_NONBLOCK);
+	moved = splice(sf->fd, NULL, sf->relay[1], NULL,
+		       len < RELAY_SIZE ? len : RELAY_SIZE, SPLICE_F_NONBLOCK);
 	if (moved <= 0)
 		return moved;
 	/* All of it is taken out again, so the relay is empty the next time. */
@@ -193,7 +194,8 @@ int stream_fd_flush(struct stream_fd *sf)
 	return 0;
 }
 
-static ssize_t write_spliced(struct stream_fd *sf, const struct iovec *iov, unsigned int n)
+static ssize_t write_spliced(struct stream_fd *sf, const struct iovec *iov,
+			     unsigned int n)
 {
 	int ret = stream_fd_flush(sf);
 	ssize_t len;
@@ -214,22 +216,22 @@ static ssize_t write_spliced(struct stream_fd *sf, const struct iovec *iov, unsi
 	return len; /* what is held counts as taken */
 }
 
-static ssize_t write_bytewise(struct stream_fd *sf, const struct iovec *iov, unsigned int n)
+static ssize_t write_bytewise(struct stream_fd *sf, const struct iovec *iov,
+			      unsigned int n)
 {
 	ssize_t done = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		for (size_t k = 0; k < iov[i].iov_len; k++) {
-			ssize_t ret;
+			const char *byte = (const char *)iov[i].iov_base + k;
 
-			if (!ready_now(sf->fd, POLLOUT))
+			if (!ready_now(sf->fd, POLLOUT)) {
 				errno = EAGAIN;
-			else if ((ret = write(sf->fd, (const char *)iov[i].iov_base + k,
-					      1)) == 1) {
-				done++;
-				continue;
+				return done ? done : -1;
 			}
-			return done ? done : -1;
+			if (write(sf->fd, byte, 1) != 1)
+				return done ? done : -1;
+			done++;
 		}
 	}
 	return done;

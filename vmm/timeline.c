@@ -102,8 +102,9 @@ void timeline_log(void)
 			m->host_ns = timeline.boot_ns + (int64_t)m->guest_ns;
 	}
 	qsort(timeline.marks, timeline.n, sizeof(timeline.marks[0]), by_time);
-	log_debug("timeline: phase, ms since the command began, ms since the line before, "
-		  "guest uptime in ms");
+	log_debug(
+		"timeline: phase, ms since the command began, ms since the line before, "
+		"guest uptime in ms");
 	for (unsigned int i = 0; i < timeline.n; i++) {
 		const struct mark *m = &timeline.marks[i];
 		char uptime[32] = "-";

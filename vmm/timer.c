@@ -22,7 +22,8 @@ int timer_start(struct timer *timer, struct loop *loop, uint32_t ms,
 		void (*expired)(struct timer *timer), struct err *err)
 {
 	struct itimerspec when = {
-		.it_value = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 },
+		.it_value = { .tv_sec = ms / 1000,
+			      .tv_nsec = (long)(ms % 1000) * 1000000 },
 	};
 	auto_fd int fd = -1;
 	int ret;

@@ -296,7 +296,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(loop_new(&f.loop, NULL) == 0);
 	must(vsock_new(&f.fm.mem, f.loop, CID, &f.vsock, NULL) == 0);
 	must(vsock_listen(f.vsock, PORT, 32, on_accept, &f, NULL) == 0);
-	must(loop_add(f.loop, &f.step, eventfd(0, EFD_CLOEXEC), EPOLLIN, on_step, NULL) == 0);
+	must(loop_add(f.loop, &f.step, eventfd(0, EFD_CLOEXEC), EPOLLIN, on_step, NULL) ==
+	     0);
 	fake_device_init(&f.dev, vsock_device(f.vsock));
 	start_driver(&f);
 	for (unsigned int i = 0; i < 300 && in.left; i++) {

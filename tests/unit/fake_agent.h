@@ -80,7 +80,8 @@ static inline void fake_pair(int *ours, int *theirs, bool they_write)
 }
 
 /* fake_vm_begin_on() - with the terminal @slave (taken) as stdio; -1: three pipes. */
-static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms, int slave)
+static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms,
+				    int slave)
 {
 	struct container_params params = {
 		.config = &vm->config,
@@ -187,9 +188,8 @@ static inline void agent_answer(struct fake_vm *vm, const struct agent_frame *re
 static inline void agent_exit(struct fake_vm *vm, uint32_t proc, uint32_t wait_status)
 {
 	agent_send(vm,
-		   (struct agent_frame){ .type = AGENT_EXIT,
-					 .proc = proc,
-					 .arg = wait_status },
+		   (struct agent_frame){
+			   .type = AGENT_EXIT, .proc = proc, .arg = wait_status },
 		   NULL, 0);
 }
 

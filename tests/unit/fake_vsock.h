@@ -250,8 +250,8 @@ static inline uint32_t fake_credit(const struct fake_conn *c)
 }
 
 /* fake_send() - as much as the credit allows; how much that was. */
-static inline size_t fake_send(struct fake_guest *g, struct fake_conn *c, const void *data,
-			       size_t len)
+static inline size_t fake_send(struct fake_guest *g, struct fake_conn *c,
+			       const void *data, size_t len)
 {
 	size_t done = 0;
 
@@ -333,7 +333,8 @@ static inline void fake_turn(struct fake_guest *g)
 
 		fake_check(written >= FAKE_HDR && written <= FAKE_HDR + FAKE_RX_LEN);
 		memcpy(&hdr, fake_host(&g->fm, gpa, FAKE_HDR), FAKE_HDR);
-		memcpy(data, fake_host(&g->fm, gpa + 64, FAKE_RX_LEN), written - FAKE_HDR);
+		memcpy(data, fake_host(&g->fm, gpa + 64, FAKE_RX_LEN),
+		       written - FAKE_HDR);
 		g->rx_free[g->n_rx_free++] = gpa;
 		g->activity++;
 		fake_receive_(g, &hdr, data, written - FAKE_HDR);

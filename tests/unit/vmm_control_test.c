@@ -54,7 +54,8 @@ static void test_life(void)
 		   !memcmp(payload.data, "box", 4) &&
 		   !memcmp(payload.data + 4, FAKE_SPEC, strlen(FAKE_SPEC)),
 	   "hello is answered with the container's id and configuration");
-	agent_send(&vm, (struct agent_frame){ .type = AGENT_MARK, .value = 5 }, "mounts", 6);
+	agent_send(&vm, (struct agent_frame){ .type = AGENT_MARK, .value = 5 }, "mounts",
+		   6);
 	io = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_IO);
 	errc = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_STDERR);
 	is_int(fake_sync(&vm).type, 0, "the creating command still waits");
@@ -65,10 +66,13 @@ static void test_life(void)
 	start = control_ask(&vm, CONTROL_START, 0, 0);
 	f = agent_next(&vm, NULL);
 	is_int(f.type, AGENT_START, "start is passed on");
-	is_int(control_next(&vm, start, NULL).type, 0, "and not answered before the execve");
+	is_int(control_next(&vm, start, NULL).type, 0,
+	       "and not answered before the execve");
 	again = control_ask(&vm, CONTROL_START, 0, 0);
-	is_int(control_next(&vm, again, &payload).a, EALREADY, "a second start is refused");
-	is_str(payload.data, "cannot start an already running container", "by its reason");
+	is_int(control_next(&vm, again, &payload).a, EALREADY,
+	       "a second start is refused");
+	is_str(payload.data, "cannot start an already running container",
+	       "by its reason");
 	agent_answer(&vm, &f, 0, 0, "");
 	ok(control_next(&vm, start, NULL).type == CONTROL_RESULT &&
 		   control_next(&vm, start, NULL).type == 1,
@@ -79,7 +83,8 @@ static void test_life(void)
 	fake_send(&vm.g, io, "output", 6);
 	fake_send(&vm.g, errc, "errors", 6);
 	fake_run(&vm.g);
-	ok(io->in.len == 5 && !memcmp(io->in.data, "input", 5), "stdin reaches the guest");
+	ok(io->in.len == 5 && !memcmp(io->in.data, "input", 5),
+	   "stdin reaches the guest");
 	is_str(read_text(vm.out), "output", "stdout the caller");
 	is_str(read_text(vm.err), "errors", "and stderr");
 	is_int(errc->shut, 0, "for which no end of file has to be sent");
@@ -90,10 +95,12 @@ static void test_life(void)
 	is_int(f.type, AGENT_SHUTDOWN, "init's end: the agent is asked to write back");
 	is_int(fake_status(&vm).phase, VM_PHASE_RUNNING, "until it has, it runs");
 	agent_answer(&vm, &f, 0, 0, "");
-	is_int(fake_status(&vm).phase, VM_PHASE_RUNNING, "and until its streams have ended");
+	is_int(fake_status(&vm).phase, VM_PHASE_RUNNING,
+	       "and until its streams have ended");
 	agent_eof(&vm, io);
 	agent_eof(&vm, errc);
-	ok(fake_status(&vm).phase == VM_PHASE_STOPPED && fake_status(&vm).exit_status == 7,
+	ok(fake_status(&vm).phase == VM_PHASE_STOPPED &&
+		   fake_status(&vm).exit_status == 7,
 	   "status: stopped, with the exit status");
 	is_int(container_exit_status(vm.c), 7, "which is hull-vmm's");
 	is_str(read_text(vm.out), "last words", "nothing was lost");
@@ -108,8 +115,10 @@ static void test_killed(void)
 	fake_vm_running(&vm);
 	agent_exit(&vm, AGENT_PROC_INIT, SIGTERM);
 	fake_shut_down(&vm);
-	is_int(container_exit_status(vm.c), 128 + SIGTERM, "init killed by a signal: 128 + it");
-	is_int(fake_status(&vm).phase, VM_PHASE_STOPPED, "a container without streams just ends");
+	is_int(container_exit_status(vm.c), 128 + SIGTERM,
+	       "init killed by a signal: 128 + it");
+	is_int(fake_status(&vm).phase, VM_PHASE_STOPPED,
+	       "a container without streams just ends");
 	fake_vm_end(&vm);
 }
 
@@ -125,7 +134,8 @@ static void test_create_fails(void)
 	f = agent_next(&vm, NULL);
 	agent_answer(&vm, &f, ENOENT, 0, "exec: \"nosuch\"\x1b[2J: not found\n");
 	sync = fake_sync(&vm);
-	ok(sync.type == VM_SYNC_ERROR && sync.err.code == ENOENT, "create that fails is told");
+	ok(sync.type == VM_SYNC_ERROR && sync.err.code == ENOENT,
+	   "create that fails is told");
 	is_str(sync.err.msg, "exec: \"nosuch\"?[2J: not found ",
 	       "in the agent's words, without its escapes");
 	is_int(container_exit_status(vm.c), 1, "hull-vmm's status is 1");
@@ -199,9 +209,10 @@ static void test_violations(void)
 	struct agent_frame huge = { .len = AGENT_MAX_PAYLOAD + 1, .type = AGENT_MARK };
 
 	violate("unknown type", (struct agent_frame){ .type = 99 }, NULL, 0);
-	violate("a request", (struct agent_frame){ .type = AGENT_START, .seq = 1 }, NULL, 0);
-	violate("a second hello", (struct agent_frame){ .type = AGENT_HELLO, .arg = 1 }, NULL,
+	violate("a request", (struct agent_frame){ .type = AGENT_START, .seq = 1 }, NULL,
 		0);
+	violate("a second hello", (struct agent_frame){ .type = AGENT_HELLO, .arg = 1 },
+		NULL, 0);
 	violate("a result for no request",
 		(struct agent_frame){ .type = AGENT_RESULT, .seq = 4711 }, NULL, 0);
 	violate("a result without a number", (struct agent_frame){ .type = AGENT_RESULT },
@@ -209,17 +220,20 @@ static void test_violations(void)
 	violate("an event with a number",
 		(struct agent_frame){ .type = AGENT_OOM, .seq = 1 }, NULL, 0);
 	violate("a container that cannot be",
-		(struct agent_frame){ .type = AGENT_OOM, .container = AGENT_MAX_CONTAINERS },
+		(struct agent_frame){ .type = AGENT_OOM,
+				      .container = AGENT_MAX_CONTAINERS },
 		NULL, 0);
 	violate("exit of a container that is not",
 		(struct agent_frame){ .type = AGENT_EXIT, .container = 1 }, NULL, 0);
 	violate("exit of a process that is not",
 		(struct agent_frame){ .type = AGENT_EXIT, .proc = 5 }, NULL, 0);
 	violate("exit of a process that cannot be",
-		(struct agent_frame){ .type = AGENT_EXIT, .proc = AGENT_MAX_PROCS }, NULL, 0);
+		(struct agent_frame){ .type = AGENT_EXIT, .proc = AGENT_MAX_PROCS }, NULL,
+		0);
 	violate("exit with a status that cannot be",
 		(struct agent_frame){ .type = AGENT_EXIT, .arg = 0x7f }, NULL, 0);
-	violate("exit with a payload", (struct agent_frame){ .type = AGENT_EXIT }, "x", 1);
+	violate("exit with a payload", (struct agent_frame){ .type = AGENT_EXIT }, "x",
+		1);
 	violate("a long mark", (struct agent_frame){ .type = AGENT_MARK },
 		"0123456789012345678901234567890123456789", 40);
 
@@ -297,7 +311,8 @@ static void exec_ask(struct exec *e)
 	fake_pair(&e->out, &theirs[1], true);
 	fake_pair(&e->err, &theirs[2], true);
 	e->client = control_connect(&vm);
-	control_send(&vm, e->client, CONTROL_EXEC, 0, 0, "{\"args\":[\"ls\"]}", theirs, 3);
+	control_send(&vm, e->client, CONTROL_EXEC, 0, 0, "{\"args\":[\"ls\"]}", theirs,
+		     3);
 	for (unsigned int i = 0; i < 3; i++)
 		(void)close(theirs[i]);
 	e->req = agent_next(&vm, &payload);
@@ -334,12 +349,14 @@ static void test_exec(void)
 
 	fake_vm_running(&vm);
 	exec_start(&e);
-	ok(e.proc > 0 && e.proc < AGENT_MAX_PROCS, "exec: gets a number, its pid is told");
+	ok(e.proc > 0 && e.proc < AGENT_MAX_PROCS,
+	   "exec: gets a number, its pid is told");
 	fake_check(write(e.in, "in", 2) == 2);
 	(void)close(e.in);
 	e.in = -1;
 	fake_run(&vm.g);
-	ok(e.io->in.len == 2 && e.io->shut == VSOCK_SHUT_SEND, "its stdin, and the end of it");
+	ok(e.io->in.len == 2 && e.io->shut == VSOCK_SHUT_SEND,
+	   "its stdin, and the end of it");
 	control_send(&vm, e.client, CONTROL_SIGNAL, SIGUSR1, 0, NULL, NULL, 0);
 	f = agent_next(&vm, NULL);
 	ok(f.type == AGENT_KILL && f.proc == e.proc && f.arg == SIGUSR1,
@@ -469,9 +486,12 @@ static void test_exec_tty(void)
 	ok(agent_stream(&vm, f.proc, AGENT_STREAM_STDERR)->reset, "has no stderr");
 	agent_answer(&vm, &f, 0, 50, "");
 	fake_check(write(master, "key", 3) == 3);
+	fake_check(poll(&(struct pollfd){ .fd = slave, .events = POLLIN }, 1, 10000) ==
+		   1);
 	fake_send(&vm.g, io, "screen", 6);
 	fake_run(&vm.g);
-	ok(io->in.len == 3 && read(master, text, sizeof(text)) == 6, "both directions of one");
+	ok(io->in.len == 3 && read(master, text, sizeof(text)) == 6,
+	   "both directions of one");
 	m = control_next(&vm, client, NULL);
 	is_int(m.type, CONTROL_RESULT, "started");
 	agent_exit(&vm, f.proc, EXITED(0));
@@ -497,9 +517,11 @@ static void test_exec_at_the_end(void)
 	agent_eof(&vm, e.io);
 	agent_eof(&vm, e.errc);
 	m = control_next(&vm, e.client, NULL);
-	ok(m.type == CONTROL_EXIT && m.a == 137, "init ends: what exec started was killed");
+	ok(m.type == CONTROL_EXIT && m.a == 137,
+	   "init ends: what exec started was killed");
 	m = control_next(&vm, late.client, &text);
-	ok(m.type == CONTROL_RESULT && m.a == ESRCH, "what had not started yet never will");
+	ok(m.type == CONTROL_RESULT && m.a == ESRCH,
+	   "what had not started yet never will");
 	is_str(text.data, "the container has stopped", "and is told why");
 	exec_close(&e);
 	exec_close(&late);
@@ -525,7 +547,8 @@ static void test_many_execs(void)
 		fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	control_send(&vm, client, CONTROL_EXEC, 0, 0, "{}", fds, 3);
 	is_int(control_next(&vm, client, &text).a, EAGAIN, "exec has a limit");
-	is_str(text.data, "too many processes started by exec are running", "that is told");
+	is_str(text.data, "too many processes started by exec are running",
+	       "that is told");
 	(void)close(client);
 	for (unsigned int i = 0; i < CONTROL_MAX_EXECS; i++) {
 		agent_answer(&vm, &e[i].req, ENOENT, 0, "no");
@@ -553,14 +576,17 @@ static void test_requests(void)
 	fake_vm_created(&vm);
 	fd = control_ask(&vm, CONTROL_KILL, SIGKILL, 1);
 	f = agent_next(&vm, NULL);
-	ok(f.type == AGENT_KILL && f.proc == AGENT_KILL_ALL && f.arg == SIGKILL, "kill --all");
+	ok(f.type == AGENT_KILL && f.proc == AGENT_KILL_ALL && f.arg == SIGKILL,
+	   "kill --all");
 	agent_answer(&vm, &f, ESRCH, 0, "nobody is there");
 	m = control_next(&vm, fd, &text);
-	ok(m.a == ESRCH && !strcmp(text.data, "nobody is there"), "its error is passed on");
+	ok(m.a == ESRCH && !strcmp(text.data, "nobody is there"),
+	   "its error is passed on");
 	(void)close(fd);
 	fd = control_ask(&vm, CONTROL_WINSIZE, 50, 132);
 	f = agent_next(&vm, NULL);
-	ok(f.type == AGENT_WINSIZE && f.proc == AGENT_PROC_INIT && f.arg == (50 << 16 | 132),
+	ok(f.type == AGENT_WINSIZE && f.proc == AGENT_PROC_INIT &&
+		   f.arg == (50 << 16 | 132),
 	   "the size of init's terminal");
 	agent_answer(&vm, &f, 0, 0, "");
 	(void)close(fd);
@@ -576,7 +602,8 @@ static void test_requests(void)
 	f = agent_next(&vm, NULL);
 	is_int(f.type, AGENT_PS, "ps");
 	agent_send(&vm, (struct agent_frame){ .type = AGENT_RESULT, .seq = f.seq },
-		   &(struct control_ps){ .pid = 1, .comm = "sh" }, sizeof(struct control_ps));
+		   &(struct control_ps){ .pid = 1, .comm = "sh" },
+		   sizeof(struct control_ps));
 	m = control_next(&vm, fd, &text);
 	ok(m.a == 0 && text.len == sizeof(struct control_ps), "its list is passed on");
 	(void)close(fd);
@@ -708,7 +735,8 @@ static void test_bad_requests(void)
 	fd = control_ask(&vm, CONTROL_PS, 0, 0);
 	is_int(agent_next(&vm, NULL).type, AGENT_PS, "after all that it still works");
 	control_send(&vm, fd, CONTROL_PS, 0, 0, NULL, NULL, 0);
-	is_int(control_next(&vm, fd, NULL).type, 1, "a second request on a connection ends it");
+	is_int(control_next(&vm, fd, NULL).type, 1,
+	       "a second request on a connection ends it");
 	(void)close(fd);
 	(void)close(null);
 	fake_vm_end(&vm);
@@ -721,7 +749,8 @@ static void test_after_the_end(void)
 	fake_vm_running(&vm);
 	agent_exit(&vm, AGENT_PROC_INIT, EXITED(0));
 	fd = control_ask(&vm, CONTROL_KILL, 9, 0);
-	is_int(control_next(&vm, fd, NULL).a, ESRCH, "while it ends there is nobody to kill");
+	is_int(control_next(&vm, fd, NULL).a, ESRCH,
+	       "while it ends there is nobody to kill");
 	(void)close(fd);
 	fd = control_ask(&vm, CONTROL_START, 0, 0);
 	is_int(control_next(&vm, fd, NULL).a, ESRCH, "or to start");
@@ -803,9 +832,11 @@ static void test_stalled_at_the_end(void)
 	agent_exit(&vm, AGENT_PROC_INIT, EXITED(0));
 	fake_shut_down(&vm);
 	agent_eof(&vm, io);
-	is_int(fake_status(&vm).phase, VM_PHASE_STOPPED, "nobody reads stdout: the end comes at once");
+	is_int(fake_status(&vm).phase, VM_PHASE_STOPPED,
+	       "nobody reads stdout: the end comes at once");
 	is_int(fcntl(vm.out, F_GETPIPE_SZ), 1 << 20, "all of it is in the pipe");
-	is_int(read(vm.out, junk, sizeof(junk)), sizeof(junk), "for whoever reads it later");
+	is_int(read(vm.out, junk, sizeof(junk)), sizeof(junk),
+	       "for whoever reads it later");
 	fake_vm_end(&vm);
 }
 
@@ -828,8 +859,8 @@ static void test_given_up(void)
 	fake_shut_down(&vm);
 	agent_eof(&vm, io);
 	is_int(fake_status(&vm).phase, VM_PHASE_RUNNING, "the end waits for a reader");
-	for (unsigned int i = 0; i < 100000000 && fake_status(&vm).phase != VM_PHASE_STOPPED;
-	     i++)
+	for (unsigned int i = 0;
+	     i < 100000000 && fake_status(&vm).phase != VM_PHASE_STOPPED; i++)
 		fake_turn(&vm.g);
 	is_int(fake_status(&vm).phase, VM_PHASE_STOPPED, "but not for ever");
 	is_int(container_exit_status(vm.c), 0, "and the status stays what it was");

@@ -95,6 +95,14 @@ static ssize_t read_some(int fd, void *buf, size_t len)
 	return n > 0 ? n : -1;
 }
 
+/* arrived() - terminals hand bytes on in the background: wait for them. */
+static bool arrived(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 10000) == 1;
+}
+
 /* One 64-bit word of the pattern for each 8 bytes: any shift or loss shows. */
 static void fill(char *data, size_t len, uint64_t at)
 {
@@ -255,7 +263,8 @@ static void test_stalled_beside_live(void)
 	is_int(sent, VSOCK_BUF_ALLOC, "nobody reads: the guest uses up its credit");
 	is_int(stream_pending(stalled), VSOCK_BUF_ALLOC - (64 << 10),
 	       "and what the pipe does not hold waits in the ring");
-	ok(pour(live_conn, b[0], 4 << 20), "4 MiB go through the stream beside it meanwhile");
+	ok(pour(live_conn, b[0], 4 << 20),
+	   "4 MiB go through the stream beside it meanwhile");
 	ok(!stalled_conn->reset && !stream_ended(stalled), "the stalled one only waits");
 
 	/* A reader comes: everything arrives and the guest gets credit again. */
@@ -389,8 +398,8 @@ static void test_guest_closes_with_rest(void)
 	s = new_stream(-1, p[1], true);
 	c = attach(s, 5000);
 	fake_send(&g, c, data, sizeof(data));
-	fake_packet(&g, c, VIRTIO_VSOCK_OP_SHUTDOWN, VSOCK_SHUT_RCV | VSOCK_SHUT_SEND, NULL,
-		    0);
+	fake_packet(&g, c, VIRTIO_VSOCK_OP_SHUTDOWN, VSOCK_SHUT_RCV | VSOCK_SHUT_SEND,
+		    NULL, 0);
 	fake_run(&g);
 	ok(c->reset && !stream_ended(s) && stream_pending(s),
 	   "the guest has closed, a rest still waits for the reader");
@@ -458,16 +467,19 @@ static void test_files(void)
 
 	fill(data, sizeof(data), 0);
 	fake_check(in >= 0 && out >= 0);
-	fake_check(write(in, data, sizeof(data)) == sizeof(data) && lseek(in, 0, SEEK_SET) == 0);
+	fake_check(write(in, data, sizeof(data)) == sizeof(data) &&
+		   lseek(in, 0, SEEK_SET) == 0);
 	fake_check(write(out, "before", 6) == 6 && lseek(out, 0, SEEK_SET) == 0);
 	begin();
-	s = new_stream(fcntl(in, F_DUPFD_CLOEXEC, 3), fcntl(out, F_DUPFD_CLOEXEC, 3), true);
+	s = new_stream(fcntl(in, F_DUPFD_CLOEXEC, 3), fcntl(out, F_DUPFD_CLOEXEC, 3),
+		       true);
 	c = attach(s, 5000);
 	fake_run(&g);
 	ok(c->in.len == sizeof(data) && matches(c->in.data, c->in.len, 0) &&
 		   c->shut == VSOCK_SHUT_SEND,
 	   "stdin from a file: all of it and its end");
-	is_int(lseek(in, 0, SEEK_CUR), sizeof(data), "the caller's offset has moved with it");
+	is_int(lseek(in, 0, SEEK_CUR), sizeof(data),
+	       "the caller's offset has moved with it");
 	for (size_t sent = 0; sent < sizeof(data); fake_run(&g))
 		sent += fake_send(&g, c, data + sent, sizeof(data) - sent);
 	fake_check(pread(out, back, 6, 0) == 6);
@@ -578,14 +590,17 @@ static void test_terminal(bool reopen)
 	s = new_stream(fcntl(slave, F_DUPFD_CLOEXEC, 3), fcntl(slave, F_DUPFD_CLOEXEC, 3),
 		       reopen);
 	c = attach(s, 5000);
-	fake_check(write(master, "typed\r", 6) == 6);
+	fake_check(write(master, "typed\r", 6) == 6 && arrived(slave));
 	fake_run(&g);
-	ok(c->in.len == 6 && !memcmp(c->in.data, "typed\r", 6), "terminal: keys reach the guest");
+	ok(c->in.len == 6 && !memcmp(c->in.data, "typed\r", 6),
+	   "terminal: keys reach the guest");
 	fake_send(&g, c, "shown", 5);
 	fake_run(&g);
+	fake_check(arrived(master));
 	ok(read_some(master, text, sizeof(text)) == 5 && !memcmp(text, "shown", 5),
 	   "and its output the screen");
-	is_int(fcntl(slave, F_GETFL) & O_NONBLOCK, 0, "the caller's flags are as they were");
+	is_int(fcntl(slave, F_GETFL) & O_NONBLOCK, 0,
+	       "the caller's flags are as they were");
 
 	/* Nobody looks at the screen: it does not block. */
 	for (unsigned int i = 0; i < 40; i++) {
@@ -623,7 +638,8 @@ static void test_same_pipe_for_both(void)
 	fake_send(&g, d, "two ", 4);
 	fake_send(&g, c, "three", 5);
 	fake_run(&g);
-	ok(read_some(p[0], text, sizeof(text)) == 13 && !memcmp(text, "one two three", 13),
+	ok(read_some(p[0], text, sizeof(text)) == 13 &&
+		   !memcmp(text, "one two three", 13),
 	   "stdout and stderr into one pipe: in the order of writing");
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_SHUTDOWN, VSOCK_SHUT_SEND, NULL, 0);
 	fake_run(&g);
@@ -740,7 +756,8 @@ static void test_named_pipe(void)
 	fake_check(fcntl(reader, F_SETFL, 0) == 0);
 	stream_fd_open(&sf, reader, false, false);
 	iov = (struct iovec){ .iov_base = text, .iov_len = sizeof(text) };
-	is_int(stream_fd_readv(&sf, &iov, 1), -EAGAIN, "a named pipe does not block either");
+	is_int(stream_fd_readv(&sf, &iov, 1), -EAGAIN,
+	       "a named pipe does not block either");
 	fake_check(write(writer, "abc", 3) == 3);
 	is_int(stream_fd_readv(&sf, &iov, 1), 3, "then what is there");
 	(void)close(writer);

@@ -48,14 +48,15 @@ static int owner_recv(struct vsock_conn *conn, const struct iovec *iov, unsigned
 	return 0;
 }
 
-static ssize_t owner_pull(struct vsock_conn *conn, const struct iovec *iov, unsigned int n,
-			  size_t room)
+static ssize_t owner_pull(struct vsock_conn *conn, const struct iovec *iov,
+			  unsigned int n, size_t room)
 {
 	struct owner *o = vsock_conn_opaque(conn);
 	size_t done = 0;
 
 	for (unsigned int i = 0; i < n; i++)
-		for (size_t k = 0; k < iov[i].iov_len && o->sent < o->to_send; k++, done++)
+		for (size_t k = 0; k < iov[i].iov_len && o->sent < o->to_send;
+		     k++, done++)
 			((char *)iov[i].iov_base)[k] = pattern(o->sent++);
 	fake_check(done <= room);
 	return done ? (ssize_t)done : o->eof ? VSOCK_PULL_EOF : 0;
@@ -145,7 +146,8 @@ static void test_connect(void)
 	hdr.src_cid = 4;
 	fake_chain(&g, &hdr, NULL, 0, FAKE_HDR);
 	fake_run(&g);
-	ok(!c->reset && !c->answered && n_owners == 1, "packets of or for other CIDs vanish");
+	ok(!c->reset && !c->answered && n_owners == 1,
+	   "packets of or for other CIDs vanish");
 	is_int(vsock_stats(g.vsock)->dropped, 2, "and are counted");
 	is_int(vsock_listen(g.vsock, PORT, 1, accept_owner, NULL, NULL), -EEXIST,
 	       "a port listens once");
@@ -187,7 +189,8 @@ static void test_guest_exceeds_credit(void)
 	c = fake_connect(&g, 5000, PORT);
 	o = &owners[0];
 	o->hold = true;
-	is_int(fake_send(&g, c, data, sizeof(data)), sizeof(data), "all the credit is used");
+	is_int(fake_send(&g, c, data, sizeof(data)), sizeof(data),
+	       "all the credit is used");
 	fake_run(&g);
 	ok(o->in.len == VSOCK_BUF_ALLOC && !c->reset && !c->credit_updates,
 	   "that much is taken, and no credit comes back");
@@ -251,7 +254,8 @@ static void test_guest_gives_little_credit(void)
 	c->fwd_cnt = 20007;
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
 	fake_run(&g);
-	ok(c->in.len == 25000 && is_pattern(c->in.data, c->in.len, 0), "until all is there");
+	ok(c->in.len == 25000 && is_pattern(c->in.data, c->in.len, 0),
+	   "until all is there");
 	is_int(c->shut, VSOCK_SHUT_SEND, "and its end");
 	end();
 }
@@ -276,8 +280,8 @@ static void test_half_close(void)
 	fake_run(&g);
 	ok(c->in.len == 5000 && c->shut == VSOCK_SHUT_SEND && !c->reset,
 	   "the other direction still works, to its own end");
-	fake_packet(&g, c, VIRTIO_VSOCK_OP_SHUTDOWN, VSOCK_SHUT_RCV | VSOCK_SHUT_SEND, NULL,
-		    0);
+	fake_packet(&g, c, VIRTIO_VSOCK_OP_SHUTDOWN, VSOCK_SHUT_RCV | VSOCK_SHUT_SEND,
+		    NULL, 0);
 	fake_run(&g);
 	ok(c->reset && o->closed == 1, "both halves shut: reset, as the guest waits for");
 	ok(o->peer_shut == (VSOCK_SHUT_RCV | VSOCK_SHUT_SEND), "the owner saw the rest");
@@ -331,7 +335,8 @@ static void test_reset(void)
 	c = fake_connect(&g, 5002, PORT);
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_REQUEST, 0, NULL, 0);
 	fake_run(&g);
-	ok(c->reset && owners[2].closed == 1, "a second request on a connection resets it");
+	ok(c->reset && owners[2].closed == 1,
+	   "a second request on a connection resets it");
 	c = fake_connect(&g, 5003, PORT);
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_RESPONSE, 0, NULL, 0);
 	fake_run(&g);
@@ -391,7 +396,8 @@ static void test_bad_buffers(void)
 	c = fake_conn(&g, 5000, PORT);
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_REQUEST, 0, NULL, 0);
 	fake_run(&g);
-	is_int(g.dev.needs_reset, 1, "a receive buffer without room for data breaks the device");
+	is_int(g.dev.needs_reset, 1,
+	       "a receive buffer without room for data breaks the device");
 	fake_run(&g);
 	is_int(g.dev.needs_reset, 1, "which is told once");
 	end();
@@ -422,8 +428,8 @@ static void test_starved(void)
 	}
 	ok(c[0]->packets - seen[0] >= 18 && c[1]->packets - seen[1] >= 18 &&
 		   c[2]->packets - seen[2] >= 18,
-	   "no connection waits for ever: %u, %u, %u packets", c[0]->packets, c[1]->packets,
-	   c[2]->packets);
+	   "no connection waits for ever: %u, %u, %u packets", c[0]->packets,
+	   c[1]->packets, c[2]->packets);
 	end();
 }
 
@@ -540,8 +546,8 @@ static void test_costs(void)
 		uint16_t old = *fake_avail_idx(&g.tx);
 
 		fake_send(&g, c, "x", 1);
-		kicks += (uint16_t)(*fake_avail_idx(&g.tx) - *fake_avail_event(&g.tx) - 1) <
-			 (uint16_t)(*fake_avail_idx(&g.tx) - old);
+		kicks += (uint16_t)(*fake_avail_idx(&g.tx) - *fake_avail_event(&g.tx) -
+				    1) < (uint16_t)(*fake_avail_idx(&g.tx) - old);
 	}
 	is_int(kicks, 1, "of 16 packets sent in a row only the first needs a kick");
 	end();

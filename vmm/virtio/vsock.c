@@ -55,6 +55,7 @@ static bool read_header(const struct vq_chain *chain, struct virtio_vsock_hdr *h
 /* take_data() - the payload of a VIRTIO_VSOCK_OP_RW packet. */
 static void take_data(struct vsock_conn *conn, const struct vq_chain *chain, uint32_t len)
 {
+	const struct vsock_conn_ops *ops = conn->ops;
 	struct iovec iov[VSOCK_MAX_IOV];
 	unsigned int n;
 
@@ -74,7 +75,7 @@ static void take_data(struct vsock_conn *conn, const struct vq_chain *chain, uin
 		return;
 	}
 	n = vsock_iov_skip(iov, chain->out, chain->n_out, VSOCK_HDR_SIZE, len);
-	if (conn->ops->recv(conn, iov, n, len) < 0 && conn->ops)
+	if (ops->recv(conn, iov, n, len) < 0 && conn->ops)
 		vsock_conn_violated(conn);
 }
 
@@ -124,7 +125,7 @@ static void on_conn(struct vsock_conn *conn, const struct virtio_vsock_hdr *hdr,
 
 static void on_packet(struct vsock *v, const struct vq_chain *chain)
 {
-	struct virtio_vsock_hdr hdr;
+	struct virtio_vsock_hdr hdr = { 0 };
 	struct vsock_conn *conn;
 
 	v->stats.rx_packets++;
@@ -154,8 +155,8 @@ static void on_packet(struct vsock *v, const struct vq_chain *chain)
 static void tell_used(struct vsock *v)
 {
 	struct vq *vq = &v->dev.queues[VSOCK_VQ_TX];
-	unsigned int limit = vq->size / 2 < TX_TELL_PACKETS ? vq->size / 2 :
-							      TX_TELL_PACKETS;
+	unsigned int limit =
+		vq->size / 2 < TX_TELL_PACKETS ? vq->size / 2 : TX_TELL_PACKETS;
 
 	if (v->tx_pushed <= limit && v->tx_pushed_bytes < TX_TELL_BYTES)
 		return;
@@ -368,13 +369,13 @@ void vsock_log_stats(const struct vsock *v)
 {
 	const struct vsock_stats *s = &v->stats;
 
-	log_debug("vsock: from the guest %llu packets, %llu bytes, %llu dropped; to the guest "
-		  "%llu packets, %llu bytes, %llu credit updates, %llu resets; "
-		  "%llu kicks, %llu interrupts, out of buffers %llu times",
-		  (unsigned long long)s->rx_packets, (unsigned long long)s->rx_bytes,
-		  (unsigned long long)s->dropped, (unsigned long long)s->tx_packets,
-		  (unsigned long long)s->tx_bytes,
-		  (unsigned long long)s->credit_updates, (unsigned long long)s->resets,
-		  (unsigned long long)s->kicks, (unsigned long long)s->interrupts,
-		  (unsigned long long)s->rx_starved);
+	log_debug(
+		"vsock: from the guest %llu packets, %llu bytes, %llu dropped; to the guest "
+		"%llu packets, %llu bytes, %llu credit updates, %llu resets; "
+		"%llu kicks, %llu interrupts, out of buffers %llu times",
+		(unsigned long long)s->rx_packets, (unsigned long long)s->rx_bytes,
+		(unsigned long long)s->dropped, (unsigned long long)s->tx_packets,
+		(unsigned long long)s->tx_bytes, (unsigned long long)s->credit_updates,
+		(unsigned long long)s->resets, (unsigned long long)s->kicks,
+		(unsigned long long)s->interrupts, (unsigned long long)s->rx_starved);
 }

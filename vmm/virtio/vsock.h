@@ -56,8 +56,8 @@ struct vsock_conn_ops {
 	 * vsock_conn_consumed(), when they have left its own buffer.
 	 * Return: 0; a negative value resets the connection (then closed() comes)
 	 */
-	int (*recv)(struct vsock_conn *conn, const struct iovec *iov,
-		    unsigned int n_iov, size_t len);
+	int (*recv)(struct vsock_conn *conn, const struct iovec *iov, unsigned int n_iov,
+		    size_t len);
 
 	/*
 	 * pull() - fill the guest's buffers, at most @room bytes.

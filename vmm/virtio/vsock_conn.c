@@ -20,7 +20,8 @@ struct vsock_conn *vsock_conn_find(struct vsock *v, uint32_t guest_port,
 {
 	struct vsock_conn *conn;
 
-	LIST_FOREACH(conn, bucket_of(v, guest_port), hashed)
+	for (conn = LIST_FIRST(bucket_of(v, guest_port)); conn;
+	     conn = LIST_NEXT(conn, hashed))
 		if (conn->guest_port == guest_port && conn->host_port == host_port)
 			return conn;
 	return NULL;

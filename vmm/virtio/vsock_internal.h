@@ -138,8 +138,7 @@ void vsock_pump(struct vsock *v);
 struct vsock_conn *vsock_conn_find(struct vsock *v, uint32_t guest_port,
 				   uint32_t host_port);
 /* vsock_conn_open() - a connection asked for by the guest; NULL: refused. */
-struct vsock_conn *vsock_conn_open(struct vsock *v,
-				   const struct virtio_vsock_hdr *hdr);
+struct vsock_conn *vsock_conn_open(struct vsock *v, const struct virtio_vsock_hdr *hdr);
 /* vsock_conn_ready() - put it into the round. */
 void vsock_conn_ready(struct vsock_conn *conn);
 /* vsock_conn_bury() - take it out of every list; its memory lives until the end

@@ -107,7 +107,8 @@ static void put_packet(struct vsock *v, struct virtio_vsock_hdr *hdr, uint32_t l
 	v->stats.tx_bytes += len;
 }
 
-static void conn_packet(struct vsock_conn *conn, uint16_t op, uint32_t flags, uint32_t len)
+static void conn_packet(struct vsock_conn *conn, uint16_t op, uint32_t flags,
+			uint32_t len)
 {
 	struct virtio_vsock_hdr hdr = {
 		.src_port = conn->host_port,
@@ -150,6 +151,7 @@ static void pay_rst(struct vsock *v)
 /* send_data() - let the owner fill buffers, as far as credit and stash reach. */
 static void send_data(struct vsock_conn *conn)
 {
+	const struct vsock_conn_ops *ops = conn->ops;
 	struct vsock *v = conn->vsock;
 	struct iovec iov[VSOCK_STASH * VSOCK_RX_IOV];
 	size_t credit = vsock_conn_sendable(conn);
@@ -164,14 +166,14 @@ static void send_data(struct vsock_conn *conn)
 
 		if (len > credit - room)
 			len = credit - room;
-		n += vsock_iov_skip(iov + n, rb->chain.in, rb->chain.n_in,
-				    VSOCK_HDR_SIZE, len);
+		n += vsock_iov_skip(iov + n, rb->chain.in, rb->chain.n_in, VSOCK_HDR_SIZE,
+				    len);
 		room += len;
 	}
 	conn->want_send = false;
 	if (!room) /* broken meanwhile */
 		return;
-	got = conn->ops->pull(conn, iov, n, room);
+	got = ops->pull(conn, iov, n, room);
 	if (!conn->ops || got == 0)
 		return;
 	if (got < 0) {
