@@ -44,7 +44,8 @@ static struct {
 
 int pci_add(struct pci_bus *bus, struct pci_dev *dev, struct err *err)
 {
-	uint64_t bar2 = BAR2 | PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH;
+	uint64_t bar2 =
+		BAR2 | PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH;
 
 	(void)bus;
 	(void)err;
@@ -102,7 +103,8 @@ int vm_irqfd(struct vm *vm, int gsi, int fd, bool add, struct err *err)
 	return 0;
 }
 
-int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t len, int fd, bool add, struct err *err)
+int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t len, int fd, bool add,
+		 struct err *err)
 {
 	(void)vm;
 	(void)err;

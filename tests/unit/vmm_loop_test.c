@@ -140,7 +140,8 @@ static void test_readded_in_the_same_round(void)
 	party[0].readd = &party[1];
 	party[1].quit = true;
 	run();
-	is_int(party[1].calls, 1, "a source that came back is called once, not for old events");
+	is_int(party[1].calls, 1,
+	       "a source that came back is called once, not for old events");
 	stop();
 }
 
@@ -155,7 +156,8 @@ static void test_quit_keeps_the_batch(void)
 	run();
 	run();
 	is_int(order, 3, "the next runs dispatch what was left");
-	ok(party[0].calls == 1 && party[1].calls == 1 && party[2].calls == 1, "each once");
+	ok(party[0].calls == 1 && party[1].calls == 1 && party[2].calls == 1,
+	   "each once");
 	stop();
 }
 
@@ -165,7 +167,8 @@ static void test_modify(void)
 	loop_remove(loop, &party[1].source);
 	loop_remove(loop, &party[2].source);
 	is_int(loop_modify(loop, &party[0].source, 0), 0, "watch for nothing");
-	is_int(loop_add(loop, &party[1].source, fds[1], EPOLLIN, ready, NULL), 0, "another");
+	is_int(loop_add(loop, &party[1].source, fds[1], EPOLLIN, ready, NULL), 0,
+	       "another");
 	party[1].quit = true;
 	run();
 	is_int(party[0].calls, 0, "no event while nothing is watched for");
@@ -186,7 +189,8 @@ static void test_errors(void)
 	struct loop_source src = { 0 };
 
 	ok(loop_new(&loop, &err) == 0, "a loop");
-	is_int(loop_add(loop, &src, -1, EPOLLIN, ready, &err), -EBADF, "a bad descriptor");
+	is_int(loop_add(loop, &src, -1, EPOLLIN, ready, &err), -EBADF,
+	       "a bad descriptor");
 	ok(strstr(err.msg, "epoll_ctl"), "%s", err.msg);
 	ok(!src.ready, "was not added");
 	loop_remove(loop, &src);

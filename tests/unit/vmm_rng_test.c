@@ -50,7 +50,8 @@ static void setup(void)
 	fake_memory_init(&f.fm, 4 << 20);
 	fake_check(loop_new(&f.loop, &err) == 0);
 	f.other_fd = eventfd(1, EFD_CLOEXEC);
-	fake_check(loop_add(f.loop, &f.other, f.other_fd, EPOLLIN, other_ready, &err) == 0);
+	fake_check(loop_add(f.loop, &f.other, f.other_fd, EPOLLIN, other_ready, &err) ==
+		   0);
 	is_int(rng_new(&f.fm.mem, f.loop, &f.dev, &err), 0, "a device");
 	fake_device_init(&f.fd, f.dev);
 	fake_queue_init(&f.fq, &f.fm, &f.dev->queues[0], 64, FAKE_EVENT_IDX);
@@ -99,7 +100,8 @@ static void test_fills_buffers(void)
 		(void)fake_add(&f.fq, NULL, 0, b, 1);
 		fake_kick(&f.fq);
 		spin(3);
-		ok(fake_used(&f.fq, NULL, &written) && written == 64, "kick %d is heard", i);
+		ok(fake_used(&f.fq, NULL, &written) && written == 64, "kick %d is heard",
+		   i);
 	}
 	teardown();
 }
@@ -216,7 +218,8 @@ static void test_reset_from_another_thread(void)
 	for (int i = 0; i < 100; i++)
 		spin(1000);
 	fake_check(pthread_join(thread, NULL) == 0);
-	is_int(wrong, 0, "500 resets while the loop serves: nothing was written after one");
+	is_int(wrong, 0,
+	       "500 resets while the loop serves: nothing was written after one");
 	fake_queue_init(&f.fq, &f.fm, &f.dev->queues[0], 16, 0);
 	teardown();
 }

@@ -210,7 +210,8 @@ static void is_cap(uint8_t type, uint32_t bar, uint32_t offset, uint32_t length)
 	memcpy(&cap, m.pci->config + at, sizeof(cap));
 	ok(at && cap.bar == bar && cap.offset == offset && cap.length == length &&
 		   cap.cap_len >= sizeof(cap),
-	   "capability %u: BAR %u, 0x%x, %u bytes", type, cap.bar, cap.offset, cap.length);
+	   "capability %u: BAR %u, 0x%x, %u bytes", type, cap.bar, cap.offset,
+	   cap.length);
 }
 
 static void test_configuration_space(void)
@@ -230,7 +231,9 @@ static void test_configuration_space(void)
 	       "notify multiplier");
 	is_cap(VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0);
 	is_cap(VIRTIO_PCI_CAP_SHARED_MEMORY_CFG, 2, 0, 4096);
-	memcpy(&shm, m.pci->config + find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_SHARED_MEMORY_CFG),
+	memcpy(&shm,
+	       m.pci->config +
+		       find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_SHARED_MEMORY_CFG),
 	       sizeof(shm));
 	is_int(shm.cap.id, 7, "shared memory id");
 	is_int(m.slot, BAR2, "shared memory is a slot at its BAR");
@@ -240,8 +243,10 @@ static void test_configuration_space(void)
 	is_int(config_rd(PCI_VENDOR_ID, 4), 0x105a1af4, "and read only");
 	teardown();
 	setup_as(false, false);
-	ok(!find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_SHARED_MEMORY_CFG), "no shm without shm");
-	ok(!find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_DEVICE_CFG), "no configuration without one");
+	ok(!find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_SHARED_MEMORY_CFG),
+	   "no shm without shm");
+	ok(!find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_DEVICE_CFG),
+	   "no configuration without one");
 	teardown();
 }
 
@@ -324,7 +329,8 @@ static void test_queues(void)
 	ok(q[1].enabled && q[1].size == 16 && q[1].event_idx && q[1].indirect, "enabled");
 	is_int(rd(COMMON(Q_ENABLE), 2), 1, "reads back");
 	is_int(q[1].call_fd, d.vp->vectors[2].fd, "interrupts by its vector");
-	is_int(ioeventfd_at(BAR0 + VP_NOTIFY_OFFSET + 4), q[1].kick_fd, "kicked by ioeventfd");
+	is_int(ioeventfd_at(BAR0 + VP_NOTIFY_OFFSET + 4), q[1].kick_fd,
+	       "kicked by ioeventfd");
 	is_int(m.n_io, 1, "only the queue that is used");
 	wr(COMMON(Q_SIZE), 2, 32);
 	wr(COMMON(Q_DESCLO), 4, 0);
@@ -412,7 +418,8 @@ static void test_device_configuration(void)
 	before = (uint8_t)rd(COMMON(CFGGENERATION), 1);
 	d.config[0] = 1;
 	d.dev.transport->config_changed(&d.dev);
-	is_int(drain(d.vp->vectors[0].fd), 1, "a change raises the configuration interrupt");
+	is_int(drain(d.vp->vectors[0].fd), 1,
+	       "a change raises the configuration interrupt");
 	is_int(rd(COMMON(CFGGENERATION), 1), before, "the generation is the old one ...");
 	is_int(rd(VP_DEVICE_OFFSET, 1), 1, "until the new value is read");
 	ok((uint8_t)rd(COMMON(CFGGENERATION), 1) != before, "then it is another");

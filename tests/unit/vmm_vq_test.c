@@ -110,9 +110,11 @@ static void test_bad_chains(void)
 		{ "next beyond the table", { { GPA, 1, VRING_DESC_F_NEXT, 8 } } },
 		{ "loop of one", { { GPA, 1, VRING_DESC_F_NEXT, 0 } } },
 		{ "loop of empty buffers",
-		  { { GPA, 0, VRING_DESC_F_NEXT, 1 }, { GPA, 0, VRING_DESC_F_NEXT, 0 } } },
+		  { { GPA, 0, VRING_DESC_F_NEXT, 1 },
+		    { GPA, 0, VRING_DESC_F_NEXT, 0 } } },
 		{ "readable behind writable",
-		  { { GPA, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1 }, { GPA, 1, 0, 0 } } },
+		  { { GPA, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1 },
+		    { GPA, 1, 0, 0 } } },
 		{ "address 0", { { 0, 1, 0, 0 } } },
 		{ "one byte too far", { { END - 7, 8, 0, 0 } } },
 		{ "address that wraps", { { UINT64_MAX - 3, 16, 0, 0 } } },
@@ -180,9 +182,15 @@ static void test_indirect_violations(void)
 		{ "table of 33 bytes", 33, 0, { { GPA, 1, 0, 0 } } },
 		{ "table too long", 16 * (VQ_MAX_INDIRECT + 1), 0, { { GPA, 1, 0, 0 } } },
 		{ "nested table", 0, 0, { { GPA, 16, VRING_DESC_F_INDIRECT, 0 } } },
-		{ "next beyond the indirect table", 0, 0, { { GPA, 1, VRING_DESC_F_NEXT, 2 } } },
-		{ "loop in the indirect table", 0, 0,
-		  { { GPA, 1, VRING_DESC_F_NEXT, 1 }, { GPA, 1, VRING_DESC_F_NEXT, 0 } } },
+		{ "next beyond the indirect table",
+		  0,
+		  0,
+		  { { GPA, 1, VRING_DESC_F_NEXT, 2 } } },
+		{ "loop in the indirect table",
+		  0,
+		  0,
+		  { { GPA, 1, VRING_DESC_F_NEXT, 1 },
+		    { GPA, 1, VRING_DESC_F_NEXT, 0 } } },
 		{ "indirect buffer outside", 0, 0, { { END, 1, 0, 0 } } },
 	};
 	struct fixture f;
@@ -308,7 +316,8 @@ static void test_batch_crosses_used_event(void)
 		vq_push(&f.vq, f.chain.head, 0);
 	}
 	vq_notify(&f.vq);
-	is_int(fake_interrupts(&f.fq), 1, "a batch that crosses used_event interrupts once");
+	is_int(fake_interrupts(&f.fq), 1,
+	       "a batch that crosses used_event interrupts once");
 	teardown(&f);
 }
 
@@ -371,7 +380,8 @@ static void test_enable_checks(void)
 	vq_notify(&f.vq);
 	ok(!vq_enable_kicks(&f.vq), "and takes nothing");
 	is_int(vq_enable(&f.vq, &err), -EINVAL, "addresses of 0 are refused");
-	is_str(err.msg, "descriptor table at 0x0 is misaligned or outside of guest memory",
+	is_str(err.msg,
+	       "descriptor table at 0x0 is misaligned or outside of guest memory",
 	       "by name");
 	f.vq.desc_gpa = GPA;
 	f.vq.avail_gpa = GPA + 0x2001;
@@ -389,7 +399,8 @@ static void test_enable_checks(void)
 		if (vq_enable(&f.vq, NULL) != -EINVAL)
 			break;
 	}
-	is_int(f.vq.size, 1008, "sizes that are no power of 2, or too large, are refused");
+	is_int(f.vq.size, 1008,
+	       "sizes that are no power of 2, or too large, are refused");
 	teardown(&f);
 }
 

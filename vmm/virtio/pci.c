@@ -85,8 +85,8 @@ static void regs_read_locked(struct virtio_pci *vp, uint32_t offset, void *data,
 	case VP_ISR_OFFSET:
 		memset(data, 0, len);
 		if (at == 0) /* §4.1.4.5: reading clears it */
-			*(uint8_t *)data = __atomic_exchange_n(&vp->state.isr, 0,
-							       __ATOMIC_SEQ_CST);
+			*(uint8_t *)data =
+				__atomic_exchange_n(&vp->state.isr, 0, __ATOMIC_SEQ_CST);
 		break;
 	case VP_DEVICE_OFFSET:
 		device_read(vp, at, data, len);
@@ -164,7 +164,8 @@ static bool overlap(uint32_t offset, uint32_t len, uint32_t what, uint32_t what_
 
 static uint32_t window_data(const struct virtio_pci *vp)
 {
-	return vp->window_cap + (uint32_t)offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	return vp->window_cap +
+	       (uint32_t)offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
 }
 
 /*

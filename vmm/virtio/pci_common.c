@@ -19,8 +19,8 @@
 #include "lib/log.h"
 #include "vmm/virtio/pci_internal.h"
 
-#define TRANSPORT_FEATURES                                            \
-	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC | \
+#define TRANSPORT_FEATURES                                                               \
+	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC |              \
 	 1ull << VIRTIO_RING_F_EVENT_IDX)
 
 /* virtio 1.2 §4.1.4.5 */
@@ -146,7 +146,8 @@ static void enable_queue(struct virtio_pci *vp)
 		vp_needs_reset(vp->dev);
 		return;
 	}
-	vq_set_call_fd(vq, vp_msix_fd(vp, vp->state.queue_vector[vp->state.queue_select]));
+	vq_set_call_fd(vq,
+		       vp_msix_fd(vp, vp->state.queue_vector[vp->state.queue_select]));
 	vp_update_kicks_locked(vp);
 }
 
@@ -180,9 +181,9 @@ static void set_address(struct virtio_pci *vp, uint32_t offset, uint32_t value)
 
 	if (!vq || vq->enabled)
 		return;
-	gpa = offset < VIRTIO_PCI_COMMON_Q_AVAILLO ? &vq->desc_gpa :
-	      offset < VIRTIO_PCI_COMMON_Q_USEDLO  ? &vq->avail_gpa :
-						     &vq->used_gpa;
+	gpa = offset < VIRTIO_PCI_COMMON_Q_AVAILLO  ? &vq->desc_gpa
+	      : offset < VIRTIO_PCI_COMMON_Q_USEDLO ? &vq->avail_gpa
+						    : &vq->used_gpa;
 	*gpa = (*gpa & ~(0xffffffffull << shift)) | (gpa_t)value << shift;
 }
 
@@ -247,8 +248,7 @@ static void write_status(struct virtio_pci *vp, uint8_t value)
 		set_status(vp, VIRTIO_CONFIG_S_FAILED);
 	if (added & VIRTIO_CONFIG_S_ACKNOWLEDGE)
 		set_status(vp, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-	if (added & VIRTIO_CONFIG_S_DRIVER &&
-	    status_of(vp) & VIRTIO_CONFIG_S_ACKNOWLEDGE)
+	if (added & VIRTIO_CONFIG_S_DRIVER && status_of(vp) & VIRTIO_CONFIG_S_ACKNOWLEDGE)
 		set_status(vp, VIRTIO_CONFIG_S_DRIVER);
 	if (added & VIRTIO_CONFIG_S_FEATURES_OK &&
 	    status_of(vp) & VIRTIO_CONFIG_S_DRIVER && features_acceptable(vp)) {
@@ -266,8 +266,7 @@ static void write_features(struct virtio_pci *vp, uint32_t value)
 	struct vp_state *s = &vp->state;
 	unsigned int shift = s->driver_feature_select * 32;
 
-	if (s->driver_feature_select > 1 ||
-	    status_of(vp) & VIRTIO_CONFIG_S_FEATURES_OK)
+	if (s->driver_feature_select > 1 || status_of(vp) & VIRTIO_CONFIG_S_FEATURES_OK)
 		return;
 	s->driver_features &= ~(0xffffffffull << shift);
 	s->driver_features |= (uint64_t)value << shift;
@@ -289,8 +288,8 @@ void vp_common_read(const struct virtio_pci *vp, uint32_t offset, void *data,
 		.device_feature_select = s->device_feature_select,
 		.device_feature = half(offered(vp), s->device_feature_select),
 		.guest_feature_select = s->driver_feature_select,
-		.guest_feature = half(s->driver_features & offered(vp),
-				      s->driver_feature_select),
+		.guest_feature =
+			half(s->driver_features & offered(vp), s->driver_feature_select),
 		.msix_config = __atomic_load_n(&s->config_vector, __ATOMIC_SEQ_CST),
 		.num_queues = (uint16_t)vp->dev->n_queues,
 		.device_status = status_of(vp),

@@ -44,8 +44,8 @@ struct virtio_dev_ops {
 			    uint32_t len);
 
 	/* config_write() - NULL: writes are ignored. */
-	void (*config_write)(struct virtio_device *dev, uint32_t offset,
-			     const void *data, uint32_t len);
+	void (*config_write)(struct virtio_device *dev, uint32_t offset, const void *data,
+			     uint32_t len);
 
 	/* free() - after reset(); frees the device itself. */
 	void (*free)(struct virtio_device *dev);

@@ -132,12 +132,12 @@ int vq_enable(struct vq *vq, struct err *err)
 	if (!desc || !avail || !used)
 		return err_msg(err, EINVAL,
 			       "%s at 0x%llx is misaligned or outside of guest memory",
-			       !desc  ? "descriptor table" :
-			       !avail ? "available ring" :
-					"used ring",
-			       (unsigned long long)(!desc  ? vq->desc_gpa :
-						    !avail ? vq->avail_gpa :
-							     vq->used_gpa));
+			       !desc    ? "descriptor table"
+			       : !avail ? "available ring"
+					: "used ring",
+			       (unsigned long long)(!desc    ? vq->desc_gpa
+						    : !avail ? vq->avail_gpa
+							     : vq->used_gpa));
 
 	(void)pthread_mutex_lock(&vq->lock);
 	vq->desc = desc;
@@ -265,8 +265,8 @@ static const char *walk_chain(const struct vq *vq, struct walk *w, uint16_t head
 	if (head >= vq->size)
 		return "a head index beyond the descriptor table";
 	for (uint32_t steps = 0; steps < vq->size; steps++) {
-		struct vring_desc d = snapshot((const char *)vq->desc +
-					       sizeof(d) * (size_t)i);
+		struct vring_desc d =
+			snapshot((const char *)vq->desc + sizeof(d) * (size_t)i);
 
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return walk_indirect(vq, w, &d);
@@ -321,8 +321,8 @@ static int pop_locked(struct vq *vq, struct vq_chain *chain, struct walk *w)
 	if (!why) {
 		uint16_t slot = vq->last_avail & (uint16_t)(vq->size - 1);
 
-		head = load_relaxed(word(vq->avail,
-					 RING_ENTRIES + sizeof(uint16_t) * (size_t)slot));
+		head = load_relaxed(
+			word(vq->avail, RING_ENTRIES + sizeof(uint16_t) * (size_t)slot));
 		why = walk_chain(vq, w, head);
 	}
 	if (why) {
@@ -343,8 +343,7 @@ static int pop_locked(struct vq *vq, struct vq_chain *chain, struct walk *w)
 	return 1;
 }
 
-int vq_pop(struct vq *vq, struct vq_chain *chain, struct iovec *iov,
-	   unsigned int max_iov)
+int vq_pop(struct vq *vq, struct vq_chain *chain, struct iovec *iov, unsigned int max_iov)
 {
 	struct walk w = { .iov = iov, .max_iov = max_iov };
 	bool was_broken;
@@ -364,9 +363,8 @@ void vq_push(struct vq *vq, uint16_t head, uint32_t written)
 	(void)pthread_mutex_lock(&vq->lock);
 	if (vq->enabled && !vq->broken) {
 		uint16_t slot = vq->used_idx & (uint16_t)(vq->size - 1);
-		struct vring_used_elem *e =
-			(void *)((char *)vq->used + RING_ENTRIES +
-				 sizeof(*e) * (size_t)slot);
+		struct vring_used_elem *e = (void *)((char *)vq->used + RING_ENTRIES +
+						     sizeof(*e) * (size_t)slot);
 
 		__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
@@ -403,7 +401,8 @@ static bool wants_interrupt_locked(struct vq *vq)
 	if (!vq->event_idx)
 		return !(load_relaxed(word(vq->avail, RING_FLAGS)) &
 			 VRING_AVAIL_F_NO_INTERRUPT);
-	return !valid || vring_need_event(load_relaxed(used_event(vq)), vq->used_idx, old);
+	return !valid ||
+	       vring_need_event(load_relaxed(used_event(vq)), vq->used_idx, old);
 }
 
 void vq_notify(struct vq *vq)
