@@ -26,6 +26,8 @@ static const char *const words[] = {
 	"tsc=reliable",
 	"no_timer_check",
 	"nowatchdog",
+	/* No search of the bus for chipsets with quirks before PCI is set up. */
+	"pci=noearly",
 	/* With one vCPU: do not rewrite the LOCK prefixes of the kernel's whole text. */
 	"noreplace-smp",
 	/* Grace periods by IPI, not by waiting for ticks: mounts, namespaces. */
