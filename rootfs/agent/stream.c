@@ -63,8 +63,10 @@ static void end_out(struct stream *s, bool lost)
 {
 	drop_pending(&s->out);
 	s->out.done = true;
-	if (!lost)
-		(void)shutdown(s->sock, SHUT_WR); /* lost: seen by recv() too */
+	/* When the other direction has ended too, run() closes the socket: that says
+	 * it with one packet less.  lost: seen by recv() too. */
+	if (!lost && !s->in.done)
+		(void)shutdown(s->sock, SHUT_WR);
 	if (s->terminal) {
 		/* No slave is left, or nobody looks at it: hang up. */
 		s->in.done = true;
