@@ -67,9 +67,11 @@ struct virtio_transport_ops {
 
 /*
  * A shared memory region of a device (virtio 1.2 §2.10), such as a DAX window.
- * The device maps `host` (PROT_NONE will do) before it goes on the bus and may
- * map other things over parts of it afterwards; the transport makes it a memory
- * slot, chooses the address and tells it in `gpa`.  The address is final.
+ * The device maps `host` before it goes on the bus and may map other things over
+ * parts of it afterwards; the transport makes it a memory slot, chooses the address
+ * and tells it in `gpa`.  The address is final.  The slot is guest memory like any
+ * other: a chain may point into it (direct I/O from DAX pages does), so every page
+ * must stay readable and writable.
  */
 struct virtio_shm {
 	uint8_t id;
