@@ -32,7 +32,7 @@ static int check_kvm(int kvm_fd, struct err *err)
 	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
 
 	if (version < 0)
-		return err_set(err, errno, "KVM_GET_API_VERSION");
+		return err_set(err, errno, "/dev/kvm: KVM_GET_API_VERSION");
 	if (version != KVM_API_VERSION)
 		return err_msg(err, ENOTSUP, "KVM has API version %d, not %d", version,
 			       KVM_API_VERSION);

@@ -71,9 +71,13 @@ create() {
 	[[ $(status_of "$ID") == running ]]
 }
 
-@test "errors: no /dev/kvm, or no permission" {
+@test "errors: no /dev/kvm, or one that is not KVM" {
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	refused 1 "/dev/kvm" unshare -m sh -c 'mount --bind /dev/null /dev/kvm; mount -t tmpfs none /dev/shm; exec timeout 60 hull --root "$0" create -b "$1" "$2"' "$STATE" "$BUNDLE" "$ID"
+	refused 1 "open '/dev/kvm': No such file or directory" unshare -m sh -c 'mount -t tmpfs none /dev; exec timeout 60 hull --root "$0" create -b "$1" "$2"' \
+		"$STATE" "$BUNDLE" "$ID"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	refused 1 "/dev/kvm: KVM_GET_API_VERSION" unshare -m sh -c 'mount --bind /dev/null /dev/kvm; exec timeout 60 hull --root "$0" create -b "$1" "$2"' \
+		"$STATE" "$BUNDLE" "$ID"
 }
 
 @test "errors: a kernel that is none, or not there" {
@@ -96,7 +100,7 @@ create() {
 	printf 'int main(void) { for (;;) __builtin_ia32_pause(); }' >"$WORK/never/init.c"
 	gcc -static -o "$WORK/never/init" "$WORK/never/init.c"
 	(cd "$WORK/never" && echo init | cpio -o -H newc --quiet >"$WORK/never.cpio")
-	refused 1 "did not answer" hull --set "initrd=$WORK/never.cpio" --set boot-timeout=8s create -b "$BUNDLE" "$ID"
+	refused 1 "did not answer" hull --set "initrd=$WORK/never.cpio" --set boot-timeout=8 create -b "$BUNDLE" "$ID"
 }
 
 @test "errors: memory that cannot be had" {
