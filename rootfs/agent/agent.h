@@ -46,6 +46,9 @@ struct agent_params {
 	/* finish() - write everything back and unmount; all processes are dead. */
 	void (*finish)(void *opaque);
 	void *opaque;
+	/* For the timeline (agent_uptime_ns()); 0: not told. */
+	uint64_t began_ns; /* the agent's first instruction */
+	uint64_t mounted_ns; /* what it mounts by itself is there */
 };
 
 struct agent {

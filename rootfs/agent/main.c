@@ -65,6 +65,7 @@ static int serve(struct err *err)
 		.stream_connect = connect_stream,
 		.prepare = boot_prepare,
 		.finish = boot_finish,
+		.began_ns = agent_uptime_ns(),
 	};
 	int ret = boot_modules(err);
 
@@ -74,6 +75,7 @@ static int serve(struct err *err)
 	if (params.control_fd < 0)
 		return err_set(err, -params.control_fd, "connect to the host");
 	ret = boot_mounts(err);
+	params.mounted_ns = agent_uptime_ns();
 	if (ret == 0)
 		ret = wait_connected(params.control_fd, err);
 	return ret < 0 ? ret : agent_run(&params, err);

@@ -78,27 +78,31 @@ static bool late_readonly(const struct oci_mount *m, bool bind)
 	return (!bind && is_type(m, "tmpfs")) || is_path(m->destination, "/dev");
 }
 
+/* The container's procfs, once it is mounted: no device has the number 0. */
+static dev_t proc_dev;
+
 /*
  * check_proc() - nothing but proc itself on /proc, and nothing on its files
  * except on those that are replaced by custom.
  * @target: the mount point
- * @source: a bind mount's source, or -1
+ * @mnt: what is to be mounted there; -1: a new file system
  */
-static int check_proc(const struct oci_mount *m, int target, int source, struct err *err)
+static int check_proc(const struct oci_mount *m, int target, int mnt, struct err *err)
 {
 	struct statfs sfs;
+	struct stat st;
 
 	if (is_path(m->destination, "/proc")) {
-		if (source < 0 && is_type(m, "proc"))
+		if (mnt < 0 && is_type(m, "proc"))
 			return 0;
-		if (source >= 0 && fstatfs(source, &sfs) == 0 &&
-		    sfs.f_type == PROC_SUPER_MAGIC)
+		if (mnt >= 0 && fstatfs(mnt, &sfs) == 0 && sfs.f_type == PROC_SUPER_MAGIC)
 			return 0;
 		return err_msg(err, EINVAL,
 			       "\"%s\" cannot be mounted because it is not of type proc",
 			       m->destination);
 	}
-	if (fstatfs(target, &sfs) < 0 || sfs.f_type != PROC_SUPER_MAGIC)
+	/* By its number: statfs() would ask the host about every other target. */
+	if (!proc_dev || fstat(target, &st) < 0 || st.st_dev != proc_dev)
 		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(proc_files); i++)
 		if (is_path(m->destination, proc_files[i]))
@@ -142,6 +146,15 @@ static int open_target(int root, const struct oci_mount *m, bool file, bool plai
 			       m->destination);
 	}
 	return fd;
+}
+
+/* note_proc() - remember the file system that was mounted at /proc. */
+static void note_proc(const struct oci_mount *m, int mnt)
+{
+	struct stat st;
+
+	if (is_path(m->destination, "/proc") && fstat(mnt, &st) == 0)
+		proc_dev = st.st_dev;
 }
 
 /* set_propagation() - in the order of the options; the mount is attached. */
@@ -204,6 +217,7 @@ static int mount_bind(int root, const struct oci_mount *m,
 	ret = mounts_attach(tree, target);
 	if (ret < 0)
 		return err_set(err, -ret, "bind mount");
+	note_proc(m, tree);
 	return set_propagation(tree, o, err);
 }
 
@@ -265,6 +279,7 @@ static int mount_new(int root, const struct oci_mount *m,
 		ret = mounts_attach(mnt, target);
 	if (ret < 0)
 		return err_set(err, -ret, "mount");
+	note_proc(m, mnt);
 	return set_propagation(mnt, o, err);
 }
 

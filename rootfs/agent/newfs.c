@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 
 /* strndup_user() of fsconfig(2) takes values up to this, with the final 0. */
 #define FSCONFIG_MAX 256
+#define ASIDE_DIR "/run"
 
 static const struct {
 	unsigned long ms;
@@ -117,13 +118,58 @@ static int set_options(int fs, const char *data, struct err *err)
 	return 0;
 }
 
-int mounts_new(const char *type, const char *source, const char *data,
-	       unsigned long sb_flags, uint64_t attr, struct err *err)
+/* has_long_option() - one that fsconfig(2) does not take. */
+static bool has_long_option(const char *data)
 {
-	auto_fd int fs = fsopen(type, FSOPEN_CLOEXEC);
+	while (*data) {
+		size_t len = strcspn(data, ",");
+		const char *value = memchr(data, '=', len);
+
+		if (value && (size_t)(data + len - value) > FSCONFIG_MAX - 1)
+			return true;
+		data += len;
+		data += *data == ',';
+	}
+	return false;
+}
+
+/*
+ * mount_aside() - mount(2) takes a page of options (overlay's lowerdir): first on a
+ * directory of the agent's, from which the caller moves it away.  Nobody else
+ * looks into this mount namespace.
+ */
+static int mount_aside(const char *type, const char *source, const char *data,
+		       unsigned long sb_flags, uint64_t attr, struct err *err)
+{
+	unsigned long flags = 0;
 	int mnt;
 	int ret;
 
+	for (unsigned int i = 0; i < ARRAY_SIZE(sb_options); i++)
+		flags |= sb_flags & sb_options[i].ms;
+	if (mount(source ? source : type, ASIDE_DIR, type, flags, data) < 0)
+		return err_set(err, errno, "%s", type);
+	mnt = open_tree(AT_FDCWD, ASIDE_DIR, OPEN_TREE_CLOEXEC);
+	if (mnt < 0)
+		return err_set(err, errno, "open mount of '%s'", type);
+	ret = mounts_set(mnt, false, attr, MOUNT_ATTR__ATIME, 0);
+	if (ret < 0) {
+		close_fd(mnt);
+		return err_set(err, -ret, "set mount flags of '%s'", type);
+	}
+	return mnt;
+}
+
+int mounts_new(const char *type, const char *source, const char *data,
+	       unsigned long sb_flags, uint64_t attr, struct err *err)
+{
+	auto_fd int fs = -1;
+	int mnt;
+	int ret;
+
+	if (data && has_long_option(data))
+		return mount_aside(type, source, data, sb_flags, attr, err);
+	fs = fsopen(type, FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return err_set(err, errno, "file system type '%s'", type);
 	if (source && fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)

@@ -96,6 +96,10 @@ static void say_hello(struct agent *a)
 	};
 
 	send_frame(a, &f, NULL, false);
+	if (a->params->began_ns)
+		agent_mark(a, "agent: began", a->params->began_ns);
+	if (a->params->mounted_ns)
+		agent_mark(a, "agent: mounted", a->params->mounted_ns);
 }
 
 /* ---- in ------------------------------------------------------------------------- */

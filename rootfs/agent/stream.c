@@ -260,12 +260,25 @@ static void in_ready(struct watch *w, uint32_t events)
 	run(s, 0);
 }
 
+/* lives() - the host has not closed it while it was idle; ENOTCONN: not yet made. */
+static bool lives(int sock)
+{
+	char byte;
+
+	return recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == EAGAIN || errno == ENOTCONN);
+}
+
 /* begin() - a connection that was opened ahead, or a new one. */
 static int begin(struct agent *a)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(a->spare_streams); i++)
-		if (a->spare_streams[i] >= 0)
-			return take_fd(&a->spare_streams[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(a->spare_streams); i++) {
+		int sock = take_fd(&a->spare_streams[i]);
+
+		if (sock >= 0 && lives(sock))
+			return sock;
+		close_fd(sock);
+	}
 	return a->params->stream_connect(a->params->opaque);
 }
 

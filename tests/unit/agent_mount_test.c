@@ -95,6 +95,27 @@ static void test_options(struct host *h)
 		"bind source '/nope'");
 }
 
+/* More options than fsconfig(2) takes: many lower directories. */
+static void test_overlay(struct host *h)
+{
+	struct buf b = BUF_INIT;
+	char dir[192];
+
+	buf_puts(&b, ",{\"destination\":\"/tmp\",\"type\":\"overlay\",\"source\":\"o\","
+		     "\"options\":[\"nosuid\",\"ro\",\"lowerdir=");
+	for (unsigned int i = 0; i < 12; i++) {
+		(void)!snprintf(dir, sizeof(dir), "%s/lower%u", h->dir, i);
+		(void)mkdir(dir, 0755);
+		buf_printf(&b, "%s%s", i ? ":" : "", dir);
+		(void)!snprintf(dir, sizeof(dir), "%s/lower%u/file%u", h->dir, i, i);
+		(void)close(open(dir, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+	buf_puts(&b, "\"]}");
+	sh(h, "overlay", "ls /tmp | wc -l; grep ' /tmp ' /proc/mounts | cut -c 1-30",
+	   b.data, "", "", "12\no /tmp overlay ro,nosuid,relat\n");
+	buf_release(&b);
+}
+
 static void test_paths(struct host *h)
 {
 	sh(h, "masked and read-only paths",
@@ -181,6 +202,7 @@ int main(void)
 	host_start(&h);
 	test_dev(&h);
 	test_options(&h);
+	test_overlay(&h);
 	test_paths(&h);
 	test_escape(&h);
 	test_device_rules(&h);

@@ -216,6 +216,45 @@ static void test_background(struct host *h)
 	is_int(host_exit(h, 0, 0), SIGKILL, "end");
 }
 
+/* Connections opened ahead that the host has closed meanwhile are not used. */
+static void test_spares(struct host *h)
+{
+	static const char process[] =
+		"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":" HOST_ENV
+		",\"args\":[\"echo\",\"out\"]}";
+	unsigned int closed = 0;
+	char *out;
+
+	begin(h, 0, "sleep 1000");
+	for (uint32_t i = 1; i < 4; i++) {
+		is_int(host_result(h, host_request(h, AGENT_EXEC, 0, i, 0, 0, process,
+						   strlen(process))),
+		       0, "exec");
+		out = host_read_all(host_stream(h, 0, i, AGENT_STREAM_IO));
+		is_str(out, "out\n", "its output");
+		free(out);
+		is_int(host_exit(h, 0, i), 0, "its exit");
+		if (i != 2)
+			continue;
+		while (host_take_connection(h, false))
+			;
+		host_read_headers(h);
+		for (unsigned int n = 0; n < h->n_streams; n++) {
+			struct host_stream *s = &h->streams[n];
+
+			if (s->fd < 0 || s->header.kind)
+				continue;
+			(void)close(s->fd);
+			s->fd = -1;
+			closed++;
+		}
+	}
+	is_int(closed, 2, "two were ready");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
+	       "kill");
+	is_int(host_exit(h, 0, 0), SIGKILL, "end");
+}
+
 int main(void)
 {
 	static struct host h;
@@ -231,6 +270,7 @@ int main(void)
 	test_exit_stalled(&h);
 	test_order(&h);
 	test_background(&h);
+	test_spares(&h);
 	host_stop(&h);
 	return tap_done();
 }
