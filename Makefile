@@ -140,6 +140,23 @@ demo:
 check-man: hull
 	$(Q)HULL=$(O)/bin/hull tests/check-man
 
+# Speed and size beside the peers'; BENCH="start_cold exec" measures only those.
+bench_bins := $(O)/bench/elapsed $(O)/bench/peer_init
+$(bench_bins): $(O)/bench/%: tests/bench/%.c
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STATIC) $(LDFLAGS) -s -o $@ $<
+
+$(O)/bench/peer.cpio: $(O)/bench/peer_init rootfs/initramfs/mkinitramfs
+	$(call say,CPIO)
+	$(Q)rootfs/initramfs/mkinitramfs $< $@
+
+bench-products: all $(O)/vmlinux $(bench_bins) $(O)/bench/peer.cpio
+bench:
+	$(Q)tests/install-packages build lab-host
+	$(Q)$(MAKE) --no-print-directory bench-products
+	$(Q)tests/bench/run $(O) $(BENCH)
+
 # ASan and UBSan over the unit tests, in a build tree of their own.
 sanitize:
 	$(Q)$(MAKE) O=$(O)/sanitize OPT='-O1 -g' FORTIFY= STATIC=-pie \
@@ -191,5 +208,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm agent initramfs kernel unit check check-man check-unit check-headers demo \
+.PHONY: all hull hull-vmm agent initramfs kernel unit check check-man check-unit check-headers demo bench bench-products \
 	sanitize lint format install clean

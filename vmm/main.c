@@ -348,7 +348,11 @@ static int run(struct vmm *v, struct err *err)
 	if (ret < 0)
 		return ret;
 	open_gate(v);
-	return loop_run(v->loop, err);
+	ret = loop_run(v->loop, err);
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
+		if (v->fs[i])
+			fs_log_requests(v->fs[i]);
+	return ret;
 }
 
 /* fail() - tell the creating command why there will be no container. */

@@ -109,7 +109,8 @@ int main(int argc, char **argv)
 		argc -= 2;
 	}
 	if (argc < 3 || (seconds = strtol(argv[1], NULL, 10)) <= 0) {
-		(void)fprintf(stderr, "usage: elapsed [-l SOCKET] SECONDS PROGRAM [ARG]...\n");
+		(void)fprintf(stderr,
+			      "usage: elapsed [-l SOCKET] SECONDS PROGRAM [ARG]...\n");
 		return 2;
 	}
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)

@@ -19,7 +19,8 @@ int main(void)
 	pid_t pid;
 
 	(void)mkdir("/r", 0755); /* the mount tells */
-	if (mount("root", "/r", "virtiofs", 0, NULL) < 0 || chroot("/r") < 0 || chdir("/") < 0)
+	if (mount("root", "/r", "virtiofs", 0, NULL) < 0 || chroot("/r") < 0 ||
+	    chdir("/") < 0)
 		return 1;
 	pid = vfork();
 	if (pid == 0) {
