@@ -58,7 +58,8 @@ int control_receive(int sock, struct control_answer *ret, struct buf *payload,
 	len = (size_t)n - sizeof(*msg);
 	msg->payload[len] = 0;
 	if (msg->type == CONTROL_RESULT && msg->a)
-		return err_msg(err, msg->a < 4096 ? (int)msg->a : EIO, "%s", msg->payload);
+		return err_msg(err, msg->a < 4096 ? (int)msg->a : EIO, "%s",
+			       msg->payload);
 	if (payload && buf_append(payload, msg->payload, len) < 0)
 		return err_set(err, ENOMEM, "receive from hull-vmm");
 	*ret = (struct control_answer){ msg->type, msg->a, msg->b };
@@ -73,9 +74,11 @@ int control_call(const struct container *c, uint32_t type, uint32_t a, uint32_t 
 
 	if (ret == 0)
 		ret = control_send(sock, type, a, b, NULL, 0, NULL, 0, err);
-	if (ret == 0)
-		ret = control_receive(sock, ret_answer, payload, err);
-	else if (ret == -EPIPE || ret == -ECONNRESET)
+	if (ret == 0) {
+		do { /* a long list comes in parts */
+			ret = control_receive(sock, ret_answer, payload, err);
+		} while (ret > 0 && type == CONTROL_PS && ret_answer->b);
+	} else if (ret == -EPIPE || ret == -ECONNRESET)
 		ret = 0;
 	if (ret == 0)
 		return err_msg(err, ESRCH, "container not running");

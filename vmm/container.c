@@ -22,6 +22,7 @@
 #include "vmm/virtio/vsock.h"
 
 #define STATUS_KILLED (128 + SIGKILL)
+#define MAX_OOM_LINES 16u
 #define TAIL_SIZE 4096u /* (bytes) of kernel log that go to our log */
 #define TAIL_IN_ERROR 320u /* (bytes) of it in a message */
 
@@ -236,9 +237,9 @@ static void failed(struct container *c, struct err *err)
 	if (c->life == LIFE_OVER || c->shut_down)
 		return;
 	add_tail(c, err);
-	log_error("%s", err->msg);
-	if (is_being_made(c))
-		(void)tell_creator(c, err); /* it may have gone; we end all the same */
+	/* Whoever makes the container says it; later there is only the log. */
+	if (!is_being_made(c) || tell_creator(c, err) < 0)
+		log_error("%s", err->msg);
 	container_end(c, true);
 }
 
@@ -380,9 +381,13 @@ static void on_mark(void *opaque, const char *name, uint64_t uptime_ns)
 
 static void on_oom(void *opaque, uint32_t container)
 {
-	(void)opaque;
+	struct container *c = opaque;
+
 	(void)container;
-	log_info("the guest kernel killed a process of the container: out of memory");
+	/* A guest may say it as often as it likes. */
+	if (c->n_ooms++ < MAX_OOM_LINES)
+		log_info(
+			"the guest kernel killed a process of the container: out of memory");
 }
 
 static void on_link_failed(void *opaque, const struct err *why)

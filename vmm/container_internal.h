@@ -97,6 +97,7 @@ struct container {
 
 	struct control_client *stops[CONTAINER_MAX_STOPS];
 	unsigned int n_stops;
+	unsigned int n_ooms; /* AGENT_OOMs */
 
 	LIST_HEAD(proc_list, proc) procs; /* init's is there from the beginning */
 	unsigned int n_procs;

@@ -37,7 +37,8 @@ enum control_type {
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
-				b = the exec'd process' pid in the container */
+				b = the exec'd process' pid in the container, or
+				for CONTROL_PS 1: another part follows */
 	CONTROL_EXIT, /* a = exit status 0-255 as a shell shows it (128 + signal) */
 };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vmm/virtio/vsock*.c: the protocol, credit, fairness, and a guest that does it wrong. */
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "tests/unit/fake_vsock.h"
@@ -509,6 +511,67 @@ static void test_device_reset(void)
 	end();
 }
 
+/* ---- the vCPU thread starts and resets the device while the loop is at work ---- */
+
+#define ROUNDS 300
+
+static bool vcpu_done;
+
+static void *vcpu(void *arg)
+{
+	struct fake_conn *c = arg;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		fake_device_reset(&g.dev);
+		(void)close(g.rx.call_fd);
+		(void)close(g.tx.call_fd);
+		(void)close(g.event.call_fd);
+		memset(g.fm.host, 0, g.fm.used);
+		g.fm.used = 0;
+		fake_guest_start(&g, i & 1 ? FAKE_EVENT_IDX : 0);
+		c->tx_cnt = 0;
+		fake_packet(&g, c, VIRTIO_VSOCK_OP_REQUEST, 0, NULL, 0);
+		fake_packet(&g, c, VIRTIO_VSOCK_OP_RW, 0, "hello", 5);
+		/* Sometimes the loop is to get so far, sometimes not. */
+		while (i % 3 == 0 && __atomic_load_n(&g.tx.used[1], __ATOMIC_ACQUIRE) < 2)
+			(void)sched_yield();
+	}
+	__atomic_store_n(&vcpu_done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	static const uint64_t one = 1;
+	struct fake_conn *c;
+	unsigned int got = 0;
+	unsigned int open = 0;
+	pthread_t thread;
+
+	begin(8, FAKE_EVENT_IDX);
+	c = fake_conn(&g, 5000, PORT);
+	fake_check(pthread_create(&thread, NULL, vcpu, c) == 0);
+	while (!__atomic_load_n(&vcpu_done, __ATOMIC_ACQUIRE)) {
+		fake_check(write(g.step.fd, &one, sizeof(one)) == sizeof(one));
+		fake_check(loop_run(g.loop, NULL) == 0);
+		for (unsigned int i = 0; i < n_owners; i++) {
+			if (!owners[i].conn)
+				continue;
+			owners[i].to_send += 100;
+			vsock_conn_want_send(owners[i].conn);
+		}
+	}
+	fake_check(pthread_join(thread, NULL) == 0);
+	for (unsigned int i = 0; i < n_owners; i++) {
+		got += owners[i].in.len == 5;
+		open += !owners[i].closed;
+	}
+	ok(got >= ROUNDS / 3, "the device is reset at any time: %u of %u got through",
+	   got, n_owners);
+	ok(open <= 1, "and the connections of before are closed");
+	end();
+}
+
 static void test_costs(void)
 {
 	static char data[64 << 10];
@@ -571,5 +634,6 @@ int main(void)
 	test_bounds();
 	test_device_reset();
 	test_costs();
+	test_threads();
 	return tap_done();
 }
