@@ -58,7 +58,9 @@ static int resize(struct supervised *s, uint32_t rows, uint32_t cols)
 	return control_send(s->fd, CONTROL_WINSIZE, rows, cols, NULL, 0, NULL, 0, NULL);
 }
 
-/* open_console() - the pty's slave, as our controlling terminal: SIGWINCH comes here. */
+/*
+ * open_console() - a pty for the process, its master handed over.
+ */
 static int open_console(struct session *se, const char *path, const struct oci_process *p,
 			struct err *err)
 {
@@ -66,12 +68,22 @@ static int open_console(struct session *se, const char *path, const struct oci_p
 	uint32_t cols = p->console_size ? p->console_size->width : 0;
 	int ret = tty_open_console(path, rows, cols, &se->slave, err);
 
-	if (ret < 0)
-		return ret;
+	if (ret == 0)
+		se->s.tty = se->slave;
+	return ret;
+}
+
+/*
+ * own_console() - make it the controlling terminal, so that SIGWINCH comes here.
+ * For the process that stays: when a session's leader ends, its terminal hangs up.
+ */
+static int own_console(const struct session *se, struct err *err)
+{
+	if (se->slave < 0)
+		return 0;
 	(void)setsid(); /* fails when we lead a session already */
 	if (ioctl(se->slave, TIOCSCTTY, 0) < 0)
 		return err_set(err, errno, "take the console as controlling terminal");
-	se->s.tty = se->slave;
 	return 0;
 }
 
@@ -162,8 +174,10 @@ static void tell(int pipe_fd, int ret, const struct err *err)
 static int stand_in(struct session *se, const struct oci_process *process, int pipe_fd)
 {
 	struct err err = ERR_INIT;
-	int ret = begin(se, process, &err);
+	int ret = own_console(se, &err);
 
+	if (ret == 0)
+		ret = begin(se, process, &err);
 	if (ret == 0)
 		ret = let_go_stdio(&err);
 	tell(pipe_fd, ret, &err);
@@ -206,9 +220,9 @@ static int exec_detached(struct session *se, const struct oci_process *process,
 static int exec_attached(struct session *se, const struct oci_process *process,
 			 const char *pid_file, struct err *err)
 {
-	int ret = 0;
+	int ret = own_console(se, err);
 
-	if (se->terminal && se->slave < 0) {
+	if (ret == 0 && se->terminal && se->slave < 0) {
 		se->s.tty = STDIN_FILENO;
 		ret = tty_raw_begin(&se->raw, STDIN_FILENO, err);
 	}

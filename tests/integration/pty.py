@@ -67,7 +67,11 @@ class Terminal:
         self.seen = self.seen.split(text, 1)[1]
 
     def play(self, script):
-        for step in shlex.split(script):
+        words = shlex.shlex(script, posix=True, punctuation_chars=False)
+        words.whitespace_split = True
+        words.escape = ""
+        words.commenters = ""
+        for step in words:
             verb, _, text = step.partition(":")
             raw = text.encode().decode("unicode_escape").encode("latin-1")
             if verb == "expect":
