@@ -32,7 +32,7 @@ static void test_init(struct fuse_client *c)
 	is_int(out.minor, 36, "the smaller minor");
 	is_int(out.max_pages, 256, "requests of 1 MiB");
 	is_int(out.max_write, 1 << 20, "writes of 1 MiB");
-	ok(out.flags & FUSE_SUBMOUNTS && out.flags & FUSE_DONT_MASK &&
+	ok(!(out.flags & FUSE_SUBMOUNTS) && out.flags & FUSE_DONT_MASK &&
 		   out.flags & FUSE_POSIX_ACL && out.flags & FUSE_HANDLE_KILLPRIV_V2,
 	   "what is needed was asked for");
 	ok(!(out.flags & (FUSE_EXPORT_SUPPORT | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS |
@@ -55,7 +55,7 @@ static void test_top(struct fuse_client *c)
 	is_int(fc_getattr(c, 1, &a), 0, "GETATTR of the device's root");
 	is_int(a.mode, S_IFDIR | 0555, "a read-only directory");
 	is_int(fc_lookup(c, 1, "0", &e), 0, "LOOKUP of root 0");
-	ok(e.attr.flags & FUSE_ATTR_SUBMOUNT, "is a submount");
+	ok(!(e.attr.flags & FUSE_ATTR_SUBMOUNT), "is a directory of a private device");
 	is_int(fc_lookup(c, 1, "1", &e), 0, "LOOKUP of root 1, a file");
 	ok(S_ISREG(e.attr.mode) && !(e.attr.flags & FUSE_ATTR_SUBMOUNT),
 	   "is a plain file");
@@ -545,6 +545,37 @@ static void test_readonly(void)
 	fc_free(&c);
 }
 
+/* Two roots on one device of each kind: no two files look like one. */
+static void test_two_roots(void)
+{
+	for (int shared = 0; shared < 2; shared++) {
+		int fds[2] = { host, host };
+		struct fuse_init_out out;
+		struct fuse_entry_out e = { 0 };
+		struct fuse_attr a = { 0 }, b = { 0 };
+		struct fuse_client c;
+
+		host_write(host, "same", "x");
+		fc_new(&c, fds, 2, false, shared, 0);
+		is_int(fc_init(&c), 0, "INIT of a %s device",
+		       shared ? "shared" : "private");
+		fc_take(&c, &out, sizeof(out));
+		is_int(!!(out.flags & FUSE_SUBMOUNTS), shared, "submounts");
+		is_int(fc_lookup(&c, 1, "1", &e), 0, "LOOKUP of root 1");
+		is_int(!!(e.attr.flags & FUSE_ATTR_SUBMOUNT), shared, "is one");
+		is_int(fc_getattr(&c, fc_node(&c, fc_root(&c, 0), "same"), &a), 0,
+		       "GETATTR");
+		is_int(fc_getattr(&c, fc_node(&c, e.nodeid, "same"), &b), 0, "GETATTR");
+		is_int(a.ino == b.ino, shared, "inode numbers in the one and the other");
+		is_int(fc_rename(&c, fc_root(&c, 0), "same", e.nodeid, "x", 0), -EXDEV,
+		       "RENAME from root to root");
+		is_int(fc_link(&c, fc_node(&c, e.nodeid, "same"), fc_root(&c, 0), "x",
+			       &e),
+		       -EXDEV, "LINK from root to root");
+		fc_free(&c);
+	}
+}
+
 int main(void)
 {
 	static const size_t splits[] = { 0, 13, 4096 };
@@ -580,6 +611,7 @@ int main(void)
 		(void)close(fds[1]);
 		(void)unlink(file);
 		test_readonly();
+		test_two_roots();
 		fc_rm_tree(tmp);
 		(void)close(host);
 		is_int(fc_count_fds(), before, "no descriptor is left");

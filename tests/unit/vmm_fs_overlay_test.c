@@ -217,6 +217,39 @@ static void test_removing(uint64_t root)
 	is_int(fc_name_op(&c, FUSE_RMDIR, root, "newdir2"), 0, "RMDIR");
 }
 
+/* What a listing calls a file's inode number is what stat() calls it. */
+static void test_numbers(uint64_t root)
+{
+	static const uint32_t opcodes[] = { FUSE_READDIR, FUSE_READDIRPLUS };
+	struct fuse_entry_out e = { 0 };
+	unsigned int same = 0, seen = 0;
+	uint64_t fh = 0;
+
+	is_int(fc_lookup(&c, root, "ro", &e), 0, "LOOKUP");
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		bool plus = opcodes[i] == FUSE_READDIRPLUS;
+		int len;
+
+		is_int(fc_open_as(&c, FUSE_OPENDIR, root, O_RDONLY, &fh), 0, "OPENDIR");
+		len = fc_read_as(&c, opcodes[i], fh, 0, 65536);
+		for (int at = 0; at < len;) {
+			const struct fuse_direntplus *dp = (const void *)(c.reply + at);
+			const struct fuse_dirent *d =
+				plus ? &dp->dirent : (const void *)dp;
+
+			if (d->namelen == 2 && memcmp(d->name, "ro", 2) == 0) {
+				seen++;
+				same += d->ino == e.attr.ino;
+			}
+			at += (int)(plus ? FUSE_DIRENTPLUS_SIZE(dp)
+					 : FUSE_DIRENT_SIZE(d));
+		}
+		is_int(fc_release(&c, FUSE_RELEASEDIR, fh), 0, "RELEASEDIR");
+	}
+	is_int(seen, 2, "listed by both");
+	is_int(same, 2, "with the inode number that stat() shows");
+}
+
 static void run(void)
 {
 	uint64_t root, n;
@@ -226,6 +259,7 @@ static void run(void)
 	fc_check(fc_init(&c) == 0);
 	root = fc_root(&c, 0);
 	n = fc_node(&c, root, "ro");
+	test_numbers(root);
 	test_copy_up(root);
 	test_links(root);
 	test_dirs(root);

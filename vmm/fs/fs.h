@@ -5,8 +5,9 @@
  *
  * What the guest sees: the root of the file system is a synthetic read-only
  * directory; its entries are the roots of this device, each under its index in
- * decimal.  Directories among them are announced as submounts, so each has a
- * st_dev of its own.
+ * decimal.  On a shared device directories among them are announced as submounts, so
+ * that each volume has a st_dev of its own.  Linux 6.1 knows no ACLs on a submount:
+ * on a private device they are plain directories, whose inode numbers are kept apart.
  *
  * Calling sequence, and where the jail comes in:
  *

@@ -135,6 +135,8 @@ static int put_one(struct listing *l, const char *name, uint64_t ino, uint64_t o
 	if (l->plus) {
 		if (l->h->fd >= 0)
 			look_up(l, name, &entry);
+		if (entry.nodeid)
+			e.ino = entry.attr.ino;
 		(void)fs_req_put(l->r, &entry, sizeof(entry));
 		size -= sizeof(entry);
 	}
@@ -196,11 +198,26 @@ static int seek(struct fs_dirbuf *b, int fd, uint64_t offset)
 	return 0;
 }
 
+/*
+ * number_of() - the inode number that stat() would show.  The listing of an overlay of
+ * several file systems does not say on which of them an entry is: look at it.
+ */
+static uint64_t number_of(const struct listing *l, const struct dirent64 *e)
+{
+	struct fs_root *root = l->h->inode->root;
+	dev_t dev = atomic_load(&root->devs[0]);
+	struct stat st;
+
+	if (!l->plus && e->d_type != DT_DIR && root->overlay &&
+	    atomic_load(&root->split) &&
+	    fstatat(l->h->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
+		return fs_root_ino(root, st.st_dev, st.st_ino);
+	return fs_root_ino(root, dev, e->d_ino);
+}
+
 static int list_dir(struct listing *l, uint64_t offset)
 {
 	struct fs_dirbuf *b = l->h->dirbuf;
-	struct fs_root *root = l->h->inode->root;
-	dev_t dev = atomic_load(&root->devs[0]);
 	ssize_t got;
 	int ret;
 
@@ -209,8 +226,8 @@ static int list_dir(struct listing *l, uint64_t offset)
 		const struct dirent64 *e = (const void *)(b->data + b->pos);
 
 		if (b->pos < b->len) {
-			if (!put_one(l, e->d_name, fs_root_ino(root, dev, e->d_ino),
-				     (uint64_t)e->d_off, e->d_type))
+			if (!put_one(l, e->d_name, number_of(l, e), (uint64_t)e->d_off,
+				     e->d_type))
 				break;
 			b->pos += e->d_reclen;
 			b->next = (uint64_t)e->d_off;

@@ -46,6 +46,8 @@ int fs_op_init(struct fs_req *r, struct fs_inode *inode)
 		out.minor = in.minor;
 
 	fs_server_reset(fs); /* a new mount knows no node ids */
+	if (!fs->policy.submounts)
+		wanted &= ~(uint32_t)FUSE_SUBMOUNTS;
 	if (fs->policy.cache_symlinks)
 		wanted |= FUSE_CACHE_SYMLINKS;
 	out.flags = in.flags & wanted;

@@ -16,7 +16,9 @@
 
 #define DEFAULT_DIR_FDS 256u
 #define MIN_DIR_FDS 4u
-#define INO_DEV_SHIFT 56 /* st_dev's number goes above the inode number */
+/* Above the inode number: st_dev's number, and the root's where they share st_dev. */
+#define INO_DEV_SHIFT 56
+#define INO_ROOT_SHIFT 48
 
 #ifndef CEPH_SUPER_MAGIC
 #define CEPH_SUPER_MAGIC 0x00c36400
@@ -35,7 +37,7 @@ static const struct fs_policy private_policy = {
 	.cache_dirs = true,
 	.cache_symlinks = true,
 };
-static const struct fs_policy shared_policy = { 0 };
+static const struct fs_policy shared_policy = { .submounts = true };
 
 static bool is_remote(const struct statfs *s)
 {
@@ -56,9 +58,9 @@ uint64_t fs_root_ino(struct fs_root *root, dev_t dev, uint64_t ino)
 		    atomic_compare_exchange_strong(&root->devs[i], &known, dev))
 			known = dev;
 		if (known == dev)
-			return ino ^ i << INO_DEV_SHIFT;
+			return ino ^ i << INO_DEV_SHIFT ^ root->ino_mix;
 	}
-	return ino ^ (uint64_t)dev << 40; /* more mounts than room: good enough */
+	return ino ^ (uint64_t)dev << 40 ^ root->ino_mix; /* more mounts than room */
 }
 
 static void root_free(struct fs_root *root)
@@ -119,6 +121,8 @@ int fs_server_add_root(struct fs_server *fs, const struct fs_root_params *p,
 	root->data_fd = p->data_fd;
 	root->index = p->index;
 	root->readonly = p->readonly;
+	if (!fs->policy.submounts)
+		root->ino_mix = (uint64_t)p->index << INO_ROOT_SHIFT;
 	if (root->index >= VM_MAX_ROOTS)
 		return err_msg(err, EINVAL, "root %u: more than %u roots", p->index,
 			       VM_MAX_ROOTS);

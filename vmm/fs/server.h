@@ -60,12 +60,14 @@ struct fs_policy {
 	bool keep_cache; /* file data stays cached from one open to the next */
 	bool cache_dirs; /* directory listings, checked by mtime */
 	bool cache_symlinks;
+	bool submounts; /* see fs.h */
 };
 
 struct fs_root {
 	int fd; /* owned: O_PATH */
 	int data_fd; /* owned: a root that is a regular file, open; else -1 */
 	unsigned int index;
+	uint64_t ino_mix; /* keeps inode numbers of roots with one st_dev apart */
 	bool readonly;
 	bool overlay; /* an overlayfs: see above */
 	bool remote; /* errors may show up at close(): FLUSH is worth a request */
