@@ -121,12 +121,13 @@ static int read_one(pid_t pid, struct control_ps *ps, pid_t *ret_ppid)
 ssize_t ps_list(const struct container *c, struct control_ps *list, size_t max)
 {
 	pid_t *pids = calloc(max, 2 * sizeof(*pids));
-	pid_t *ppids = pids + max;
+	pid_t *ppids;
 	ssize_t n;
 	size_t used = 0;
 
 	if (!pids)
 		return -ENOMEM;
+	ppids = pids + max;
 	n = cgroup_pids(c->cgroup_fd, pids, max);
 	for (ssize_t i = 0; i < n && (size_t)i < max; i++) {
 		pid_t pid = pids[i];

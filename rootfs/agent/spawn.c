@@ -187,44 +187,59 @@ static int attach_streams(struct proc *p, struct pipes *pipes, struct err *err)
 	return ret < 0 ? err_set(err, -ret, "watch stdio") : 0;
 }
 
-static int spawn(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
-		 void (*child)(const struct launch *l), struct err *err)
+/* connect_child() - p->sync_fd and its other end, in which the child waits. */
+static int connect_child(struct proc *p, int *ret_child, struct err *err)
 {
-	struct pipes pipes = { .child = { -1, -1, -1 }, .agent = { -1, -1, -1 } };
+	int pair[2] = { -1, -1 };
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(err, errno, "socketpair");
+	p->sync_fd = pair[0];
+	*ret_child = pair[1];
+	/* Only the agent's end: the child waits in read(). */
+	if (fcntl(p->sync_fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_set(err, errno, "socketpair");
+	return 0;
+}
+
+/* spawn_child() - @pipes: what is left in it is the caller's to close */
+static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
+		       void (*child)(const struct launch *l), struct pipes *pipes,
+		       struct err *err)
+{
 	auto_fd int child_sync = -1;
-	int pair[2];
+	pid_t pid;
 	int ret;
 
-	ret = connect_streams(a, p, &pipes, err);
-	if (ret == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		ret = err_set(err, errno, "socketpair");
+	ret = connect_streams(a, p, pipes, err);
+	if (ret == 0)
+		ret = connect_child(p, &child_sync, err);
 	if (ret < 0)
-		goto out;
-	p->sync_fd = pair[0];
-	child_sync = pair[1];
-	/* Only the agent's end: the child waits in read(). */
-	if (fcntl(p->sync_fd, F_SETFL, O_NONBLOCK) < 0) {
-		ret = err_set(err, errno, "socketpair");
-		goto out;
-	}
+		return ret;
 	l->sync_fd = child_sync;
 	for (unsigned int i = 0; i < 3; i++)
-		l->stdio[i] = pipes.child[i];
-	ret = clone_into(a, p, flags);
-	if (ret == 0)
+		l->stdio[i] = pipes->child[i];
+	pid = clone_into(a, p, flags);
+	if (pid == 0)
 		child(l);
-	if (ret < 0) {
-		ret = err_set(err, -ret, "clone3");
-		goto out;
-	}
-	p->pid = ret;
-	pipes_close(pipes.child);
-	ret = attach_streams(p, &pipes, err);
+	if (pid < 0)
+		return err_set(err, -pid, "clone3");
+	p->pid = pid;
+	pipes_close(pipes->child);
+	ret = attach_streams(p, pipes, err);
 	if (ret == 0)
 		ret = proc_watch(a, p, err);
 	if (ret < 0)
 		(void)proc_kill(p, SIGKILL); /* what is reaped later, nobody knows */
-out:
+	return ret;
+}
+
+static int spawn(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
+		 void (*child)(const struct launch *l), struct err *err)
+{
+	struct pipes pipes = { .child = { -1, -1, -1 }, .agent = { -1, -1, -1 } };
+	int ret = spawn_child(a, p, l, flags, child, &pipes, err);
+
 	pipes_close(pipes.child);
 	pipes_close(pipes.agent);
 	return ret;
