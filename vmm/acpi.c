@@ -130,7 +130,8 @@ static void fill_header(struct acpi_header *h, const char *signature, uint8_t re
  * Return: its address, valid unless buf_ok() says otherwise
  */
 static gpa_t add_table(struct tables *t, struct acpi_header *table, size_t size,
-		       const char *signature, uint8_t revision, const void *body, size_t len)
+		       const char *signature, uint8_t revision, const void *body,
+		       size_t len)
 {
 	static const char pad[16];
 	size_t at;
@@ -187,7 +188,9 @@ static gpa_t add_dsdt(struct tables *t)
 
 static struct acpi_address port(uint16_t number)
 {
-	return (struct acpi_address){ .space = 1, .bits = 8, .access = 1, .address = number };
+	return (struct acpi_address){
+		.space = 1, .bits = 8, .access = 1, .address = number
+	};
 }
 
 static gpa_t add_fadt(struct tables *t, gpa_t dsdt)
@@ -225,7 +228,8 @@ static gpa_t add_madt(struct tables *t, unsigned int vcpus)
 
 		(void)buf_append(&entries, &e, sizeof(e)); /* buf remembers */
 	}
-	gpa = add_table(t, &madt.header, sizeof(madt), "APIC", 5, entries.data, entries.len);
+	gpa = add_table(t, &madt.header, sizeof(madt), "APIC", 5, entries.data,
+			entries.len);
 	if (buf_ok(&entries) < 0)
 		t->buf.oom = true;
 	buf_release(&entries);
@@ -234,7 +238,9 @@ static gpa_t add_madt(struct tables *t, unsigned int vcpus)
 
 static void build_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt)
 {
-	*rsdp = (struct acpi_rsdp){ .revision = 2, .length = sizeof(*rsdp), .xsdt = xsdt };
+	*rsdp = (struct acpi_rsdp){ .revision = 2,
+				    .length = sizeof(*rsdp),
+				    .xsdt = xsdt };
 	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
 	memcpy(rsdp->oem_id, "HULL  ", sizeof(rsdp->oem_id));
 	rsdp->checksum = checksum(rsdp, 20);

@@ -119,7 +119,10 @@ static void close_block(struct aml *aml)
 	}
 	at = aml->open[--aml->depth];
 	body = aml->buf.len - at;
-	bytes = body + 1 < 1u << 6 ? 1 : body + 2 < 1u << 12 ? 2 : body + 3 < 1u << 20 ? 3 : 4;
+	bytes = body + 1 < 1u << 6    ? 1
+		: body + 2 < 1u << 12 ? 2
+		: body + 3 < 1u << 20 ? 3
+				      : 4;
 	total = body + bytes;
 	if (total >= 1u << 28) {
 		aml->bad = true;
@@ -269,6 +272,6 @@ void aml_res_memory32(struct buf *res, uint32_t first, uint32_t size)
 
 void aml_res_memory64(struct buf *res, uint64_t first, uint64_t size)
 {
-	put_window(res, RES_QWORD, RES_TYPE_MEMORY, RES_MEMORY_RW | RES_MEMORY_CACHEABLE, 8,
-		   first, first + (size - 1));
+	put_window(res, RES_QWORD, RES_TYPE_MEMORY, RES_MEMORY_RW | RES_MEMORY_CACHEABLE,
+		   8, first, first + (size - 1));
 }

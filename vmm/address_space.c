@@ -34,7 +34,8 @@ static void begin_change(struct address_space *as)
 	uint32_t seq = atomic_load_explicit(&as->seq, memory_order_relaxed);
 
 	atomic_store_explicit(&as->seq, seq + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release); /* pairs with lookup()'s acquire fence */
+	atomic_thread_fence(
+		memory_order_release); /* pairs with lookup()'s acquire fence */
 }
 
 static void end_change(struct address_space *as)
@@ -115,12 +116,13 @@ static int add_locked(struct address_space *as, uint64_t start, uint64_t size,
 	uint32_t n = get(&as->n);
 	uint32_t at = first_above(as, n, start);
 
-	if (at > 0 && start - get(&as->ranges[at - 1].start) < get(&as->ranges[at - 1].size))
+	if (at > 0 &&
+	    start - get(&as->ranges[at - 1].start) < get(&as->ranges[at - 1].size))
 		return err_msg(err, EEXIST, "%s range %#llx is taken", as->name,
 			       (unsigned long long)start);
 	if (at < n && get(&as->ranges[at].start) - start < size)
-		return err_msg(err, EEXIST, "%s range %#llx overlaps the one at %#llx", as->name,
-			       (unsigned long long)start,
+		return err_msg(err, EEXIST, "%s range %#llx overlaps the one at %#llx",
+			       as->name, (unsigned long long)start,
 			       (unsigned long long)get(&as->ranges[at].start));
 	if (n == ADDRESS_SPACE_MAX)
 		return err_msg(err, ENOSPC, "more than %u %s ranges", ADDRESS_SPACE_MAX,
@@ -143,8 +145,8 @@ int address_space_add(struct address_space *as, uint64_t start, uint64_t size,
 	int ret;
 
 	if (size == 0 || start + (size - 1) < start)
-		return err_msg(err, EINVAL, "%s range %#llx has an impossible size", as->name,
-			       (unsigned long long)start);
+		return err_msg(err, EINVAL, "%s range %#llx has an impossible size",
+			       as->name, (unsigned long long)start);
 	(void)pthread_mutex_lock(&as->change);
 	ret = add_locked(as, start, size, ops, opaque, err);
 	(void)pthread_mutex_unlock(&as->change);

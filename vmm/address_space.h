@@ -63,7 +63,8 @@ void address_space_remove(struct address_space *as, uint64_t start);
  *
  * @data: (bytes) @len
  */
-void address_space_read(struct address_space *as, uint64_t addr, void *data, uint32_t len);
+void address_space_read(struct address_space *as, uint64_t addr, void *data,
+			uint32_t len);
 void address_space_write(struct address_space *as, uint64_t addr, const void *data,
 			 uint32_t len);
 

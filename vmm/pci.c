@@ -22,9 +22,10 @@
 
 /* Fields of the address register (0xcf8). */
 #define ADDRESS_ENABLE (1u << 31)
-#define ADDRESS_ZERO 0x7fff0700u /* more registers, bus and function: we have one of each */
+#define ADDRESS_ZERO                                                                     \
+	0x7fff0700u /* more registers, bus and function: we have one of each */
 #define ADDRESS_SLOT(a) ((a) >> 11 & 31)
-#define ADDRESS_REG(a) ((a) & 0xfc)
+#define ADDRESS_REG(a) ((a)&0xfc)
 
 struct pci_slot {
 	struct pci_dev *dev; /* NULL: empty */
@@ -79,7 +80,8 @@ static gpa_t wanted_gpa(const struct pci_dev *dev, unsigned int i)
 	return in_windows(gpa, bar->size) ? gpa : 0;
 }
 
-static void update_bar(struct pci_bus *bus, struct pci_dev *dev, unsigned int i, gpa_t gpa)
+static void update_bar(struct pci_bus *bus, struct pci_dev *dev, unsigned int i,
+		       gpa_t gpa)
 {
 	struct pci_bar *bar = &dev->bars[i];
 	gpa_t old = bar->gpa;
@@ -167,8 +169,8 @@ static int check_bars(const struct pci_dev *dev, struct err *err)
 		if (bar->size < PCI_BAR_MIN_SIZE || bar->size & (bar->size - 1) ||
 		    (!bar->is_64bit && bar->size > LAYOUT_PCI32_SIZE) ||
 		    (bar->is_64bit && (i + 1 == PCI_MAX_BARS || dev->bars[i + 1].size)))
-			return err_msg(err, EINVAL, "PCI: BAR %u cannot have %llu bytes", i,
-				       (unsigned long long)bar->size);
+			return err_msg(err, EINVAL, "PCI: BAR %u cannot have %llu bytes",
+				       i, (unsigned long long)bar->size);
 	}
 	return 0;
 }
@@ -184,7 +186,8 @@ static int add_locked(struct pci_bus *bus, struct pci_dev *dev, unsigned int s,
 	while (s < LAYOUT_PCI_SLOTS && bus->slots[s].dev)
 		s++;
 	if (s == LAYOUT_PCI_SLOTS)
-		return err_msg(err, ENOSPC, "PCI: all %d slots are taken", LAYOUT_PCI_SLOTS);
+		return err_msg(err, ENOSPC, "PCI: all %d slots are taken",
+			       LAYOUT_PCI_SLOTS);
 	slot = &bus->slots[s];
 	*slot = (struct pci_slot){ .dev = dev };
 	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
@@ -195,7 +198,8 @@ static int add_locked(struct pci_bus *bus, struct pci_dev *dev, unsigned int s,
 		slot->assigned[i] = assign(bus, bar);
 		if (!slot->assigned[i]) {
 			slot->dev = NULL;
-			return err_msg(err, ENOSPC, "PCI: no room for %llu bytes of addresses",
+			return err_msg(err, ENOSPC,
+				       "PCI: no room for %llu bytes of addresses",
 				       (unsigned long long)bar->size);
 		}
 		put_bar(dev, i, slot->assigned[i]);
@@ -316,8 +320,8 @@ int pci_bus_new(struct vm *vm, struct pci_bus **ret_bus, struct err *err)
 	init_host(&bus->host);
 	ret = add_locked(bus, &bus->host, LAYOUT_PCI_SLOT_HOST, err);
 	if (ret == 0)
-		ret = vm_add_pio(vm, LAYOUT_PORT_PCI_ADDRESS, LAYOUT_PORT_PCI_SIZE, &ops, bus,
-				 err);
+		ret = vm_add_pio(vm, LAYOUT_PORT_PCI_ADDRESS, LAYOUT_PORT_PCI_SIZE, &ops,
+				 bus, err);
 	if (ret < 0) {
 		pci_bus_free(bus);
 		return ret;

@@ -106,7 +106,8 @@ static int make_vcpus(struct vm *vm, struct err *err)
 	for (unsigned int i = 0; ret == 0 && i < vm->params.vcpus; i++) {
 		ret = vcpu_new(vm, i, err);
 		if (ret == 0)
-			ret = x86_vcpu_init(vm->vcpus[i].fd, cpuid, i, vm->params.vcpus, err);
+			ret = x86_vcpu_init(vm->vcpus[i].fd, cpuid, i, vm->params.vcpus,
+					    err);
 		if (ret < 0)
 			return err_wrap(err, ret, "vCPU %u", i);
 	}
@@ -163,10 +164,11 @@ static int check_params(const struct vm_params *p, struct err *err)
 		return err_msg(err, EINVAL, "%u vCPUs: 1 to %u are possible", p->vcpus,
 			       VM_MAX_VCPUS);
 	if (p->memory < 16 * LAYOUT_1MIB || p->memory % (2 * LAYOUT_1MIB))
-		return err_msg(err, EINVAL,
-			       "%llu bytes of guest memory: it must be a multiple of 2 MiB and "
-			       "at least 16 MiB",
-			       (unsigned long long)p->memory);
+		return err_msg(
+			err, EINVAL,
+			"%llu bytes of guest memory: it must be a multiple of 2 MiB and "
+			"at least 16 MiB",
+			(unsigned long long)p->memory);
 	return 0;
 }
 
@@ -214,7 +216,8 @@ void vm_free(struct vm *vm)
 	close_fd(vm->fd);
 	vm_irq_release(vm);
 	vm_memory_free(vm);
-	(void)pthread_mutex_destroy(&vm->coalesced_lock); /* nobody is left to hold them */
+	(void)pthread_mutex_destroy(
+		&vm->coalesced_lock); /* nobody is left to hold them */
 	(void)pthread_mutex_destroy(&vm->irq_lock);
 	uart_release(&vm->uart);
 	address_space_release(&vm->pio);
@@ -244,8 +247,8 @@ int vm_add_mmio(struct vm *vm, gpa_t gpa, uint64_t size, const struct vm_range_o
 	return address_space_add(&vm->mmio, gpa, size, ops, opaque, err);
 }
 
-int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size, const struct vm_range_ops *ops,
-	       void *opaque, struct err *err)
+int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size,
+	       const struct vm_range_ops *ops, void *opaque, struct err *err)
 {
 	return address_space_add(&vm->pio, port, size, ops, opaque, err);
 }

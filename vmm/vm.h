@@ -72,8 +72,8 @@ struct vm_range_ops {
 };
 
 /* vm_add_mmio() / vm_add_pio() - -EEXIST when it overlaps another range. */
-int vm_add_mmio(struct vm *vm, gpa_t gpa, uint64_t size,
-		const struct vm_range_ops *ops, void *opaque, struct err *err);
+int vm_add_mmio(struct vm *vm, gpa_t gpa, uint64_t size, const struct vm_range_ops *ops,
+		void *opaque, struct err *err);
 int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size,
 	       const struct vm_range_ops *ops, void *opaque, struct err *err);
 /* vm_remove_mmio() - also for a BAR that moves. */

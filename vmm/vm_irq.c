@@ -12,8 +12,9 @@
 
 int vm_irq_init(struct vm *vm, struct err *err)
 {
-	vm->routes = calloc(1, sizeof(*vm->routes) + LAYOUT_GSI_MSI_COUNT *
-							     sizeof(vm->routes->entries[0]));
+	vm->routes =
+		calloc(1, sizeof(*vm->routes) +
+				  LAYOUT_GSI_MSI_COUNT * sizeof(vm->routes->entries[0]));
 	if (!vm->routes)
 		return err_set(err, ENOMEM, "interrupt routes");
 	return 0;
@@ -40,7 +41,8 @@ int vm_gsi_alloc(struct vm *vm, struct err *err)
 }
 
 /* find_route() - the entry of @gsi, a new one (with gsi 0) when it has none yet. */
-static struct kvm_irq_routing_entry *find_route(struct kvm_irq_routing *routes, uint32_t gsi)
+static struct kvm_irq_routing_entry *find_route(struct kvm_irq_routing *routes,
+						uint32_t gsi)
 {
 	uint32_t i = 0;
 
@@ -110,7 +112,8 @@ int vm_irqfd(struct vm *vm, int gsi, int fd, bool add, struct err *err)
 	return 0;
 }
 
-int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t len, int fd, bool add, struct err *err)
+int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t len, int fd, bool add,
+		 struct err *err)
 {
 	struct kvm_ioeventfd ioeventfd = {
 		.addr = gpa,
@@ -120,6 +123,7 @@ int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t len, int fd, bool add, struc
 	};
 
 	if (ioctl(vm->fd, KVM_IOEVENTFD, &ioeventfd) < 0)
-		return err_set(err, errno, "KVM_IOEVENTFD at %#llx", (unsigned long long)gpa);
+		return err_set(err, errno, "KVM_IOEVENTFD at %#llx",
+			       (unsigned long long)gpa);
 	return 0;
 }

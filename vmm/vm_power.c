@@ -24,7 +24,8 @@ static void power_write(void *opaque, uint64_t offset, const void *data, uint32_
 		switch (LAYOUT_PORT_POWER + offset + i) {
 		case LAYOUT_PORT_SLEEP_CONTROL:
 			if ((bytes[i] & SLEEP_ENABLE) &&
-			    (bytes[i] >> SLEEP_TYPE_SHIFT & SLEEP_TYPE_MASK) == SLEEP_TYPE_S5)
+			    (bytes[i] >> SLEEP_TYPE_SHIFT & SLEEP_TYPE_MASK) ==
+				    SLEEP_TYPE_S5)
 				vm_tell_stop(vm, VM_STOP_POWEROFF, NULL);
 			break;
 		case LAYOUT_PORT_RESET:
@@ -38,7 +39,8 @@ static void power_write(void *opaque, uint64_t offset, const void *data, uint32_
 
 int vm_power_init(struct vm *vm, struct err *err)
 {
-	static const struct vm_range_ops ops = { .read = power_read, .write = power_write };
+	static const struct vm_range_ops ops = { .read = power_read,
+						 .write = power_write };
 
 	return vm_add_pio(vm, LAYOUT_PORT_POWER, LAYOUT_PORT_POWER_SIZE, &ops, vm, err);
 }

@@ -20,8 +20,8 @@
 
 /* Entries in KVM's ring: the page after its two indices (KVM_COALESCED_MMIO_MAX,
  * whose PAGE_SIZE user space does not have). */
-#define COALESCED_MAX                                                     \
-	((uint32_t)((LAYOUT_PAGE - sizeof(struct kvm_coalesced_mmio_ring)) / \
+#define COALESCED_MAX                                                                    \
+	((uint32_t)((LAYOUT_PAGE - sizeof(struct kvm_coalesced_mmio_ring)) /             \
 		    sizeof(struct kvm_coalesced_mmio)))
 
 /* The first that glibc leaves to programs. */
@@ -56,7 +56,9 @@ int vcpu_new(struct vm *vm, unsigned int index, struct err *err)
 	struct vcpu *vcpu = &vm->vcpus[index];
 	void *run;
 
-	*vcpu = (struct vcpu){ .vm = vm, .index = index, .stats_fd = -1, .exits_offset = -1 };
+	*vcpu = (struct vcpu){
+		.vm = vm, .index = index, .stats_fd = -1, .exits_offset = -1
+	};
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);
 	if (vcpu->fd < 0)
 		return err_set(err, errno, "KVM_CREATE_VCPU");
@@ -140,14 +142,16 @@ static void describe_internal_error(const struct vcpu *vcpu, struct err *err)
 	unsigned int n = 0;
 
 	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
-	    run->emulation_failure.ndata >= 1 &&
-	    (run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+	    run->emulation_failure.ndata >= 3 && /* flags, size and bytes */
+	    (run->emulation_failure.flags &
+	     KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
 		n = run->emulation_failure.insn_size;
 	for (unsigned int i = 0; i < n && i < 15; i++)
-		(void)snprintf(bytes + 3 * i, 4, " %02x", run->emulation_failure.insn_bytes[i]);
+		(void)snprintf(bytes + 3 * i, 4, " %02x",
+			       run->emulation_failure.insn_bytes[i]);
 	(void)ioctl(vcpu->fd, KVM_GET_REGS, &regs); /* without it the address is 0 */
-	(void)err_msg(err, EIO, "vCPU %u: KVM internal error %u at %#llx%s%s", vcpu->index,
-		      run->internal.suberror, (unsigned long long)regs.rip,
+	(void)err_msg(err, EIO, "vCPU %u: KVM internal error %u at %#llx%s%s",
+		      vcpu->index, run->internal.suberror, (unsigned long long)regs.rip,
 		      n ? ", instruction" : "", bytes);
 }
 
@@ -173,22 +177,24 @@ static bool handle_exit(struct vcpu *vcpu)
 		return false;
 	case KVM_EXIT_SYSTEM_EVENT:
 		vm_tell_stop(vcpu->vm,
-			     run->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN ?
-				     VM_STOP_POWEROFF :
-				     VM_STOP_SHUTDOWN,
+			     run->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN
+				     ? VM_STOP_POWEROFF
+				     : VM_STOP_SHUTDOWN,
 			     NULL);
 		return false;
 	case KVM_EXIT_FAIL_ENTRY:
-		(void)err_msg(&err, EIO, "vCPU %u: the processor refused to enter the guest (%#llx)",
+		(void)err_msg(&err, EIO,
+			      "vCPU %u: the processor refused to enter the guest (%#llx)",
 			      vcpu->index,
-			      (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+			      (unsigned long long)
+				      run->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		describe_internal_error(vcpu, &err);
 		break;
 	default:
-		(void)err_msg(&err, EIO, "vCPU %u: unexpected exit %u from KVM", vcpu->index,
-			      run->exit_reason);
+		(void)err_msg(&err, EIO, "vCPU %u: unexpected exit %u from KVM",
+			      vcpu->index, run->exit_reason);
 		break;
 	}
 	vm_tell_stop(vcpu->vm, VM_STOP_ERROR, &err);
@@ -206,7 +212,8 @@ static void run_loop(struct vcpu *vcpu)
 		int code = errno;
 
 		/* Only this thread writes: a plain increment that others may read. */
-		atomic_store_explicit(&vcpu->exits, vcpu->exits + 1, memory_order_relaxed);
+		atomic_store_explicit(&vcpu->exits, vcpu->exits + 1,
+				      memory_order_relaxed);
 		vm_drain_coalesced(vm);
 		if (ret < 0 && code != EINTR && code != EAGAIN) {
 			(void)err_set(&err, code, "vCPU %u: KVM_RUN", vcpu->index);
@@ -232,8 +239,8 @@ static void *vcpu_thread(void *opaque)
 		return NULL;
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-	(void)atomic_compare_exchange_strong(&vm->first_run_ns, &none,
-					     now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+	(void)atomic_compare_exchange_strong(
+		&vm->first_run_ns, &none, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
 	run_loop(vcpu);
 	return NULL;
 }
@@ -258,7 +265,8 @@ int vm_run(struct vm *vm, struct err *err)
 	(void)sigdelset(&others, VCPU_KICK_SIGNAL);
 	(void)pthread_sigmask(SIG_SETMASK, &others, &old);
 	for (unsigned int i = 0; i < vm->n_vcpus && code == 0; i++) {
-		code = pthread_create(&vm->vcpus[i].thread, NULL, vcpu_thread, &vm->vcpus[i]);
+		code = pthread_create(&vm->vcpus[i].thread, NULL, vcpu_thread,
+				      &vm->vcpus[i]);
 		vm->vcpus[i].started = code == 0;
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -278,7 +286,8 @@ void vm_stop(struct vm *vm)
 		if (!vcpu->started)
 			continue;
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		(void)pthread_kill(vcpu->thread, VCPU_KICK_SIGNAL); /* not joined: it exists */
+		(void)pthread_kill(vcpu->thread,
+				   VCPU_KICK_SIGNAL); /* not joined: it exists */
 	}
 	for (unsigned int i = 0; i < vm->n_vcpus; i++) {
 		if (vm->vcpus[i].started)
@@ -307,7 +316,8 @@ uint64_t vm_kvm_exits(const struct vm *vm)
 		if (vcpu->exits_offset < 0 && vcpu->stats_fd >= 0)
 			vcpu->exits_offset = find_exits(vcpu->stats_fd);
 		if (vcpu->exits_offset < 0 ||
-		    pread(vcpu->stats_fd, &n, sizeof(n), vcpu->exits_offset) != (ssize_t)sizeof(n))
+		    pread(vcpu->stats_fd, &n, sizeof(n), vcpu->exits_offset) !=
+			    (ssize_t)sizeof(n))
 			return 0;
 		sum += n;
 	}

@@ -38,7 +38,8 @@ static const uint8_t *table_at(uint64_t gpa, const char *signature, int total)
 	if (gpa < GPA || gpa + 36 > GPA + (unsigned long long)total)
 		return NULL;
 	t = tables + (gpa - GPA);
-	if (memcmp(t, signature, 4) != 0 || gpa + le(t + 4, 4) > GPA + (unsigned long long)total)
+	if (memcmp(t, signature, 4) != 0 ||
+	    gpa + le(t + 4, 4) > GPA + (unsigned long long)total)
 		return NULL;
 	return sums_to_0(t, le(t + 4, 4)) ? t : NULL;
 }
@@ -49,7 +50,8 @@ static void test_tables(void)
 	const uint8_t *xsdt, *fadt, *madt, *dsdt;
 
 	ok(total > 0, "tables are built");
-	ok(!memcmp(tables, "RSD PTR ", 8) && sums_to_0(tables, 20) && sums_to_0(tables, 36),
+	ok(!memcmp(tables, "RSD PTR ", 8) && sums_to_0(tables, 20) &&
+		   sums_to_0(tables, 36),
 	   "RSDP with both checksums");
 	is_int(tables[15], 2, "revision 2");
 	xsdt = table_at(le(tables + 24, 8), "XSDT", total);
@@ -59,7 +61,8 @@ static void test_tables(void)
 	fadt = table_at(le(xsdt + 36, 8), "FACP", total);
 	madt = table_at(le(xsdt + 44, 8), "APIC", total);
 	ok(fadt && le(fadt + 4, 4) == 276, "FADT");
-	ok(madt && le(madt + 4, 4) == 44 + 3 * 8, "MADT with three local APICs and no more");
+	ok(madt && le(madt + 4, 4) == 44 + 3 * 8,
+	   "MADT with three local APICs and no more");
 	if (!fadt || !madt)
 		return;
 	ok(le(fadt + 112, 4) & 1u << 20, "hardware-reduced");
@@ -70,7 +73,8 @@ static void test_tables(void)
 	is_int(le(fadt + 109, 2) & (1 << 1), 0, "no i8042");
 	dsdt = table_at(le(fadt + 140, 8), "DSDT", total);
 	ok(dsdt != NULL, "DSDT");
-	ok(le(madt + 36, 4) == LAYOUT_LAPIC && le(madt + 40, 4) == 0, "APIC address, no PIC");
+	ok(le(madt + 36, 4) == LAYOUT_LAPIC && le(madt + 40, 4) == 0,
+	   "APIC address, no PIC");
 	ok(madt[44] == 0 && madt[45] == 8 && madt[44 + 2 * 8 + 3] == 2 &&
 		   le(madt + 44 + 2 * 8 + 4, 4) == 1,
 	   "the third has APIC id 2 and is enabled");

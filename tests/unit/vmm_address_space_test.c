@@ -60,7 +60,8 @@ static void test_dispatch(void)
 	ok(a.offset == 0x10 && a.len == 4 && a.accesses == 1 && b.accesses == 0,
 	   "with offset and length, and to no other");
 	address_space_write(&as, 0x20fc, &value, 4);
-	ok(b.offset == 0xfc && !memcmp(b.written, &value, 4), "a write at the end of a range");
+	ok(b.offset == 0xfc && !memcmp(b.written, &value, 4),
+	   "a write at the end of a range");
 	is_int(read_at(0x0fff, 1), 0xff, "before a range: ones");
 	is_int(read_at(0x1100, 4), 0xffffffff, "behind a range: ones");
 	ok(read_at(0x10fc, 8) == 0xffffffff5a5a5a5aull, "half in, half out: bytes");
@@ -86,10 +87,13 @@ static void test_overlaps(void)
 	is_int(address_space_add(&as, 0x1000, 1, &ops, &a, &err), -EEXIST, "same start");
 	is_str(err.msg, "test range 0x1000 is taken", "the message says where");
 	is_int(address_space_add(&as, 0x1fff, 1, &ops, &a, NULL), -EEXIST, "inside");
-	is_int(address_space_add(&as, 0xfff, 2, &ops, &a, NULL), -EEXIST, "into the start");
+	is_int(address_space_add(&as, 0xfff, 2, &ops, &a, NULL), -EEXIST,
+	       "into the start");
 	is_int(address_space_add(&as, 0, UINT64_MAX, &ops, &a, NULL), -EEXIST, "around");
-	is_int(address_space_add(&as, 0x2000, 1, &ops, &a, NULL), 0, "right behind is free");
-	is_int(address_space_add(&as, 0xfff, 1, &ops, &a, NULL), 0, "right before is free");
+	is_int(address_space_add(&as, 0x2000, 1, &ops, &a, NULL), 0,
+	       "right behind is free");
+	is_int(address_space_add(&as, 0xfff, 1, &ops, &a, NULL), 0,
+	       "right before is free");
 	is_int(address_space_add(&as, 0x5000, 0, &ops, &a, NULL), -EINVAL, "nothing");
 	is_int(address_space_add(&as, UINT64_MAX, 2, &ops, &a, NULL), -EINVAL, "wraps");
 	is_int(address_space_add(&as, UINT64_MAX, 1, &ops, &a, NULL), 0, "the last byte");
@@ -106,10 +110,13 @@ static void test_limits(void)
 	for (uint64_t i = 0; i < ADDRESS_SPACE_MAX && ret == 0; i++)
 		ret = address_space_add(&as, i * 16, 16, &ops, &a, NULL);
 	is_int(ret, 0, "as many ranges as promised");
-	is_int(address_space_add(&as, 1 << 20, 16, &ops, &a, NULL), -ENOSPC, "and no more");
-	is_int(read_at((ADDRESS_SPACE_MAX - 1) * 16 + 15, 1), 0x5a, "the last one answers");
+	is_int(address_space_add(&as, 1 << 20, 16, &ops, &a, NULL), -ENOSPC,
+	       "and no more");
+	is_int(read_at((ADDRESS_SPACE_MAX - 1) * 16 + 15, 1), 0x5a,
+	       "the last one answers");
 	address_space_remove(&as, 0);
-	is_int(address_space_add(&as, 1 << 20, 16, &mute, NULL, NULL), 0, "one went, one comes");
+	is_int(address_space_add(&as, 1 << 20, 16, &mute, NULL, NULL), 0,
+	       "one went, one comes");
 	is_int(read_at(1 << 20, 4), 0xffffffff, "a range that cannot be read gives ones");
 	address_space_release(&as);
 }

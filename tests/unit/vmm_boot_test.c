@@ -82,7 +82,8 @@ static void test_entry(void)
 	boot.modules_fd = file_of(modules, sizeof(modules));
 	new_memory();
 	ram = mem.regions[0].host;
-	is_int(x86_load_image(&mem, &boot, &image, NULL), 0, "kernel, initramfs and modules");
+	is_int(x86_load_image(&mem, &boot, &image, NULL), 0,
+	       "kernel, initramfs and modules");
 	ok(image.entry == 16 * MIB && image.end == 20 * MIB, "the kernel's place");
 	is_int(image.initrd_size, 4100 + 1000, "archives begin at multiples of 4");
 	ok(image.initrd % 4096 == 0 && image.initrd + image.initrd_size <= RAM &&
@@ -97,14 +98,16 @@ static void test_entry(void)
 	bp = (const void *)(ram + LAYOUT_BOOT_PARAMS);
 	ok(bp->hdr.boot_flag == 0xaa55 && bp->hdr.header == 0x53726448, "boot_params");
 	is_str(ram + bp->hdr.cmd_line_ptr, "quiet panic=-1", "the command line");
-	ok(bp->hdr.ramdisk_image == image.initrd && bp->hdr.ramdisk_size == image.initrd_size,
+	ok(bp->hdr.ramdisk_image == image.initrd &&
+		   bp->hdr.ramdisk_size == image.initrd_size,
 	   "the initramfs is named");
 	ok(!memcmp(ram + bp->acpi_rsdp_addr, "RSD PTR ", 8), "so is the RSDP");
 	is_int(bp->e820_entries, 3, "three areas");
 	ok(bp->e820_table[0].addr == 0 && bp->e820_table[0].size == 0x9fc00 &&
 		   bp->e820_table[0].type == 1,
 	   "conventional memory");
-	ok(bp->e820_table[1].addr == LAYOUT_ACPI && bp->e820_table[1].type == 3, "ACPI tables");
+	ok(bp->e820_table[1].addr == LAYOUT_ACPI && bp->e820_table[1].type == 3,
+	   "ACPI tables");
 	ok(bp->e820_table[2].addr == MIB && bp->e820_table[2].size == RAM - MIB &&
 		   bp->e820_table[2].type == 1,
 	   "all the rest");
@@ -112,7 +115,8 @@ static void test_entry(void)
 	pdpt = (const void *)(ram + LAYOUT_PDPT);
 	pd = (const void *)(ram + LAYOUT_PD);
 	ok(pml4[0] == (LAYOUT_PDPT | 3) && pml4[1] == 0, "one entry of the first level");
-	ok(pdpt[0] == (LAYOUT_PD | 3) && pdpt[1] == 0, "one GiB, as the kernel ends below");
+	ok(pdpt[0] == (LAYOUT_PD | 3) && pdpt[1] == 0,
+	   "one GiB, as the kernel ends below");
 	ok(pd[0] == 0x83 && pd[8] == (16 * MIB | 0x83) && pd[511] == (1022 * MIB | 0x83),
 	   "mapped one to one");
 	(void)munmap(mem.regions[0].host, RAM);
@@ -141,7 +145,8 @@ static void test_high_memory(void)
 
 	new_memory();
 	mem.n_regions = 3; /* the third is no RAM: a DAX window */
-	mem.regions[1] = (struct guest_region){ .gpa = LAYOUT_RAM_ABOVE, .size = 2 * MIB };
+	mem.regions[1] =
+		(struct guest_region){ .gpa = LAYOUT_RAM_ABOVE, .size = 2 * MIB };
 	mem.regions[2] = (struct guest_region){ .gpa = LAYOUT_PCI64, .size = 2 * MIB };
 	is_int(x86_load_entry(&mem, 2, 1, &image, "", NULL), 0, "memory above 4 GiB");
 	bp = (const void *)(mem.regions[0].host + LAYOUT_BOOT_PARAMS);
@@ -162,17 +167,21 @@ static void test_errors(void)
 
 	new_memory();
 	memset(line, 'x', sizeof(line) - 1);
-	is_int(x86_load_entry(&mem, 1, 1, &image, line, &err), -E2BIG, "a long command line");
-	is_str(err.msg, "the kernel's command line has more than 2047 bytes", "is refused");
+	is_int(x86_load_entry(&mem, 1, 1, &image, line, &err), -E2BIG,
+	       "a long command line");
+	is_str(err.msg, "the kernel's command line has more than 2047 bytes",
+	       "is refused");
 	line[2047] = 0;
-	is_int(x86_load_entry(&mem, 1, 1, &image, line, &err), 0, "2047 bytes are possible");
+	is_int(x86_load_entry(&mem, 1, 1, &image, line, &err), 0,
+	       "2047 bytes are possible");
 
 	boot.kernel_fd = kernel_file();
 	boot.initrd_fd = memfd_create("initrd", MFD_CLOEXEC);
 	if (boot.initrd_fd < 0 || ftruncate(boot.initrd_fd, 44 * MIB + 1) < 0)
 		abort();
 	is_int(x86_load_image(&mem, &boot, &image, &err), -ENOSPC, "a large initramfs");
-	is_str(err.msg, "an initramfs of 46137345 bytes does not fit into 64 MiB of guest memory",
+	is_str(err.msg,
+	       "an initramfs of 46137345 bytes does not fit into 64 MiB of guest memory",
 	       "does not fit");
 	if (ftruncate(boot.initrd_fd, (off_t)1 << 62) < 0)
 		abort();

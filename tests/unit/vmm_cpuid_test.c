@@ -82,14 +82,16 @@ static void test_features(void)
 		   !cpuid_find(table, 0x14, 0) && !cpuid_find(table, 0x8000000a, 0),
 	   "no leaf of PMU, SGX, PT, SVM");
 	ok(leaf(6, 0)->eax == 4, "ARAT stays");
-	is_int(leaf(0x40000001, 0)->eax & 1u << KVM_FEATURE_ASYNC_PF, 0, "no async page faults");
+	is_int(leaf(0x40000001, 0)->eax & 1u << KVM_FEATURE_ASYNC_PF, 0,
+	       "no async page faults");
 	ok(leaf(0x40000001, 0)->eax & 1u << KVM_FEATURE_CLOCKSOURCE2 &&
 		   leaf(0x40000001, 0)->eax & 1u << KVM_FEATURE_PV_EOI &&
 		   leaf(0x40000001, 0)->eax & 1u << KVM_FEATURE_STEAL_TIME &&
 		   leaf(0x40000001, 0)->eax & 1u << KVM_FEATURE_PV_TLB_FLUSH,
 	   "kvmclock, PV EOI, steal time, PV TLB flush");
 	is_int(leaf(0x40000001, 0)->edx, 0, "no hints");
-	ok(leaf(0x40000000, 0)->eax == 0x40000010 && leaf(0x40000010, 0)->eax == 2500000 &&
+	ok(leaf(0x40000000, 0)->eax == 0x40000010 &&
+		   leaf(0x40000010, 0)->eax == 2500000 &&
 		   leaf(0x40000010, 0)->ebx == 1000000,
 	   "TSC and APIC frequencies");
 	new_table();
@@ -113,11 +115,11 @@ static void test_topology(void)
 	is_int(leaf(1, 0)->ebx >> 24, 4, "APIC id");
 	is_int(leaf(1, 0)->ebx >> 16 & 0xff, 6, "logical processors");
 	ok(leaf(1, 0)->edx & 1u << 28, "more than one");
-	ok(leaf(0xb, 0)->eax == 0 && leaf(0xb, 0)->ebx == 1 && leaf(0xb, 0)->ecx == 0x100 &&
-		   leaf(0xb, 0)->edx == 4,
+	ok(leaf(0xb, 0)->eax == 0 && leaf(0xb, 0)->ebx == 1 &&
+		   leaf(0xb, 0)->ecx == 0x100 && leaf(0xb, 0)->edx == 4,
 	   "one thread a core");
-	ok(leaf(0xb, 1)->eax == 3 && leaf(0xb, 1)->ebx == 6 && leaf(0xb, 1)->ecx == 0x201 &&
-		   leaf(0xb, 1)->edx == 4,
+	ok(leaf(0xb, 1)->eax == 3 && leaf(0xb, 1)->ebx == 6 &&
+		   leaf(0xb, 1)->ecx == 0x201 && leaf(0xb, 1)->edx == 4,
 	   "six cores in three bits");
 	ok(leaf(0xb, 2)->ebx == 0 && leaf(0xb, 2)->ecx == 2, "no further level");
 	is_int(leaf(0x1f, 1)->ebx, 6, "the same in leaf 0x1f");
@@ -148,7 +150,8 @@ static void test_full(void)
 	while (table->nent < CPUID_MAX_ENTRIES)
 		add(0x90000000 + table->nent, 0, false, 0, 0, 0, 0);
 	is_int(cpuid_prepare(table, 0, 2, 1, &err), -ENOSPC, "a full table");
-	is_str(err.msg, "CPUID: more than 256 leaves: No space left on device", "is said");
+	is_str(err.msg, "CPUID: more than 256 leaves: No space left on device",
+	       "is said");
 }
 
 int main(void)

@@ -93,7 +93,8 @@ static bool is_loaded(const struct vmlinux *v)
 	       !memcmp(ram + 17 * MIB, file + 4 * PAGE, 5000);
 }
 
-static int load(const void *data, size_t size, struct kernel_image *image, struct err *err)
+static int load(const void *data, size_t size, struct kernel_image *image,
+		struct err *err)
 {
 	struct kernel_source src = { .fd = -1, .data = data, .size = size };
 
@@ -116,7 +117,8 @@ static void test_elf(void)
 	if (src.fd < 0 || write(src.fd, v, sizeof(*v)) != (ssize_t)sizeof(*v))
 		abort();
 	new_memory();
-	is_int(kernel_image_load(&src, &mem, RAM, &image, NULL), 0, "a vmlinux in a file");
+	is_int(kernel_image_load(&src, &mem, RAM, &image, NULL), 0,
+	       "a vmlinux in a file");
 	ok(is_loaded(v), "its segments");
 	memset(mem.regions[0].host + 16 * MIB, 0, 3 * PAGE);
 	memset(mem.regions[0].host + 17 * MIB, 0, 5000);
@@ -230,7 +232,8 @@ static void test_broken_elf(void)
 	broken(beyond_file, "ELF: segment 1 lies outside the file");
 	broken(offset_wraps, "ELF: segment 1 lies outside the file");
 	broken(more_file_than_memory, "ELF: segment 1 lies outside the file");
-	broken(in_low_memory, "ELF: segment 1 (0x7000+0x2710) does not fit into guest memory");
+	broken(in_low_memory,
+	       "ELF: segment 1 (0x7000+0x2710) does not fit into guest memory");
 	broken(beyond_memory,
 	       "ELF: segment 1 (0x1100000+0x4000000) does not fit into guest memory");
 	broken(huge,
@@ -286,7 +289,8 @@ static uint8_t *payload_of(struct bzimage *bz)
 static void pack_lz4(struct bzimage *bz, const struct vmlinux *v)
 {
 	uint8_t *p = payload_of(bz);
-	int n = LZ4_compress_default((const char *)v, (char *)p + 8, FILE_SIZE, FILE_SIZE);
+	int n = LZ4_compress_default((const char *)v, (char *)p + 8, FILE_SIZE,
+				     FILE_SIZE);
 
 	memcpy(p, "\x02\x21\x4c\x18", 4);
 	put32(p + 4, (uint32_t)n);
@@ -298,8 +302,8 @@ static void pack_xz(struct bzimage *bz, const struct vmlinux *v)
 	uint8_t *p = payload_of(bz);
 	size_t n = 0;
 
-	if (lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, (const uint8_t *)v, FILE_SIZE, p,
-				    &n, FILE_SIZE) != LZMA_OK)
+	if (lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, (const uint8_t *)v,
+				    FILE_SIZE, p, &n, FILE_SIZE) != LZMA_OK)
 		abort();
 	finish(bz, n, true);
 }
@@ -319,7 +323,8 @@ static void pack_gzip(struct bzimage *bz, const struct vmlinux *v)
 	z.avail_out = 2 * FILE_SIZE;
 	z.next_in = (Bytef *)(uintptr_t)v;
 	z.avail_in = FILE_SIZE;
-	if (deflateInit2(&z, 1, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
+	if (deflateInit2(&z, 1, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) !=
+		    Z_OK ||
 	    deflate(&z, Z_FINISH) != Z_STREAM_END)
 		abort();
 	finish(bz, z.total_out, false); /* gzip ends in the size by itself */
@@ -347,11 +352,13 @@ static void test_bzimage(void)
 
 		formats[i].pack(&bz, v);
 		ret = load(bz.data, bz.size, &image, &err);
-		ok(ret == 0 && is_loaded(v), "%s is unpacked %s", formats[i].name, err.msg);
+		ok(ret == 0 && is_loaded(v), "%s is unpacked %s", formats[i].name,
+		   err.msg);
 		bz.data[SETUP_SIZE + PAYLOAD_OFFSET + 12] ^= 0xff;
 		bz.data[SETUP_SIZE + PAYLOAD_OFFSET + 100] ^= 0xff;
 		ret = load(bz.data, bz.size, &image, &err);
-		ok(ret < 0 || !is_loaded(v), "%s: two wrong bytes are noticed", formats[i].name);
+		ok(ret < 0 || !is_loaded(v), "%s: two wrong bytes are noticed",
+		   formats[i].name);
 		formats[i].pack(&bz, v);
 		put32(bz.data + bz.size - 4, FILE_SIZE + 1);
 		is_int(load(bz.data, bz.size, &image, &err), -ENOEXEC, "%s: a wrong size",

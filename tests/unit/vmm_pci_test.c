@@ -17,8 +17,8 @@ static struct {
 	unsigned int n, adds;
 } m;
 
-int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size, const struct vm_range_ops *ops,
-	       void *opaque, struct err *err)
+int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size,
+	       const struct vm_range_ops *ops, void *opaque, struct err *err)
 {
 	(void)vm;
 	(void)err;
@@ -181,7 +181,8 @@ static void test_access(void)
 	dev.config_written = config_written;
 	dev.config_reading = config_reading;
 	wr(1, 0x42, 0xffff, 2);
-	ok(seen.written == 1 && seen.offset == 0x42 && seen.len == 2, "the function is told");
+	ok(seen.written == 1 && seen.offset == 0x42 && seen.len == 2,
+	   "the function is told");
 	ok(rd(1, 0x50, 1) == 0x77 && seen.reading == 1, "and asked before a read");
 	pci_remove(bus, &dev);
 	is_int(rd(1, PCI_VENDOR_ID, 4), 0xffffffff, "gone after pci_remove()");
@@ -196,7 +197,8 @@ static void test_bar(void)
 
 	make_dev(&dev);
 	make_dev(&other);
-	ok(pci_add(bus, &dev, NULL) == 0 && pci_add(bus, &other, NULL) == 0, "two functions");
+	ok(pci_add(bus, &dev, NULL) == 0 && pci_add(bus, &other, NULL) == 0,
+	   "two functions");
 	bar = rd(1, PCI_BASE_ADDRESS_0, 4);
 	ok(bar >= LAYOUT_PCI32 && bar % 0x4000 == 0, "an address from the 32-bit window");
 	ok(rd(2, PCI_BASE_ADDRESS_0, 4) >= bar + 0x4000, "the other lies behind it");
@@ -215,7 +217,8 @@ static void test_bar(void)
 	wr(1, PCI_BASE_ADDRESS_0 + 2, 0xd000, 2);
 	ok(is_mapped(0xd0000000 | (bar & 0xffff)), "half of the register is written");
 	wr(1, PCI_BASE_ADDRESS_0, 0x1000000, 4);
-	ok(m.n == 0 && dev.bars[0].gpa == 0 && seen.to == 0, "over RAM it is not decoded");
+	ok(m.n == 0 && dev.bars[0].gpa == 0 && seen.to == 0,
+	   "over RAM it is not decoded");
 	wr(1, PCI_BASE_ADDRESS_0, 0xfee00000, 4);
 	is_int(m.n, 0, "nor over the local APIC");
 	wr(1, PCI_BASE_ADDRESS_0, 0xfdffc000, 4);
@@ -247,14 +250,17 @@ static void test_bar64(void)
 	};
 	ok(pci_add(bus, &dev, NULL) == 0, "8 GiB in a 64-bit BAR");
 	at = rd(1, PCI_BASE_ADDRESS_2, 4) | (uint64_t)rd(1, PCI_BASE_ADDRESS_3, 4) << 32;
-	is_int(at & 0xf, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, "flags");
+	is_int(at & 0xf, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH,
+	       "flags");
 	is_int(at & ~0xfull, LAYOUT_PCI64, "at the start of the 64-bit window");
 	wr(1, PCI_BASE_ADDRESS_2, 0xffffffff, 4);
 	wr(1, PCI_BASE_ADDRESS_3, 0xffffffff, 4);
-	ok(rd(1, PCI_BASE_ADDRESS_2, 4) == 0xc && rd(1, PCI_BASE_ADDRESS_3, 4) == 0xfffffffe,
+	ok(rd(1, PCI_BASE_ADDRESS_2, 4) == 0xc &&
+		   rd(1, PCI_BASE_ADDRESS_3, 4) == 0xfffffffe,
 	   "sizing: 8 GiB");
 	wr(1, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
-	ok(!is_mapped(at & ~0xfull) && dev.bars[2].gpa == 0, "out of the window: not decoded");
+	ok(!is_mapped(at & ~0xfull) && dev.bars[2].gpa == 0,
+	   "out of the window: not decoded");
 	wr(1, PCI_BASE_ADDRESS_2, 0, 4);
 	wr(1, PCI_BASE_ADDRESS_3, (LAYOUT_PCI64 + (1ull << 33)) >> 32, 4);
 	ok(is_mapped(LAYOUT_PCI64 + (1ull << 33)), "moved by both halves");
@@ -300,7 +306,8 @@ static void test_limits(void)
 	dev.bars[1] = (struct pci_bar){ .size = 1ull << 40, .is_64bit = true };
 	is_int(pci_add(bus, &dev, NULL), -ENOSPC, "more than the window holds");
 	is_int(rd(1, PCI_VENDOR_ID, 4), 0xffffffff, "leaves nothing behind");
-	for (unsigned int i = LAYOUT_PCI_SLOT_FIRST; ret == 0 && i < LAYOUT_PCI_SLOTS; i++) {
+	for (unsigned int i = LAYOUT_PCI_SLOT_FIRST; ret == 0 && i < LAYOUT_PCI_SLOTS;
+	     i++) {
 		make_dev(&devs[i]);
 		ret = pci_add(bus, &devs[i], NULL);
 	}
@@ -309,7 +316,8 @@ static void test_limits(void)
 	is_int(pci_add(bus, &dev, NULL), -ENOSPC, "and no more");
 	pci_remove(bus, &devs[7]);
 	ok(pci_add(bus, &dev, NULL) == 0 && dev.slot == 7, "a free slot is used again");
-	ok(!memcmp(dev.config + PCI_BASE_ADDRESS_0, devs[7].config + PCI_BASE_ADDRESS_0, 4),
+	ok(!memcmp(dev.config + PCI_BASE_ADDRESS_0, devs[7].config + PCI_BASE_ADDRESS_0,
+		   4),
 	   "and so is its address");
 	pci_bus_free(bus);
 }

@@ -36,7 +36,7 @@ static void test_probe(void)
 	out(UART_IER, 0xff);
 	is_int(in(UART_IER), 0x0f, "IER has four bits");
 	out(UART_MCR, UART_MCR_LOOP | 0x0a);
-	is_int(in(UART_MSR) & 0xf0, 0x90, "loopback: RTS and OUT2 come back");
+	is_int(in(UART_MSR)&0xf0, 0x90, "loopback: RTS and OUT2 come back");
 	out(UART_TX, 'x');
 	out(UART_MCR, 0);
 	is_int(in(UART_IIR), UART_IIR_NO_INT, "no interrupt, no FIFO");
@@ -76,7 +76,8 @@ static void test_ring(void)
 	uart_init(&uart);
 	for (unsigned int i = 0; i < 3 * UART_RING_SIZE + 7; i++)
 		out(UART_TX, (uint8_t)('a' + i % 26));
-	is_int(uart_tail(&uart, text, sizeof(text)), UART_RING_SIZE, "the ring's size is kept");
+	is_int(uart_tail(&uart, text, sizeof(text)), UART_RING_SIZE,
+	       "the ring's size is kept");
 	for (unsigned int i = 0; i < UART_RING_SIZE; i++)
 		same = same && text[i] == (char)('a' + (2 * UART_RING_SIZE + 7 + i) % 26);
 	ok(same, "in order");
@@ -89,7 +90,8 @@ static void test_wide(void)
 
 	uart_init(&uart);
 	uart_ops.read(&uart, 0, data, sizeof(data));
-	is_int(data[UART_LSR], UART_LSR_TEMT | UART_LSR_THRE, "a wide read is eight registers");
+	is_int(data[UART_LSR], UART_LSR_TEMT | UART_LSR_THRE,
+	       "a wide read is eight registers");
 	uart_release(&uart);
 }
 

@@ -70,7 +70,8 @@ static int read_into(const struct guest_memory *mem, gpa_t gpa, int fd, uint64_t
 static int load_initrd(const struct guest_memory *mem, const struct vm_boot *boot,
 		       struct x86_image *image, struct err *err)
 {
-	gpa_t top = low_ram_end(mem) < LAYOUT_INITRD_END ? low_ram_end(mem) : LAYOUT_INITRD_END;
+	gpa_t top = low_ram_end(mem) < LAYOUT_INITRD_END ? low_ram_end(mem)
+							 : LAYOUT_INITRD_END;
 	uint64_t first = 0, second = 0, padded;
 	gpa_t floor = image->end;
 	int ret = 0;
@@ -85,15 +86,17 @@ static int load_initrd(const struct guest_memory *mem, const struct vm_boot *boo
 	padded = (first + 3) & ~3ull;
 	if (floor > top || padded > top - floor || second > top - floor - padded ||
 	    ((top - padded - second) & ~(LAYOUT_PAGE - 1)) < floor)
-		return err_msg(err, ENOSPC,
-			       "an initramfs of %llu bytes does not fit into %llu MiB of guest "
-			       "memory",
-			       (unsigned long long)(first + second),
-			       (unsigned long long)(low_ram_end(mem) >> 20));
+		return err_msg(
+			err, ENOSPC,
+			"an initramfs of %llu bytes does not fit into %llu MiB of guest "
+			"memory",
+			(unsigned long long)(first + second),
+			(unsigned long long)(low_ram_end(mem) >> 20));
 	image->initrd_size = padded + second;
 	image->initrd = (top - image->initrd_size) & ~(LAYOUT_PAGE - 1);
 	if (first)
-		ret = read_into(mem, image->initrd, boot->initrd_fd, first, "initramfs", err);
+		ret = read_into(mem, image->initrd, boot->initrd_fd, first, "initramfs",
+				err);
 	if (ret == 0 && second)
 		ret = read_into(mem, image->initrd + padded, boot->modules_fd, second,
 				"modules archive", err);
@@ -158,7 +161,8 @@ static int write_cmdline(const struct guest_memory *mem, const char *cmdline,
 	size_t size = strlen(cmdline) + 1;
 
 	if (size > LAYOUT_CMDLINE_SIZE)
-		return err_msg(err, E2BIG, "the kernel's command line has more than %u bytes",
+		return err_msg(err, E2BIG,
+			       "the kernel's command line has more than %u bytes",
 			       (unsigned int)LAYOUT_CMDLINE_SIZE - 1);
 	memcpy(gpa_to_host(mem, LAYOUT_CMDLINE, size), cmdline, size);
 	return 0;
@@ -187,8 +191,8 @@ static void write_page_tables(const struct guest_memory *mem, gpa_t end)
 
 		pdpt[g] = pd_gpa | PTE_PRESENT | PTE_WRITE;
 		for (uint64_t i = 0; i < 512; i++)
-			pd[i] = (g * LAYOUT_1GIB + i * LARGE_PAGE) | PTE_PRESENT | PTE_WRITE |
-				PTE_LARGE;
+			pd[i] = (g * LAYOUT_1GIB + i * LARGE_PAGE) | PTE_PRESENT |
+				PTE_WRITE | PTE_LARGE;
 	}
 }
 
@@ -211,8 +215,8 @@ int x86_load_entry(const struct guest_memory *mem, unsigned int n_ram, unsigned 
 	int ret = write_cmdline(mem, cmdline, err);
 
 	if (ret == 0)
-		ret = acpi_build(gpa_to_host(mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE), LAYOUT_ACPI,
-				 (uint32_t)LAYOUT_ACPI_SIZE, vcpus, err);
+		ret = acpi_build(gpa_to_host(mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE),
+				 LAYOUT_ACPI, (uint32_t)LAYOUT_ACPI_SIZE, vcpus, err);
 	if (ret < 0)
 		return ret;
 	write_boot_params(mem, n_ram, image);

@@ -62,9 +62,9 @@ static bool unpack_lz4(struct span in, uint8_t *dst, size_t size)
 		at += 4;
 		if (packed > in.size - at)
 			return false;
-		n = LZ4_decompress_safe((const char *)in.data + at, (char *)dst + done,
-					(int)packed,
-					(int)(left < LZ4_LEGACY_BLOCK ? left : LZ4_LEGACY_BLOCK));
+		n = LZ4_decompress_safe(
+			(const char *)in.data + at, (char *)dst + done, (int)packed,
+			(int)(left < LZ4_LEGACY_BLOCK ? left : LZ4_LEGACY_BLOCK));
 		if (n <= 0)
 			return false;
 		at += packed;
@@ -78,8 +78,8 @@ static bool unpack_xz(struct span in, uint8_t *dst, size_t size)
 	uint64_t memory = 256u << 20; /* (bytes) a dictionary is 32 MiB */
 	size_t from = 0, done = 0;
 
-	return lzma_stream_buffer_decode(&memory, 0, NULL, in.data, &from, in.size, dst, &done,
-					 size) == LZMA_OK &&
+	return lzma_stream_buffer_decode(&memory, 0, NULL, in.data, &from, in.size, dst,
+					 &done, size) == LZMA_OK &&
 	       done == size;
 }
 
@@ -96,7 +96,8 @@ static bool unpack_gzip(struct span in, uint8_t *dst, size_t size)
 	if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
 		return false;
 	ret = inflate(&z, Z_FINISH);
-	(void)inflateEnd(&z); /* frees; says only whether the stream was read to its end */
+	(void)inflateEnd(
+		&z); /* frees; says only whether the stream was read to its end */
 	return ret == Z_STREAM_END && z.avail_out == 0;
 }
 
@@ -128,14 +129,16 @@ static int unpack(struct span in, uint8_t *dst, size_t size, struct err *err)
 		if (memcmp(in.data, formats[i].magic, formats[i].magic_size) != 0)
 			continue;
 		if (!formats[i].unpack)
-			return err_msg(err, ENOTSUP, "compressed with %s, which hull cannot unpack",
+			return err_msg(err, ENOTSUP,
+				       "compressed with %s, which hull cannot unpack",
 				       formats[i].name);
 		if (!formats[i].unpack(in, dst, size))
-			return err_msg(err, ENOEXEC, "the %s data is broken", formats[i].name);
+			return err_msg(err, ENOEXEC, "the %s data is broken",
+				       formats[i].name);
 		return 0;
 	}
-	return err_msg(err, ENOEXEC, "unknown compression (%02x %02x %02x %02x)", in.data[0],
-		       in.data[1], in.data[2], in.data[3]);
+	return err_msg(err, ENOEXEC, "unknown compression (%02x %02x %02x %02x)",
+		       in.data[0], in.data[1], in.data[2], in.data[3]);
 }
 
 /* find_payload() - where the compressed kernel lies in the file. */
@@ -155,7 +158,8 @@ static int find_payload(const struct kernel_source *src, uint64_t *offset, uint3
 	*offset = (uint64_t)(sectors + 1) * SECTOR + le32(setup + SETUP_PAYLOAD_OFFSET);
 	*size = le32(setup + SETUP_PAYLOAD_OFFSET + 4);
 	if (*offset > src->size || *size > src->size - *offset)
-		return err_msg(err, ENOEXEC, "the compressed kernel lies outside the file");
+		return err_msg(err, ENOEXEC,
+			       "the compressed kernel lies outside the file");
 	if (*size < 16 || *size > PAYLOAD_MAX)
 		return err_msg(err, ENOEXEC, "a compressed kernel of %u bytes", *size);
 	return 0;
@@ -188,8 +192,8 @@ int bzimage_unpack(const struct kernel_source *src, void **ret_data, uint64_t *r
 		   struct err *err)
 {
 	auto_free uint8_t *packed = NULL;
-	uint64_t offset;
-	uint32_t size;
+	uint64_t offset = 0;
+	uint32_t size = 0;
 	int ret;
 
 	ret = find_payload(src, &offset, &size, err);

@@ -32,7 +32,12 @@ enum cpuid_leaf {
 	LEAF_AMD_TOPOLOGY = 0x8000001e,
 };
 
-enum cpuid_reg { EAX, EBX, ECX, EDX };
+enum cpuid_reg {
+	EAX,
+	EBX,
+	ECX,
+	EDX
+};
 
 /*
  * Features that KVM can give and hull does not, each with its reason.  All else
@@ -64,15 +69,16 @@ static const struct {
 };
 
 /* Of KVM's paravirtual features these and no others. */
-#define KVM_FEATURES_WANTED                                                  \
-	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |      \
-	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_STEAL_TIME) |       \
-	 BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) |              \
-	 BIT(KVM_FEATURE_PV_TLB_FLUSH) | BIT(KVM_FEATURE_PV_SEND_IPI) |      \
-	 BIT(KVM_FEATURE_POLL_CONTROL) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |   \
+#define KVM_FEATURES_WANTED                                                              \
+	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |                  \
+	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_STEAL_TIME) |                   \
+	 BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) |                          \
+	 BIT(KVM_FEATURE_PV_TLB_FLUSH) | BIT(KVM_FEATURE_PV_SEND_IPI) |                  \
+	 BIT(KVM_FEATURE_POLL_CONTROL) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |               \
 	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
-struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *cpuid, uint32_t leaf, uint32_t index)
+struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *cpuid, uint32_t leaf,
+				    uint32_t index)
 {
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
@@ -195,13 +201,17 @@ static int set_topology_leaf(struct kvm_cpuid2 *cpuid, uint32_t leaf, unsigned i
 {
 	struct kvm_cpuid_entry2 level[3] = {
 		{ .index = 0, .eax = 0, .ebx = 1, .ecx = 1 << 8 | 0 }, /* threads */
-		{ .index = 1, .eax = bits_for(count), .ebx = count, .ecx = 2 << 8 | 1 }, /* cores */
+		{ .index = 1,
+		  .eax = bits_for(count),
+		  .ebx = count,
+		  .ecx = 2 << 8 | 1 }, /* cores */
 		{ .index = 2, .ecx = 2 }, /* the end */
 	};
 
 	remove_leaf(cpuid, leaf);
 	for (size_t i = 0; i < ARRAY_SIZE(level); i++) {
-		struct kvm_cpuid_entry2 *e = find_or_add(cpuid, leaf, level[i].index, true);
+		struct kvm_cpuid_entry2 *e =
+			find_or_add(cpuid, leaf, level[i].index, true);
 
 		if (!e)
 			return -ENOSPC;
@@ -296,6 +306,7 @@ int cpuid_prepare(struct kvm_cpuid2 *cpuid, unsigned int index, unsigned int cou
 	if (ret == 0)
 		ret = set_timing(cpuid, tsc_khz);
 	if (ret < 0)
-		return err_set(err, -ret, "CPUID: more than %u leaves", CPUID_MAX_ENTRIES);
+		return err_set(err, -ret, "CPUID: more than %u leaves",
+			       CPUID_MAX_ENTRIES);
 	return 0;
 }

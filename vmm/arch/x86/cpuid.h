@@ -21,7 +21,8 @@ struct kvm_cpuid_entry2;
 #define CPUID_APIC_KHZ 1000000u
 
 /* cpuid_find() - the entry of @leaf and @index; NULL when there is none. */
-struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *cpuid, uint32_t leaf, uint32_t index);
+struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *cpuid, uint32_t leaf,
+				    uint32_t index);
 
 /* cpuid_phys_bits() - how wide guest physical addresses are. */
 unsigned int cpuid_phys_bits(struct kvm_cpuid2 *cpuid);

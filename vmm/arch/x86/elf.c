@@ -43,7 +43,8 @@ static int check_segment(const Elf64_Phdr *ph, unsigned int i, uint64_t file_siz
 
 static bool overlap(const Elf64_Phdr *a, const Elf64_Phdr *b)
 {
-	return a->p_paddr < b->p_paddr + b->p_memsz && b->p_paddr < a->p_paddr + a->p_memsz;
+	return a->p_paddr < b->p_paddr + b->p_memsz &&
+	       b->p_paddr < a->p_paddr + a->p_memsz;
 }
 
 /* check_segments() - all of them, before any byte of guest memory changes. */
@@ -74,7 +75,8 @@ static int check_segments(const Elf64_Ehdr *eh, const Elf64_Phdr *ph, uint64_t f
 			image->end = ph[i].p_paddr + ph[i].p_memsz;
 	}
 	if (!entry_found)
-		return err_msg(err, ENOEXEC, "ELF: the entry point %#llx is in no segment",
+		return err_msg(err, ENOEXEC,
+			       "ELF: the entry point %#llx is in no segment",
 			       (unsigned long long)eh->e_entry);
 	return 0;
 }

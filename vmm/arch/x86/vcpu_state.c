@@ -55,7 +55,8 @@ int x86_check(int kvm_fd, uint64_t memory, struct err *err)
 				       needed[i].name);
 	}
 	if (memory > LAYOUT_RAM_END - LAYOUT_RAM_ABOVE + LAYOUT_RAM_HOLE)
-		return err_msg(err, EINVAL, "%llu MiB of guest memory: more than there is room for",
+		return err_msg(err, EINVAL,
+			       "%llu MiB of guest memory: more than there is room for",
 			       (unsigned long long)(memory >> 20));
 	return 0;
 }
@@ -118,9 +119,10 @@ int x86_cpuid_get(int kvm_fd, struct kvm_cpuid2 **ret_cpuid, struct err *err)
 	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
 		return err_set(err, errno, "KVM_GET_SUPPORTED_CPUID");
 	if (cpuid_phys_bits(cpuid) < LAYOUT_PHYS_BITS)
-		return err_msg(err, ENOTSUP,
-			       "this processor's physical addresses have %u bits, %d are needed",
-			       cpuid_phys_bits(cpuid), LAYOUT_PHYS_BITS);
+		return err_msg(
+			err, ENOTSUP,
+			"this processor's physical addresses have %u bits, %d are needed",
+			cpuid_phys_bits(cpuid), LAYOUT_PHYS_BITS);
 	*ret_cpuid = take_ptr(&cpuid);
 	return 0;
 }
@@ -128,7 +130,8 @@ int x86_cpuid_get(int kvm_fd, struct kvm_cpuid2 **ret_cpuid, struct err *err)
 static int set_cpuid(int vcpu_fd, const struct kvm_cpuid2 *supported, unsigned int index,
 		     unsigned int count, struct err *err)
 {
-	size_t size = sizeof(*supported) + CPUID_MAX_ENTRIES * sizeof(supported->entries[0]);
+	size_t size =
+		sizeof(*supported) + CPUID_MAX_ENTRIES * sizeof(supported->entries[0]);
 	auto_free struct kvm_cpuid2 *cpuid = malloc(size);
 	int tsc_khz = ioctl(vcpu_fd, KVM_GET_TSC_KHZ, 0);
 	int ret;
@@ -136,7 +139,8 @@ static int set_cpuid(int vcpu_fd, const struct kvm_cpuid2 *supported, unsigned i
 	if (!cpuid)
 		return err_set(err, ENOMEM, "CPUID");
 	memcpy(cpuid, supported, size);
-	ret = cpuid_prepare(cpuid, index, count, tsc_khz > 0 ? (uint32_t)tsc_khz : 0, err);
+	ret = cpuid_prepare(cpuid, index, count, tsc_khz > 0 ? (uint32_t)tsc_khz : 0,
+			    err);
 	if (ret < 0)
 		return ret;
 	if (ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid) < 0)
