@@ -41,13 +41,14 @@ static void test_run(struct host *h)
 
 static void test_two(struct host *h)
 {
+	char *net[2];
 	int in[2];
 	char *out;
 
 	for (uint16_t i = 0; i < 2; i++) {
 		is_int(host_create(
 			       h, i,
-			       "[\"sh\",\"-c\",\"echo $$ $(hostname); read x; exit $x\"]",
+			       "[\"sh\",\"-c\",\"echo $$ $(hostname); readlink /proc/self/ns/net; read x; exit $x\"]",
 			       "", HOST_MOUNTS, "",
 			       i ? ",\"hostname\":\"two\"" : ",\"hostname\":\"one\""),
 		       0, "create %u", i);
@@ -59,7 +60,12 @@ static void test_two(struct host *h)
 		is_str(out, i ? "1 two\n" : "1 one\n",
 		       "container %u has its own pid and name", i);
 		free(out);
+		net[i] = host_read_until(in[i], "\n");
 	}
+	ok(strncmp(net[0], "net:[", 5) == 0 && strcmp(net[0], net[1]) != 0,
+	   "each has its own network");
+	free(net[0]);
+	free(net[1]);
 	is_int(write(in[1], "5\n", 2), 2, "write to the second");
 	is_int(host_exit(h, 1, 0), 5 << 8, "the second ends");
 	is_int(write(in[0], "4\n", 2), 2, "write to the first");

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -126,6 +127,7 @@ static inline void host_run_agent(struct host *h, int control)
 		.stream_connect = host_connect,
 		.finish = host_finish,
 		.opaque = h,
+		.give_network = unshare(CLONE_NEWNET) == 0,
 	};
 	struct err err = ERR_INIT;
 	int ret;
