@@ -19,6 +19,7 @@
 #ifndef HULL_AGENT_AGENT_H
 #define HULL_AGENT_AGENT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,10 +47,18 @@ struct agent_params {
 	/* finish() - write everything back and unmount; all processes are dead. */
 	void (*finish)(void *opaque);
 	void *opaque;
+	/*
+	 * The agent's own network namespace is for the first container that asks
+	 * for a new one: nothing of the agent's is in it, and to make one takes
+	 * longer than all the other namespaces together.
+	 */
+	bool give_network;
 	/* For the timeline (agent_uptime_ns()); 0: not told. */
 	uint64_t began_ns; /* the agent's first instruction */
 	uint64_t mounted_ns; /* what it mounts by itself is there */
 };
+
+static_assert(AGENT_MAX_CONTAINERS <= 64, "a bit for each");
 
 struct agent {
 	const struct agent_params *params;
@@ -67,6 +76,8 @@ struct agent {
 	int spare_streams[2]; /* connections opened ahead, or -1 */
 
 	uint32_t shutdown_seq; /* of AGENT_SHUTDOWN while it is under way */
+	bool network_given;
+	uint64_t stale_cgroups; /* a bit for each container whose cgroup is still there */
 };
 
 /*

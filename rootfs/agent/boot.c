@@ -27,8 +27,6 @@
 #include "oci/mount.h"
 #include "oci/spec.h"
 #include "rootfs/agent/boot.h"
-#include "rootfs/agent/rootfs.h"
-#include "rootfs/agent/spawn.h"
 #include "vmm/agent_proto.h"
 
 #define MAX_MODULES (64u << 10) /* (bytes) of the list /modules */
@@ -165,7 +163,6 @@ static bool below(const char *path, const char *dir)
 int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 {
 	static bool shared;
-	static bool loopback;
 	int ret;
 
 	(void)opaque;
@@ -183,12 +180,6 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 		visit(m->source);
 	}
 	visit(spec->root->path);
-	if (!loopback && !(spawn_namespaces(spec) & CLONE_NEWNET)) {
-		ret = net_loopback_up(err);
-		if (ret < 0)
-			return ret;
-		loopback = true;
-	}
 	return 0;
 }
 

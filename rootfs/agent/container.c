@@ -30,22 +30,33 @@ static void cgroup_name(char name[16], uint16_t number)
 
 static void container_free(struct agent *a, struct container *c)
 {
-	char name[16];
-
 	oom_unwatch(a, c);
 	close_fd(c->memory_events_fd);
 	close_fd(c->pid_ns_fd);
-	if (c->cgroup_fd >= 0) {
-		close_fd(c->cgroup_fd);
-		cgroup_name(name, c->number);
-		cgroup_remove(a->cgroup_fd, name);
-	}
+	if (c->cgroup_fd >= 0)
+		a->stale_cgroups |= UINT64_C(1) << c->number;
+	close_fd(c->cgroup_fd);
 	filter_free(c->filter);
 	oci_spec_free(c->spec);
 	free(c->id);
 	if (a->containers[c->number] == c)
 		a->containers[c->number] = NULL;
 	free(c);
+}
+
+void container_sweep(struct agent *a)
+{
+	char name[16];
+
+	for (uint16_t i = 0; a->stale_cgroups; i++) {
+		uint64_t bit = UINT64_C(1) << i;
+
+		if (!(a->stale_cgroups & bit))
+			continue;
+		a->stale_cgroups &= ~bit;
+		cgroup_name(name, i);
+		cgroup_remove(a->cgroup_fd, name);
+	}
 }
 
 /* check_spec() - what the code below dereferences. */
@@ -197,8 +208,10 @@ void container_shutdown_all(struct agent *a)
 	}
 	if (left)
 		return; /* proc_reap_all() comes back */
+	agent_mark(a, "all processes ended", 0);
 	if (a->params->finish)
 		a->params->finish(a->params->opaque);
+	agent_mark(a, "written back", 0);
 	agent_result(a, a->shutdown_seq, 0);
 	a->shutdown_seq = 0;
 }

@@ -28,6 +28,7 @@ struct container {
 	int memory_watch; /* of the agent's inotify, or -1 */
 	uint64_t oom_kills; /* told so far */
 	struct proc *procs; /* init and exec'd, in no order */
+	bool given_network; /* its network namespace is the agent's own */
 	bool init_gone; /* its exit was told: no more execs */
 };
 
@@ -52,6 +53,12 @@ void container_check_oom(struct agent *a, struct container *c);
 
 /* container_done() - called when a process has gone: free it when it was the last. */
 void container_done(struct agent *a, struct container *c);
+
+/*
+ * container_sweep() - remove the cgroups of containers that have gone.  Not done
+ * when they go: usually the machine ends then, and nobody waits for its tidiness.
+ */
+void container_sweep(struct agent *a);
 
 /* container_shutdown_all() - AGENT_SHUTDOWN, and again when a process has gone. */
 void container_shutdown_all(struct agent *a);

@@ -38,7 +38,7 @@ static int join(const struct launch *l, struct err *err)
 	if (ret < 0)
 		return ret;
 	/* The mount namespace brings its root, and the directory with it. */
-	if (setns(l->init_pidfd, (int)l->join) < 0)
+	if (setns(l->init_pidfd, (int)(l->namespaces & ~(uint64_t)CLONE_NEWPID)) < 0)
 		return err_set(err, errno, "join the container's namespaces");
 	return 0;
 }

@@ -34,13 +34,12 @@ static int set_names(const struct oci_spec *spec, struct err *err)
 /* set_namespaces() - what is to be set in the new ones. */
 static int set_namespaces(const struct launch *l, struct err *err)
 {
-	uint64_t ns = spawn_namespaces(l->spec);
-	int ret = 0;
+	int ret;
 
-	if (ns & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
+	if (l->namespaces & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
 		return err_set(err, errno, "unshare the cgroup namespace");
-	if (ns & CLONE_NEWNET)
-		ret = net_loopback_up(err);
+	/* Of a new one, of the one that was given, or again of the one that is shared. */
+	ret = net_loopback_up(err);
 	if (ret == 0)
 		ret = set_names(l->spec, err);
 	if (ret == 0)

@@ -65,6 +65,7 @@ static int serve(struct err *err)
 		.stream_connect = connect_stream,
 		.prepare = boot_prepare,
 		.finish = boot_finish,
+		.give_network = true,
 		.began_ns = agent_uptime_ns(),
 	};
 	int ret = boot_modules(err);

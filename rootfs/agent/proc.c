@@ -221,6 +221,8 @@ static void tell_exit(struct agent *a, struct proc *p)
 	finish_stream(p->io);
 	finish_stream(p->err);
 	container_check_oom(a, c);
+	if (is_init)
+		agent_mark(a, "container: ended", 0);
 	agent_event(a, AGENT_EXIT, c->number, p->number, (uint32_t)p->status);
 	if (is_init)
 		c->init_gone = true;

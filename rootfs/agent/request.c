@@ -225,6 +225,8 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 
 static void on_request(struct agent *a, const struct agent_frame *f, const char *payload)
 {
+	if (a->stale_cgroups && f->type != AGENT_SHUTDOWN)
+		container_sweep(a);
 	if (f->type == AGENT_CREATE)
 		on_create(a, f, payload);
 	else if (f->type == AGENT_SHUTDOWN)
@@ -335,6 +337,7 @@ static void stop(struct agent *a)
 {
 	while (a->streams)
 		stream_free(a->streams);
+	container_sweep(a);
 	for (unsigned int i = 0; i < ARRAY_SIZE(a->spare_streams); i++)
 		close_fd(a->spare_streams[i]);
 	frame_reader_release(&a->reader);

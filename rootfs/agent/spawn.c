@@ -255,6 +255,14 @@ static void discard(struct agent *a, struct proc *p)
 	proc_free(a, p);
 }
 
+/* own_namespaces() - those that @c does not share with the agent. */
+static uint64_t own_namespaces(const struct container *c)
+{
+	uint64_t own = spawn_namespaces(c->spec);
+
+	return c->given_network ? own & ~(uint64_t)CLONE_NEWNET : own;
+}
+
 int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *err)
 {
 	const struct oci_process *process = c->spec->process;
@@ -267,16 +275,19 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *e
 		.terminal = process->terminal,
 		.init_pidfd = -1,
 	};
-	/*
-	 * The cgroup namespace's root is where its maker is, and a clone's is where
-	 * its parent is: the child makes it itself.
-	 */
-	uint64_t flags = spawn_namespaces(c->spec) & ~(uint64_t)CLONE_NEWCGROUP;
 	int ret;
 
 	if (!p)
 		return err_set(err, ENOMEM, "process");
-	ret = spawn(a, p, &l, flags, init_child, err);
+	if (a->params->give_network && !a->network_given &&
+	    spawn_namespaces(c->spec) & CLONE_NEWNET)
+		a->network_given = c->given_network = true;
+	l.namespaces = own_namespaces(c);
+	/*
+	 * The cgroup namespace's root is where its maker is, and a clone's is where
+	 * its parent is: the child makes it itself.
+	 */
+	ret = spawn(a, p, &l, l.namespaces & ~(uint64_t)CLONE_NEWCGROUP, init_child, err);
 	if (ret < 0)
 		discard(a, p);
 	return ret;
@@ -286,27 +297,26 @@ int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t s
 	       const struct oci_process *process, struct err *err)
 {
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
-	uint64_t own = spawn_namespaces(c->spec);
 	struct launch l = {
 		.process = process,
 		.spec = c->spec,
 		.filter = c->filter,
 		.container_id = c->id,
 		.terminal = process->terminal,
+		.namespaces = own_namespaces(c),
 		.init_pidfd = init->pidfd,
-		.join = own & ~(uint64_t)CLONE_NEWPID,
 	};
 	struct proc *p;
 	int ret;
 
-	if (own & CLONE_NEWPID) {
+	if (l.namespaces & CLONE_NEWPID) {
 		ret = enter_pid_ns(a, c, err);
 		if (ret < 0)
 			return ret;
 	}
 	p = proc_new(c, number, seq, process->terminal);
 	ret = p ? spawn(a, p, &l, 0, exec_child, err) : err_set(err, ENOMEM, "process");
-	if (own & CLONE_NEWPID)
+	if (l.namespaces & CLONE_NEWPID)
 		leave_pid_ns(a);
 	if (ret < 0 && p)
 		discard(a, p);

@@ -28,8 +28,8 @@ struct launch {
 	const struct sock_fprog *filter; /* or NULL */
 	const char *container_id;
 	bool terminal;
+	uint64_t namespaces; /* CLONE_NEW* that the container has of its own */
 	int init_pidfd; /* exec: whose namespaces to join */
-	uint64_t join; /* exec: CLONE_NEW* that the container has of its own */
 	int stdio[3]; /* -1 with a terminal */
 	int sync_fd;
 };
