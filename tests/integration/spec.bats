@@ -35,7 +35,7 @@ load helpers
 
 @test "config.json.example runs" {
 	cp "$BATS_TEST_DIRNAME/../../config.json.example" "$BUNDLE/config.json"
-	config '.process.terminal = false | .root = {path: "rootfs"} | del(.hooks) | del(.vm) | .mounts |= map(select(.type != "bind" and .type != "overlay"))
+	config '.process.terminal = false | .process.rlimits = [] | .root = {path: "rootfs"} | del(.hooks) | del(.vm) | .mounts |= map(select(.type != "bind" and .type != "overlay"))
 		| .process.cwd = "/" | .linux.namespaces |= map(del(.path)) | .process.args = ["/bin/true"] | del(.annotations)'
 	run --separate-stderr hull run -b "$BUNDLE" "$ID"
 	echo "$stderr"

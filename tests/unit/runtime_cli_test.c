@@ -110,7 +110,7 @@ static void refused(char **words, const char *message)
 	struct parsed p = parse(true, false, words);
 
 	is_int(p.ret, -EINVAL, "refused");
-	is_str(p.err.msg, message, "%s", message);
+	is_str(p.err.msg, message, "says why");
 	cli_release(&p.cli);
 }
 
