@@ -402,6 +402,7 @@ static void test_bad_buffers(void)
 	       "a receive buffer without room for data breaks the device");
 	fake_run(&g);
 	is_int(g.dev.needs_reset, 1, "which is told once");
+	is_int(owners[0].closed, 1, "and its connections are over");
 	end();
 }
 

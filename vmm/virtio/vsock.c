@@ -221,6 +221,8 @@ void vsock_pump(struct vsock *v)
 			tx_run(v);
 		vsock_rx_run(v);
 	}
+	if (v->broken)
+		vsock_conns_lose_all(v); /* nothing will ever pass again */
 	complain = v->complain;
 	v->complain = false;
 	again = v->active && !v->broken &&
