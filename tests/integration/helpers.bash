@@ -94,7 +94,11 @@ start_sleeper() {
 
 # vmms - the pids of this file's hull-vmms, found by their cgroups; none: status 1
 vmms() {
-	grep -l "/${WORK##*/}-" /proc/[0-9]*/cgroup 2>/dev/null
+	local found
+
+	# grep's own status tells of processes that went away meanwhile
+	found=$(grep -l "/${WORK##*/}-" /proc/[0-9]*/cgroup 2>/dev/null || true)
+	[[ -n $found ]] && echo "$found"
 }
 
 status_of() {

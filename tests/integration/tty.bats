@@ -22,9 +22,9 @@ on_tty() {
 
 @test "tty: ^C interrupts the container's foreground process" {
 	config '.process.terminal = true'
-	args /bin/sh -c 'echo ready; sleep 1000; echo "status $?"'
-	run on_tty 'expect:ready send:\x03 expect:"status 130" eof' run -b "$BUNDLE" "$ID"
-	[[ $status -eq 0 ]]
+	args /bin/sh -c 'trap "echo interrupted; exit 6" INT; echo ready; while :; do sleep 0.2; done'
+	run on_tty 'expect:ready send:\x03 expect:interrupted eof' run -b "$BUNDLE" "$ID"
+	[[ $status -eq 6 ]]
 }
 
 @test "tty: run -d with --console-socket, resize by the master's holder" {
