@@ -554,12 +554,11 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	close_config(cr.config);
 	free(cr.config);
 	buf_release(&cr.guest_spec);
-	if (ret == 0)
-		*ret_created = (struct created){
-			.container = take_ptr(&cr.container),
-			.pidfd = take_fd(&cr.pidfd),
-			.terminal = cr.spec->process->terminal,
-		};
+	if (ret == 0) {
+		ret_created->container = take_ptr(&cr.container);
+		ret_created->pidfd = take_fd(&cr.pidfd);
+		ret_created->terminal = cr.spec->process->terminal;
+	}
 	oci_spec_free(cr.spec);
 	kill_vmm(cr.pidfd);
 	remove_all(cr.container);

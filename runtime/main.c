@@ -56,14 +56,14 @@ static int init_log(const struct option_set *global, struct err *err)
 	enum log_level level = cli_flag(global, "debug") ? LOG_DEBUG : LOG_INFO;
 	int fd = -1;
 
-	if (strcmp(format, "text") && strcmp(format, "json"))
+	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
 		return err_msg(err, EINVAL, "invalid log-format: %s", format);
 	if (path && *path) {
 		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		if (fd < 0)
 			return err_set(err, errno, "open the log '%s'", path);
 	}
-	log_init(fd, strcmp(format, "json") ? LOG_TEXT : LOG_JSON, level);
+	log_init(fd, strcmp(format, "json") == 0 ? LOG_JSON : LOG_TEXT, level);
 	return 0;
 }
 
