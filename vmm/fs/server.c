@@ -27,7 +27,10 @@
 /*
  * Private roots are written by this guest alone, apart from somebody who copies a
  * file in from the host by hand: that is seen within a second.  In shared ones
- * everything may have changed since the last look.
+ * attributes are asked for each time, and a file is opened only if its name still
+ * leads to it (ESTALE makes the guest's kernel look again): close-to-open.  Names are
+ * believed for a second all the same, because Linux drops a dentry that is never
+ * valid, and with it the inode and all its pages, at each last close.
  */
 static const struct fs_policy private_policy = {
 	.entry_ns = 1000000000,
@@ -37,7 +40,10 @@ static const struct fs_policy private_policy = {
 	.cache_dirs = true,
 	.cache_symlinks = true,
 };
-static const struct fs_policy shared_policy = { .submounts = true };
+static const struct fs_policy shared_policy = {
+	.entry_ns = 1000000000,
+	.submounts = true,
+};
 
 static bool is_remote(const struct statfs *s)
 {
