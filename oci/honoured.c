@@ -122,7 +122,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.readonlyPaths", AGENT, NULL },
 	{ "linux.mountLabel", REFUSED, NULL },
 	{ "linux.intelRdt", REFUSED, NULL },
-	{ "linux.memoryPolicy", AGENT, "the guest's node 0 is its only one" },
+	{ "linux.memoryPolicy", REFUSED, "the guest's kernel is built without NUMA" },
 	{ "linux.personality.domain", AGENT, NULL },
 	{ "linux.personality.flags", ACCEPTED, "a warning, as runc: none is defined" },
 	{ "linux.timeOffsets", REFUSED, NULL },
