@@ -176,6 +176,7 @@ machine_boot() {
 
 	machine_down
 	machine_initramfs
+	[[ ! -s $state/console.log ]] || mv "$state/console.log" "$state/console.before.log"
 	: >"$state/console.log"
 	truncate -s 40G "$state/data.img"
 	mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard "$state/data.img"
