@@ -41,8 +41,9 @@ def receive(path):
 
 
 class Terminal:
-    def __init__(self, fd, out):
+    def __init__(self, fd, out, pid=None):
         self.fd = fd
+        self.pid = pid  # whose end is the end, while somebody holds the slave
         self.out = out
         self.seen = b""
         self.shown = b""
@@ -66,6 +67,22 @@ class Terminal:
                 sys.exit(f"pty.py: '{text!r}' never came, only {self.shown!r}")
         self.seen = self.seen.split(text, 1)[1]
 
+    def ended(self):
+        if self.pid is None:
+            return False
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, flags) is not None
+
+    def drain(self):
+        """Read until the other side is closed, or its process has ended."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            over = self.ended()
+            data = self.read(0.1)
+            if data == b"" or (data is None and over):
+                return
+        sys.exit(f"pty.py: no end, only {self.shown!r}")
+
     def play(self, script):
         words = shlex.shlex(script, posix=True, punctuation_chars=False)
         words.whitespace_split = True
@@ -81,9 +98,7 @@ class Terminal:
             elif verb == "size":
                 set_size(self.fd, *map(int, text.split("x")))
             elif verb == "eof":
-                end = time.monotonic() + DEADLINE
-                while self.read(max(0, end - time.monotonic())):
-                    pass
+                self.drain()
             else:
                 sys.exit(f"pty.py: unknown step {step}")
         with open(self.out, "wb") as f:
@@ -103,7 +118,7 @@ def main():
         os.close(master)
         os.login_tty(slave) if hasattr(os, "login_tty") else login(slave)
         os.execvp(command[0], command)
-    Terminal(master, out).play(script)
+    Terminal(master, out, pid).play(script)
     _, status = os.waitpid(pid, 0)
     if termios.tcgetattr(slave) != before:
         sys.exit("pty.py: the terminal is not as it was")
