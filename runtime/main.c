@@ -39,14 +39,11 @@ static const struct option_def global_options[] = {
 /* open_missing_stdio() - descriptors 0 to 2 must not become something else. */
 static int open_missing_stdio(void)
 {
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd < 3);
-	if (fd >= 3)
-		close_fd(fd);
-	return fd < 0 ? -errno : 0;
+	for (int fd = 0; fd < 3; fd++)
+		/* The lowest that is free: this one. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return -errno;
+	return 0;
 }
 
 static int init_log(const struct option_set *global, struct err *err)
@@ -142,8 +139,10 @@ int main(int argc, char **argv)
 	int status = 0;
 	int used;
 
-	if (open_missing_stdio() < 0)
-		return 1;
+	if (open_missing_stdio() < 0) {
+		(void)err_set(&err, errno, "open '/dev/null'");
+		return fail(&err, 1);
+	}
 	used = cli_parse_options(&cli.global, global_options, argc - 1, argv + 1, NULL, NULL,
 				 false, &cli.help, &err);
 	if (used < 0) {
