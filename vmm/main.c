@@ -305,6 +305,10 @@ static int make_inside(struct vmm *v, struct err *err)
 	boot.cmdline = cmdline.data;
 	ret = vm_load(v->vm, &boot, err);
 	timeline_mark("kernel loaded");
+	/* In guest memory now: what stays open is what a fallen hull-vmm could read. */
+	close_fd(boot.kernel_fd);
+	close_fd(boot.initrd_fd);
+	close_fd(boot.modules_fd);
 	return ret;
 }
 
