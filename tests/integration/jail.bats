@@ -46,6 +46,7 @@ thread_status() {
 	for fd in "/proc/$pid/fd/"*; do
 		target=$(readlink "$fd" || true)
 		[[ $target == /* && $target != /dev/kvm && $target != /dev/null ]] || continue
+		[[ $target != "$BATS_TEST_TMPDIR/err" ]] || continue # its stderr
 		id=$(awk '/^mnt_id:/ {print $2}' "/proc/$pid/fdinfo/${fd##*/}" || true)
 		if grep -qx "$id" <<<"$host_mounts"; then
 			[[ $target == "$STATE/$ID/"* ]] || fail "holds $target"
