@@ -14,28 +14,30 @@
 
 #define BACKLOG 64
 
-/* make_address() - the folder goes by its descriptor: 108 bytes are not many. */
-static int make_address(int dir, const char *name, struct sockaddr_un *addr,
-			struct err *err)
+/*
+ * make_socket() - a socket of @type (owned by the caller) and the address of @name:
+ * the folder goes by its descriptor, because 108 bytes are not many.
+ */
+static int make_socket(int dir, const char *name, int type, struct sockaddr_un *addr,
+		       struct err *err)
 {
+	int sock;
+
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (snprintf(addr->sun_path, sizeof(addr->sun_path), "/proc/self/fd/%d/%s", dir,
 		     name) >= (int)sizeof(addr->sun_path))
 		return err_set(err, ENAMETOOLONG, "socket '%s'", name);
-	return 0;
+	sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	return sock >= 0 ? sock : err_set(err, errno, "socket");
 }
 
 int unix_connect(int dir, const char *name, int type, int *ret_sock, struct err *err)
 {
 	struct sockaddr_un addr;
-	auto_fd int sock = -1;
-	int ret = make_address(dir, name, &addr, err);
+	auto_fd int sock = make_socket(dir, name, type, &addr, err);
 
-	if (ret < 0)
-		return ret;
-	sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return err_set(err, errno, "socket");
+		return sock;
 	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return err_set(err, errno, "connect to '%s'", name);
 	*ret_sock = take_fd(&sock);
@@ -45,14 +47,10 @@ int unix_connect(int dir, const char *name, int type, int *ret_sock, struct err 
 int unix_listen(int dir, const char *name, int type, int *ret_sock, struct err *err)
 {
 	struct sockaddr_un addr;
-	auto_fd int sock = -1;
-	int ret = make_address(dir, name, &addr, err);
+	auto_fd int sock = make_socket(dir, name, type, &addr, err);
 
-	if (ret < 0)
-		return ret;
-	sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return err_set(err, errno, "socket");
+		return sock;
 	/* The mode of the file is the socket's own, and'ed with our umask. */
 	if (fchmod(sock, 0600) < 0 ||
 	    bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
