@@ -192,12 +192,15 @@ static void test_order(struct host *h)
 	(void)close(io);
 }
 
-/* A child that stays behind keeps the stream of an exec open. */
+/*
+ * A child that stays behind keeps the stream of an exec open. A shell gives a
+ * background job /dev/null as stdin, so that the job reads a copy made before.
+ */
 static void test_background(struct host *h)
 {
 	static const char process[] =
 		"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":" HOST_ENV
-		",\"args\":[\"sh\",\"-c\",\"(read x <&3; echo late; exit) 3<&0 & exit 6\"]}";
+		",\"args\":[\"sh\",\"-c\",\"exec 3<&0; (read x <&3; echo late) & exit 6\"]}";
 	char *out;
 	int io;
 
