@@ -89,6 +89,19 @@ int io_write_file(int dirfd, const char *path, const char *text, struct err *err
 	return 0;
 }
 
+int io_open_folder(const char *path, char folder[PATH_MAX], const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	int len = slash && slash != path ? (int)(slash - path) : 1; /* "/" and "." */
+	int fd;
+
+	*ret_name = slash ? slash + 1 : path;
+	if (snprintf(folder, PATH_MAX, "%.*s", len, slash ? path : ".") >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
 int io_replace_file(int dirfd, const char *name, const void *data, size_t len,
 		    mode_t mode, struct err *err)
 {

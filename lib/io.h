@@ -8,6 +8,7 @@
 #ifndef HULL_LIB_IO_H
 #define HULL_LIB_IO_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -31,6 +32,15 @@ int io_read_file(int dirfd, const char *path, size_t max, struct buf *b,
  * io_write_file() - write into an existing file (procfs, cgroupfs) in one write().
  */
 int io_write_file(int dirfd, const char *path, const char *text, struct err *err);
+
+/*
+ * io_open_folder() - the folder that @path's last name lies in (O_PATH).
+ * @folder: its path, for the caller's messages
+ * @ret_name: the last name, within @path
+ *
+ * Return: a descriptor (the caller's), or -errno.
+ */
+int io_open_folder(const char *path, char folder[PATH_MAX], const char **ret_name);
 
 /*
  * io_replace_file() - make @name below @dirfd hold @data, or leave it as it was:

@@ -37,28 +37,6 @@ static const char *owner_name(uid_t uid, struct arena *arena)
 	return arena_printf(arena, "#%u", uid);
 }
 
-static void put_json(struct json_writer *w, const struct row *row, const struct container *c)
-{
-	enum container_status status = container_status(c);
-
-	json_open_object(w, NULL);
-	json_put_str(w, "ociVersion", c->oci_version);
-	json_put_str(w, "id", c->id);
-	json_put_i64(w, "pid", status == CONTAINER_STOPPED ? 0 : c->pid);
-	json_put_str(w, "status", container_status_name(status));
-	json_put_str(w, "bundle", c->bundle);
-	json_put_str(w, "rootfs", c->rootfs);
-	json_put_str(w, "created", c->created);
-	if (c->annotations.n) {
-		json_open_object(w, "annotations");
-		for (size_t i = 0; i < c->annotations.n; i++)
-			json_put_str(w, c->annotations.v[i].key, c->annotations.v[i].value);
-		json_close_object(w);
-	}
-	json_put_str(w, "owner", row->cell[5]);
-	json_close_object(w);
-}
-
 static int fill_row(struct row *row, const struct container *c, struct arena *arena)
 {
 	enum container_status status = container_status(c);
@@ -139,8 +117,14 @@ static int print_json(const struct listing *l, const struct table *t, struct buf
 	if (!l->n)
 		return buf_puts(b, "null"); /* as Go prints a slice that is not there */
 	json_open_array(&w, NULL);
-	for (size_t i = 0; i < l->n; i++)
-		put_json(&w, &t->rows[i + 1], l->containers[i]);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct container *c = l->containers[i];
+		enum container_status status = container_status(c);
+
+		container_put_state(&w, c, container_status_name(status),
+				    status == CONTAINER_STOPPED ? 0 : c->pid,
+				    t->rows[i + 1].cell[5]);
+	}
 	json_close_array(&w);
 	return buf_ok(b);
 }

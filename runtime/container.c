@@ -430,23 +430,29 @@ int container_spec(const struct container *c, struct oci_spec **ret, struct err 
 	return r < 0 ? r : oci_spec_parse(text.data, text.len, ret, err);
 }
 
+void container_put_state(struct json_writer *w, const struct container *c,
+			 const char *status, pid_t pid, const char *owner)
+{
+	json_open_object(w, NULL);
+	json_put_str(w, "ociVersion", c->oci_version);
+	json_put_str(w, "id", c->id);
+	json_put_i64(w, "pid", pid);
+	json_put_str(w, "status", status);
+	json_put_str(w, "bundle", c->bundle);
+	json_put_str(w, "rootfs", c->rootfs);
+	json_put_str(w, "created", c->created);
+	put_annotations(w, c);
+	json_put_str(w, "owner", owner);
+	json_close_object(w);
+}
+
 int container_state_json(const struct container *c, const char *status, pid_t pid,
 			 const char *indent, struct buf *b)
 {
 	struct json_writer w = JSON_WRITER(b, indent);
 
-	json_open_object(&w, NULL);
-	json_put_str(&w, "ociVersion", c->oci_version);
-	json_put_str(&w, "id", c->id);
-	json_put_i64(&w, "pid", pid);
-	json_put_str(&w, "status", status);
-	json_put_str(&w, "bundle", c->bundle);
-	json_put_str(&w, "rootfs", c->rootfs);
-	json_put_str(&w, "created", c->created);
-	put_annotations(&w, c);
 	/* runc names the owner here only for containers of other users. */
-	json_put_str(&w, "owner", "");
-	json_close_object(&w);
+	container_put_state(&w, c, status, pid, "");
 	return buf_ok(b);
 }
 

@@ -89,7 +89,12 @@ int container_pidfd(const struct container *c, struct err *err);
 /* container_spec() - the configuration as it was at create. */
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err);
 
-/* container_print_state() - append the JSON that `state` prints and hooks read. */
+/* container_put_state() - one object, with the members that `state` and `list` share. */
+struct json_writer;
+void container_put_state(struct json_writer *w, const struct container *c,
+			 const char *status, pid_t pid, const char *owner);
+
+/* container_state_json() - append the JSON that `state` prints and hooks read. */
 struct buf;
 int container_state_json(const struct container *c, const char *status, pid_t pid,
 			 const char *indent, struct buf *b);

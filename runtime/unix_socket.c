@@ -2,7 +2,6 @@
 #include "runtime/unix_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -63,21 +62,17 @@ int unix_listen(int dir, const char *name, int type, int *ret_sock, struct err *
 
 int unix_send_fd(const char *path, const char *data, int fd, struct err *err)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX] = ".";
-	auto_fd int dir = -1;
+	char folder[PATH_MAX];
+	const char *name;
+	auto_fd int dir = io_open_folder(path, folder, &name);
 	auto_fd int sock = -1;
 	int ret;
 
-	if (slash == path)
-		(void)!snprintf(folder, sizeof(folder), "/");
-	else if (slash && snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path),
-				   path) >= (int)sizeof(folder))
+	if (dir == -ENAMETOOLONG)
 		return err_set(err, ENAMETOOLONG, "socket '%s'", path);
-	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return err_set(err, errno, "open '%s'", folder);
-	ret = unix_connect(dir, slash ? slash + 1 : path, SOCK_STREAM, &sock, err);
+		return err_set(err, -dir, "open '%s'", folder);
+	ret = unix_connect(dir, name, SOCK_STREAM, &sock, err);
 	if (ret < 0)
 		return ret;
 	ret = sock_send(sock, data, strlen(data), &fd, 1);

@@ -132,6 +132,33 @@ static void test_socket(void)
 	is_int(sock_recv(-1, data, sizeof(data), fds, &n), -EBADF, "no socket");
 }
 
+/* one_folder() - what @path is split into. */
+static void one_folder(const char *path, const char *want_folder, const char *want_name)
+{
+	char folder[PATH_MAX];
+	const char *name;
+	auto_fd int fd = io_open_folder(path, folder, &name);
+
+	ok(fd >= 0, "open the folder of '%s'", path);
+	is_str(folder, want_folder, "its path");
+	is_str(name, want_name, "the last name");
+}
+
+static void test_folders(void)
+{
+	char folder[PATH_MAX];
+	char longer[PATH_MAX + 8];
+	const char *name;
+
+	one_folder("pid", ".", "pid");
+	one_folder("/pid", "/", "pid");
+	one_folder("/proc/self/pid", "/proc/self", "pid");
+	is_int(io_open_folder("/nonexistent/a", folder, &name), -ENOENT, "no such folder");
+	memset(longer, 'a', sizeof(longer));
+	memcpy(longer + sizeof(longer) - 3, "/b", 3);
+	is_int(io_open_folder(longer, folder, &name), -ENAMETOOLONG, "a path too long");
+}
+
 int main(void)
 {
 	char path[] = "/tmp/hull-lib-io-XXXXXX";
@@ -145,6 +172,7 @@ int main(void)
 	test_replace_fails(dir);
 	test_no_rest(path);
 	test_socket();
+	test_folders();
 	(void)rmdir(path);
 	return tap_done();
 }
