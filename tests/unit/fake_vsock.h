@@ -8,6 +8,7 @@
  *	c = fake_connect(&g, 5000, 1024);		REQUEST; c->answered, c->reset
  *	fake_send(&g, c, data, len);			as far as the credit goes
  *	fake_run(&g);					until nothing happens any more
+ *	fake_run_for(&g, c, len);			until so many bytes are there
  *	c->in						what the host has sent
  *	fake_packet(&g, c, op, flags, data, len)	any packet, without care
  *	fake_guest_release(&g);
@@ -16,6 +17,7 @@
 #define HULL_TESTS_UNIT_FAKE_VSOCK_H
 
 #include <linux/virtio_vsock.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "lib/buf.h"
@@ -351,6 +353,21 @@ static inline void fake_run(struct fake_guest *g)
 		fake_turn(g);
 		if (g->activity != before)
 			idle = 0;
+	}
+}
+
+/*
+ * fake_run_for() - until the host has sent @len bytes in all on @c, or a deadline. A
+ * terminal needs it: its line discipline hands bytes on in a worker thread, and poll()
+ * sees them before that thread wakes an epoll.
+ */
+static inline void fake_run_for(struct fake_guest *g, const struct fake_conn *c,
+				size_t len)
+{
+	for (unsigned int i = 0; i < 10000 && c->in.len < len; i++) {
+		fake_run(g);
+		if (c->in.len < len)
+			fake_check(poll(NULL, 0, 1) == 0);
 	}
 }
 

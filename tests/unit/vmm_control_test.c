@@ -486,12 +486,11 @@ static void test_exec_tty(void)
 	ok(agent_stream(&vm, f.proc, AGENT_STREAM_STDERR)->reset, "has no stderr");
 	agent_answer(&vm, &f, 0, 50, "");
 	fake_check(write(master, "key", 3) == 3);
-	fake_check(poll(&(struct pollfd){ .fd = slave, .events = POLLIN }, 1, 10000) ==
-		   1);
+	fake_run_for(&vm.g, io, 3);
+	is_int(io->in.len, 3, "keys reach the process");
 	fake_send(&vm.g, io, "screen", 6);
 	fake_run(&vm.g);
-	ok(io->in.len == 3 && read(master, text, sizeof(text)) == 6,
-	   "both directions of one");
+	is_int(read(master, text, sizeof(text)), 6, "and its output the screen");
 	m = control_next(&vm, client, NULL);
 	is_int(m.type, CONTROL_RESULT, "started");
 	agent_exit(&vm, f.proc, EXITED(0));
