@@ -96,6 +96,17 @@ struct acpi_madt_lapic {
 } __attribute__((packed));
 static_assert(sizeof(struct acpi_madt_lapic) == 8, "ACPI 6.4 table 5-21");
 
+/* PCI Firmware Specification 3.3 §4.1.2, with its one allocation. */
+struct acpi_mcfg {
+	struct acpi_header header;
+	uint8_t reserved36[8];
+	uint64_t base;
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+	uint8_t reserved56[4];
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_mcfg) == 60, "PCI Firmware 3.3 table 4-2");
+
 /* Where the tables go; they are assembled in host memory and copied whole. */
 struct tables {
 	struct buf buf;
@@ -161,9 +172,14 @@ static int build_dsdt(struct aml *aml)
 	aml_name_int(aml, "_BBN", 0);
 	aml_name_int(aml, "_SEG", 0);
 	aml_res_bus(&res, 0, 0);
-	aml_res_io(&res, LAYOUT_PORT_PCI_ADDRESS, LAYOUT_PORT_PCI_SIZE);
 	aml_res_memory32(&res, (uint32_t)LAYOUT_PCI32, (uint32_t)LAYOUT_PCI32_SIZE);
 	aml_res_memory64(&res, LAYOUT_PCI64, LAYOUT_PCI64_SIZE);
+	aml_name_resources(aml, "_CRS", &res);
+	aml_end(aml);
+	/* Linux believes an MCFG table whose memory a motherboard resource covers. */
+	aml_begin_device(aml, "MRES");
+	aml_name_eisaid(aml, "_HID", "PNP0C02");
+	aml_res_fixed(&res, (uint32_t)LAYOUT_PCI_ECAM, (uint32_t)LAYOUT_PCI_ECAM_SIZE);
 	aml_name_resources(aml, "_CRS", &res);
 	aml_end(aml);
 	aml_end(aml);
@@ -236,6 +252,13 @@ static gpa_t add_madt(struct tables *t, unsigned int vcpus)
 	return gpa;
 }
 
+static gpa_t add_mcfg(struct tables *t)
+{
+	struct acpi_mcfg mcfg = { .base = LAYOUT_PCI_ECAM };
+
+	return add_table(t, &mcfg.header, sizeof(mcfg), "MCFG", 1, NULL, 0);
+}
+
 static void build_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt)
 {
 	*rsdp = (struct acpi_rsdp){ .revision = 2,
@@ -252,12 +275,13 @@ int acpi_build(void *dst, gpa_t gpa, uint32_t size, unsigned int vcpus, struct e
 	struct tables t = { .gpa = gpa };
 	struct acpi_header xsdt = { 0 };
 	struct acpi_rsdp rsdp = { 0 };
-	uint64_t entries[2];
+	uint64_t entries[3];
 	int ret;
 
 	(void)buf_append(&t.buf, &rsdp, sizeof(rsdp)); /* room; filled in below */
 	entries[0] = add_fadt(&t, add_dsdt(&t));
 	entries[1] = add_madt(&t, vcpus);
+	entries[2] = add_mcfg(&t);
 	build_rsdp(&rsdp, add_table(&t, &xsdt, sizeof(xsdt), "XSDT", 1, entries,
 				    sizeof(entries)));
 	if (buf_ok(&t.buf) < 0) {

@@ -21,10 +21,11 @@ enum aml_op {
 	AML_EXT_DEVICE = 0x82,
 };
 
-/* ACPI 6.4 §6.4.2, §6.4.3.5 */
+/* ACPI 6.4 §6.4.2, §6.4.3.4, §6.4.3.5 */
 enum aml_resource {
-	RES_IO = 0x47,
 	RES_END = 0x79,
+	RES_FIXED = 0x86,
+	RES_FIXED_WRITABLE = 1,
 	RES_DWORD = 0x87,
 	RES_WORD = 0x88,
 	RES_QWORD = 0x8a,
@@ -254,14 +255,13 @@ void aml_res_bus(struct buf *res, uint16_t first, uint16_t last)
 	put_window(res, RES_WORD, RES_TYPE_BUS, 0, 2, first, last);
 }
 
-void aml_res_io(struct buf *res, uint16_t first, uint8_t count)
+void aml_res_fixed(struct buf *res, uint32_t first, uint32_t size)
 {
-	put(res, RES_IO, 1);
-	put(res, 1, 1); /* all 16 address bits are decoded */
-	put(res, first, 2);
-	put(res, first, 2);
-	put(res, 1, 1); /* alignment */
-	put(res, count, 1);
+	put(res, RES_FIXED, 1);
+	put(res, 9, 2);
+	put(res, RES_FIXED_WRITABLE, 1);
+	put(res, first, 4);
+	put(res, size, 4);
 }
 
 void aml_res_memory32(struct buf *res, uint32_t first, uint32_t size)

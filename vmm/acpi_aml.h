@@ -52,8 +52,8 @@ void aml_release(struct aml *aml);
 
 /* aml_res_bus() - the bus numbers a bridge passes on. */
 void aml_res_bus(struct buf *res, uint16_t first, uint16_t last);
-/* aml_res_io() - ports that the device itself decodes. */
-void aml_res_io(struct buf *res, uint16_t first, uint8_t count);
+/* aml_res_fixed() - memory that the device itself decodes. */
+void aml_res_fixed(struct buf *res, uint32_t first, uint32_t size);
 /* aml_res_memory() - a window of addresses that a bridge passes on; @size > 0. */
 void aml_res_memory32(struct buf *res, uint32_t first, uint32_t size);
 void aml_res_memory64(struct buf *res, uint64_t first, uint64_t size);

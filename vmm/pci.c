@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PCI Local Bus Specification 3.0: §3.2.2.3.2 (configuration mechanism #1), §6.1
- * (header), §6.2.5.1 (base addresses).  Bus 0 only, function 0 only.
+ * PCI Local Bus Specification 3.0: §6.1 (header), §6.2.5.1 (base addresses); PCI
+ * Express Base Specification 4.0: §7.2.2 (ECAM).  Bus 0 only, function 0 only.
  */
 #include "vmm/pci.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -20,22 +22,30 @@
 #define HOST_DEVICE 0x0008
 #define CLASS_BRIDGE_HOST 0x0600u
 
-/* Fields of the address register (0xcf8). */
-#define ADDRESS_ENABLE (1u << 31)
-#define ADDRESS_ZERO                                                                     \
-	0x7fff0700u /* more registers, bus and function: we have one of each */
-#define ADDRESS_SLOT(a) ((a) >> 11 & 31)
-#define ADDRESS_REG(a) ((a)&0xfc)
+/* Fields of an address in LAYOUT_PCI_ECAM. */
+#define ECAM_DEVICE_SIZE 0x8000u /* (bytes) 8 functions of 4 KiB */
+#define ECAM_FUNCTION_SIZE 0x1000u
+#define ECAM_SLOT(offset) ((unsigned int)((offset) / ECAM_DEVICE_SIZE))
+#define ECAM_FUNCTION(offset)                                                            \
+	((unsigned int)((offset) % ECAM_DEVICE_SIZE / ECAM_FUNCTION_SIZE))
+#define ECAM_REG(offset) ((uint32_t)((offset) % ECAM_FUNCTION_SIZE))
+static_assert(LAYOUT_PCI_SLOTS * ECAM_DEVICE_SIZE == LAYOUT_PCI_ECAM_SIZE, "one bus");
+static_assert(LAYOUT_PCI_SLOTS <= VM_MAX_ROMS, "a copy for each function");
+
+#define COPIES_SIZE (LAYOUT_PCI_SLOTS * (size_t)ECAM_FUNCTION_SIZE)
 
 struct pci_slot {
 	struct pci_dev *dev; /* NULL: empty */
 	gpa_t assigned[PCI_MAX_BARS]; /* where pci_add() put each BAR */
+	bool exposed; /* the guest reads the copy by itself */
 };
 
 struct pci_bus {
 	struct vm *vm;
 	pthread_mutex_t lock; /* all below, and every callback of a function */
-	uint32_t address;
+	/* The registers of slots[i] from its page i on, for the guest to read; nothing
+	 * else is in these pages. Mapped, COPIES_SIZE bytes. */
+	uint8_t *copies;
 	struct pci_slot slots[LAYOUT_PCI_SLOTS];
 	struct pci_dev host;
 };
@@ -139,6 +149,41 @@ static gpa_t assign(const struct pci_bus *bus, const struct pci_bar *bar)
 	return gpa;
 }
 
+/* ---- what the guest reads by itself ------------------------------------------------ */
+
+/* publish() - bring the copy up to date. */
+static void publish(struct pci_bus *bus, const struct pci_dev *dev)
+{
+	memcpy(bus->copies + (size_t)dev->slot * ECAM_FUNCTION_SIZE, dev->config,
+	       sizeof(dev->config));
+}
+
+static gpa_t function_gpa(const struct pci_dev *dev)
+{
+	return LAYOUT_PCI_ECAM + (gpa_t)dev->slot * ECAM_DEVICE_SIZE;
+}
+
+static int expose(struct pci_bus *bus, struct pci_dev *dev, struct err *err)
+{
+	int ret;
+
+	publish(bus, dev);
+	ret = vm_set_rom(bus->vm, dev->slot, function_gpa(dev),
+			 bus->copies + (size_t)dev->slot * ECAM_FUNCTION_SIZE,
+			 ECAM_FUNCTION_SIZE, err);
+	bus->slots[dev->slot].exposed = ret == 0;
+	return ret;
+}
+
+static void conceal(struct pci_bus *bus, const struct pci_dev *dev)
+{
+	if (!bus->slots[dev->slot].exposed)
+		return;
+	/* Taking a slot away that is there cannot fail. */
+	(void)vm_set_rom(bus->vm, dev->slot, function_gpa(dev), NULL, 0, NULL);
+	bus->slots[dev->slot].exposed = false;
+}
+
 /* ---- functions -------------------------------------------------------------------- */
 
 static void put_bar(struct pci_dev *dev, unsigned int i, gpa_t gpa)
@@ -206,6 +251,11 @@ static int add_locked(struct pci_bus *bus, struct pci_dev *dev, unsigned int s,
 		bar->gpa = bar->ops ? 0 : slot->assigned[i];
 	}
 	dev->slot = s;
+	ret = expose(bus, dev, err);
+	if (ret < 0) {
+		slot->dev = NULL;
+		return ret;
+	}
 	update_bars(bus, dev);
 	return 0;
 }
@@ -226,6 +276,7 @@ void pci_remove(struct pci_bus *bus, struct pci_dev *dev)
 	if (bus->slots[dev->slot].dev == dev) {
 		for (unsigned int i = 0; i < PCI_MAX_BARS; i++)
 			update_bar(bus, dev, i, 0);
+		conceal(bus, dev);
 		bus->slots[dev->slot].dev = NULL;
 	}
 	(void)pthread_mutex_unlock(&bus->lock);
@@ -233,12 +284,10 @@ void pci_remove(struct pci_bus *bus, struct pci_dev *dev)
 
 /* ---- configuration space ------------------------------------------------------------ */
 
-/* addressed() - the function that the address register names; NULL: nobody. */
-static struct pci_dev *addressed(const struct pci_bus *bus)
+/* addressed() - the function whose registers are at @offset; NULL: nobody's. */
+static struct pci_dev *addressed(const struct pci_bus *bus, uint64_t offset)
 {
-	if (!(bus->address & ADDRESS_ENABLE) || bus->address & ADDRESS_ZERO)
-		return NULL;
-	return bus->slots[ADDRESS_SLOT(bus->address)].dev;
+	return ECAM_FUNCTION(offset) ? NULL : bus->slots[ECAM_SLOT(offset)].dev;
 }
 
 static bool touches(uint32_t offset, uint32_t len, uint32_t first, uint32_t size)
@@ -262,40 +311,41 @@ static void config_write(struct pci_bus *bus, struct pci_dev *dev, uint32_t offs
 		dev->config_written(dev, offset, len);
 }
 
-/* The data ports are 4..7, so offset & 3 is the byte within the register. */
-static void port_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+/* ecam_read() - of a function that is not there, or that wants to know. */
+static void ecam_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 {
-	uint32_t byte = (uint32_t)offset & 3;
+	uint32_t reg = ECAM_REG(offset);
 	struct pci_bus *bus = opaque;
 	struct pci_dev *dev;
 
 	memset(data, 0xff, len);
 	(void)pthread_mutex_lock(&bus->lock);
-	dev = addressed(bus);
-	if (offset == 0 && len == 4) {
-		memcpy(data, &bus->address, len);
-	} else if (offset >= 4 && byte + len <= 4 && dev) {
-		uint32_t at = ADDRESS_REG(bus->address) + byte;
-
-		if (dev->config_reading)
-			dev->config_reading(dev, at, len);
-		memcpy(data, dev->config + at, len);
+	dev = addressed(bus, offset);
+	if (dev && reg + len <= PCI_CONFIG_SIZE) {
+		if (dev->watch_reads)
+			dev->config_reading(dev, reg, len);
+		memcpy(data, dev->config + reg, len);
+	} else if (dev) {
+		memset(data, 0, len); /* no extended capabilities */
 	}
 	(void)pthread_mutex_unlock(&bus->lock);
 }
 
-static void port_write(void *opaque, uint64_t offset, const void *data, uint32_t len)
+/* PCIe 4.0 §7.2.2: no access crosses a register's end. Others are dropped. */
+static void ecam_write(void *opaque, uint64_t offset, const void *data, uint32_t len)
 {
-	uint32_t byte = (uint32_t)offset & 3;
+	uint32_t reg = ECAM_REG(offset);
 	struct pci_bus *bus = opaque;
 	struct pci_dev *dev;
 
 	(void)pthread_mutex_lock(&bus->lock);
-	dev = addressed(bus);
-	if (offset == 0 && len == 4)
-		memcpy(&bus->address, data, len);
-	else if (offset >= 4 && byte + len <= 4 && dev)
-		config_write(bus, dev, ADDRESS_REG(bus->address) + byte, data, len);
+	dev = addressed(bus, offset);
+	if (dev && reg % 4 + len <= 4 && reg < PCI_CONFIG_SIZE) {
+		config_write(bus, dev, reg, data, len);
+		publish(bus, dev);
+		if (dev->watch_reads)
+			conceal(bus, dev);
+	}
 	(void)pthread_mutex_unlock(&bus->lock);
 }
 
@@ -309,19 +359,27 @@ static void init_host(struct pci_dev *host)
 
 int pci_bus_new(struct vm *vm, struct pci_bus **ret_bus, struct err *err)
 {
-	static const struct vm_range_ops ops = { .read = port_read, .write = port_write };
+	static const struct vm_range_ops ops = { .read = ecam_read, .write = ecam_write };
 	struct pci_bus *bus = calloc(1, sizeof(*bus));
+	void *copies;
 	int ret;
 
 	if (!bus)
 		return err_set(err, ENOMEM, "PCI bus");
 	bus->vm = vm;
 	(void)pthread_mutex_init(&bus->lock, NULL); /* cannot fail on Linux */
-	init_host(&bus->host);
-	ret = add_locked(bus, &bus->host, LAYOUT_PCI_SLOT_HOST, err);
+	copies = mmap(NULL, COPIES_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copies == MAP_FAILED) {
+		ret = err_set(err, errno, "PCI bus: map configuration space");
+	} else {
+		bus->copies = copies;
+		init_host(&bus->host);
+		ret = add_locked(bus, &bus->host, LAYOUT_PCI_SLOT_HOST, err);
+	}
 	if (ret == 0)
-		ret = vm_add_pio(vm, LAYOUT_PORT_PCI_ADDRESS, LAYOUT_PORT_PCI_SIZE, &ops,
-				 bus, err);
+		ret = vm_add_mmio(vm, LAYOUT_PCI_ECAM, LAYOUT_PCI_ECAM_SIZE, &ops, bus,
+				  err);
 	if (ret < 0) {
 		pci_bus_free(bus);
 		return ret;
@@ -334,6 +392,13 @@ void pci_bus_free(struct pci_bus *bus)
 {
 	if (!bus)
 		return;
+	/* A function that is still there is shown no longer: its page goes. */
+	for (unsigned int i = 0; i < LAYOUT_PCI_SLOTS; i++) {
+		if (bus->slots[i].dev)
+			conceal(bus, bus->slots[i].dev);
+	}
+	if (bus->copies)
+		(void)munmap(bus->copies, COPIES_SIZE); /* cannot fail: it is ours */
 	(void)pthread_mutex_destroy(&bus->lock); /* the vCPUs are stopped */
 	free(bus);
 }

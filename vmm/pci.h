@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PCI bus 0: configuration space by ports 0xcf8/0xcfc, one host bridge, up to
- * 31 functions, each with BARs and capabilities.
+ * PCI bus 0: one host bridge, up to 31 functions, each with BARs and capabilities.
+ *
+ * Configuration space is memory only, at LAYOUT_PCI_ECAM (PCI Express's "enhanced
+ * configuration access mechanism"); there are no ports 0xcf8/0xcfc.  The guest reads
+ * a copy of it that it cannot write to, without an exit: of the 700 accesses of a boot
+ * nine tenths are reads.  Writes exit and come here.
  *
  * A function fills in its configuration space (struct pci_dev below) and is added
  * with pci_add(), also while the guest runs (it then rescans the bus).  The bus
@@ -46,7 +50,10 @@ struct pci_dev {
 	struct pci_bar bars[PCI_MAX_BARS];
 	/* Called after the guest wrote [offset, offset + len); may be NULL. */
 	void (*config_written)(struct pci_dev *dev, uint32_t offset, uint32_t len);
-	/* Called before the guest reads (for windows into a BAR); may be NULL. */
+	/* Set by config_written when a register is in use whose reads do something (a
+	 * window into a BAR): from then on each read exits and config_reading is called
+	 * before it. Never cleared. */
+	bool watch_reads;
 	void (*config_reading)(struct pci_dev *dev, uint32_t offset, uint32_t len);
 	unsigned int slot; /* given by pci_add() */
 };

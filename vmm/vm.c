@@ -150,11 +150,8 @@ static int init_machine(struct vm *vm, struct err *err)
 				 &vm->uart, err);
 	if (ret == 0)
 		ret = vm_power_init(vm, err);
-	if (ret == 0) {
-		/* Half of all exits while the guest looks at its PCI functions. */
-		vm_coalesce_pio(vm, LAYOUT_PORT_PCI_ADDRESS, 4);
+	if (ret == 0)
 		vm_coalesce_pio(vm, LAYOUT_PORT_UART, 1);
-	}
 	return ret;
 }
 

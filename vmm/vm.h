@@ -103,6 +103,17 @@ int vm_irqfd(struct vm *vm, int gsi, int fd, bool add, struct err *err);
 int vm_add_memory(struct vm *vm, gpa_t gpa, void *host, uint64_t size, bool readonly,
 		  struct err *err);
 
+/*
+ * vm_set_rom() - the guest reads @host at @gpa without an exit; its writes go to the
+ * handler of that address (vm_add_mmio()). Devices find no memory there. Any thread.
+ * @i: which of VM_MAX_ROMS
+ * @host: mapped by the caller until @i is set anew
+ * @size: (bytes) whole pages; 0: there is none any more
+ */
+#define VM_MAX_ROMS 32u
+int vm_set_rom(struct vm *vm, unsigned int i, gpa_t gpa, void *host, uint64_t size,
+	       struct err *err);
+
 /* The kernel's log, as far as the ring holds it: what came from the UART.
  * Any thread. @max: (bytes) room in @dst; returns the length, always
  * terminated. */

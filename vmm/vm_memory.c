@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -44,9 +45,10 @@ static int reserve_ram(struct vm *vm, struct err *err)
 	return 0;
 }
 
-static int set_slot(struct vm *vm, unsigned int i, bool readonly, struct err *err)
+/* set_slot() - slots are numbered as the memory's regions are, then come ROMs. */
+static int set_slot(struct vm *vm, unsigned int i, const struct guest_region *r,
+		    bool readonly, struct err *err)
 {
-	const struct guest_region *r = &vm->memory.regions[i];
 	struct kvm_userspace_memory_region slot = {
 		.slot = i,
 		.flags = readonly ? KVM_MEM_READONLY : 0,
@@ -59,6 +61,15 @@ static int set_slot(struct vm *vm, unsigned int i, bool readonly, struct err *er
 		return err_set(err, errno, "KVM_SET_USER_MEMORY_REGION %#llx+%#llx",
 			       (unsigned long long)r->gpa, (unsigned long long)r->size);
 	return 0;
+}
+
+int vm_set_rom(struct vm *vm, unsigned int i, gpa_t gpa, void *host, uint64_t size,
+	       struct err *err)
+{
+	const struct guest_region r = { .gpa = gpa, .size = size, .host = host };
+
+	assert(i < VM_MAX_ROMS);
+	return set_slot(vm, GUEST_MEMORY_MAX_REGIONS + i, &r, true, err);
 }
 
 int vm_memory_new(struct vm *vm, struct err *err)
@@ -86,7 +97,7 @@ int vm_memory_attach(struct vm *vm, struct err *err)
 	int ret = 0;
 
 	for (unsigned int i = 0; ret == 0 && i < vm->n_ram; i++)
-		ret = set_slot(vm, i, false, err);
+		ret = set_slot(vm, i, &vm->memory.regions[i], false, err);
 	return ret;
 }
 
@@ -108,7 +119,7 @@ int vm_add_memory(struct vm *vm, gpa_t gpa, void *host, uint64_t size, bool read
 		return err_msg(err, ENOSPC, "more than %u memory regions",
 			       GUEST_MEMORY_MAX_REGIONS);
 	mem->regions[i] = (struct guest_region){ .gpa = gpa, .size = size, .host = host };
-	ret = set_slot(vm, i, readonly, err);
+	ret = set_slot(vm, i, &mem->regions[i], readonly, err);
 	if (ret == 0)
 		mem->n_regions++;
 	return ret;

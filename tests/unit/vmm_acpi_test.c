@@ -47,7 +47,7 @@ static const uint8_t *table_at(uint64_t gpa, const char *signature, int total)
 static void test_tables(void)
 {
 	int total = acpi_build(tables, GPA, sizeof(tables), 3, NULL);
-	const uint8_t *xsdt, *fadt, *madt, *dsdt;
+	const uint8_t *xsdt, *fadt, *madt, *mcfg, *dsdt;
 
 	ok(total > 0, "tables are built");
 	ok(!memcmp(tables, "RSD PTR ", 8) && sums_to_0(tables, 20) &&
@@ -55,12 +55,16 @@ static void test_tables(void)
 	   "RSDP with both checksums");
 	is_int(tables[15], 2, "revision 2");
 	xsdt = table_at(le(tables + 24, 8), "XSDT", total);
-	ok(xsdt && le(xsdt + 4, 4) == 36 + 2 * 8, "XSDT with two entries");
+	ok(xsdt && le(xsdt + 4, 4) == 36 + 3 * 8, "XSDT with three entries");
 	if (!xsdt)
 		return;
 	fadt = table_at(le(xsdt + 36, 8), "FACP", total);
 	madt = table_at(le(xsdt + 44, 8), "APIC", total);
+	mcfg = table_at(le(xsdt + 52, 8), "MCFG", total);
 	ok(fadt && le(fadt + 4, 4) == 276, "FADT");
+	ok(mcfg && le(mcfg + 4, 4) == 60 && le(mcfg + 44, 8) == LAYOUT_PCI_ECAM &&
+		   le(mcfg + 52, 4) == 0,
+	   "MCFG with segment 0, bus 0");
 	ok(madt && le(madt + 4, 4) == 44 + 3 * 8,
 	   "MADT with three local APICs and no more");
 	if (!fadt || !madt)
@@ -144,9 +148,11 @@ static void test_aml(void)
 	aml_begin_scope(&aml, "\\_SB.PCI0.S01");
 	aml_end(&aml);
 	AML_IS(&aml, "\x10\x10\\\x2f\x03_SB_PCI0S01_", "a path of three");
-	aml_res_io(&res, 0xcf8, 8);
+	aml_res_fixed(&res, 0xfe000000, 0x100000);
 	aml_name_resources(&aml, "_CRS", &res);
-	AML_IS(&aml, "\x08_CRS\x11\x0d\x0a\x0a\x47\x01\xf8\x0c\xf8\x0c\x01\x08\x79\x00",
+	AML_IS(&aml,
+	       "\x08_CRS\x11\x11\x0a\x0e"
+	       "\x86\x09\0\x01\0\0\0\xfe\0\0\x10\0\x79\0",
 	       "a resource template with its end tag");
 }
 

@@ -15,25 +15,33 @@ static struct {
 	gpa_t mapped[16];
 	uint64_t size[16];
 	unsigned int n, adds;
+	const uint8_t *roms[VM_MAX_ROMS]; /* what the guest reads by itself */
+	int rom_error;
 } m;
 
-int vm_add_pio(struct vm *vm, uint16_t port, uint16_t size,
-	       const struct vm_range_ops *ops, void *opaque, struct err *err)
+int vm_set_rom(struct vm *vm, unsigned int i, gpa_t gpa, void *host, uint64_t size,
+	       struct err *err)
 {
 	(void)vm;
-	(void)err;
-	m.ops = ops;
-	m.opaque = opaque;
-	return port == 0xcf8 && size == 8 ? 0 : -EINVAL;
+	if (m.rom_error)
+		return err_msg(err, -m.rom_error, "no slot");
+	ok(gpa == LAYOUT_PCI_ECAM + i * 0x8000ull &&
+		   (size == 0x1000 || (!size && !host)) && (uintptr_t)host % 0x1000 == 0,
+	   "a page of its own for slot %u", i);
+	m.roms[i] = host;
+	return 0;
 }
 
 int vm_add_mmio(struct vm *vm, gpa_t gpa, uint64_t size, const struct vm_range_ops *ops,
 		void *opaque, struct err *err)
 {
 	(void)vm;
-	(void)ops;
-	(void)opaque;
 	(void)err;
+	if (gpa == LAYOUT_PCI_ECAM) {
+		m.ops = ops;
+		m.opaque = opaque;
+		return size == LAYOUT_PCI_ECAM_SIZE ? 0 : -EINVAL;
+	}
 	m.adds++;
 	for (unsigned int i = 0; i < m.n; i++) {
 		if (gpa < m.mapped[i] + m.size[i] && m.mapped[i] < gpa + size)
@@ -68,26 +76,25 @@ static bool is_mapped(gpa_t gpa)
 
 /* ---- the guest's side ------------------------------------------------------------- */
 
-static void select_reg(unsigned int slot, uint32_t reg)
+static uint64_t ecam_at(unsigned int slot, uint32_t reg)
 {
-	uint32_t address = 1u << 31 | slot << 11 | (reg & 0xfc);
-
-	m.ops->write(m.opaque, 0, &address, 4);
+	return slot * 0x8000ull + reg;
 }
 
 static uint32_t rd(unsigned int slot, uint32_t reg, uint32_t len)
 {
 	uint32_t value = 0;
 
-	select_reg(slot, reg);
-	m.ops->read(m.opaque, 4 + (reg & 3), &value, len);
+	if (m.roms[slot])
+		memcpy(&value, m.roms[slot] + reg, len);
+	else
+		m.ops->read(m.opaque, ecam_at(slot, reg), &value, len);
 	return value;
 }
 
 static void wr(unsigned int slot, uint32_t reg, uint32_t value, uint32_t len)
 {
-	select_reg(slot, reg);
-	m.ops->write(m.opaque, 4 + (reg & 3), &value, len);
+	m.ops->write(m.opaque, ecam_at(slot, reg), &value, len);
 }
 
 /* ---- functions ---------------------------------------------------------------------- */
@@ -110,7 +117,7 @@ static void moved(void *opaque, gpa_t from, gpa_t to)
 
 static void config_written(struct pci_dev *dev, uint32_t offset, uint32_t len)
 {
-	(void)dev;
+	dev->watch_reads = offset == 0x50;
 	seen.written++;
 	seen.offset = offset;
 	seen.len = len;
@@ -147,46 +154,50 @@ static void test_access(void)
 {
 	struct pci_bus *bus = new_bus();
 	struct pci_dev dev;
-	uint32_t value = 0;
-	uint8_t byte = 1;
+	uint64_t value = 0;
 
 	make_dev(&dev);
 	is_int(rd(0, PCI_CLASS_REVISION, 4) >> 16, 0x0600, "a host bridge in slot 0");
 	is_int(rd(1, PCI_VENDOR_ID, 4), 0xffffffff, "slot 1 is empty");
+	wr(1, PCI_VENDOR_ID, 0, 4);
 	ok(pci_add(bus, &dev, NULL) == 0 && dev.slot == 1, "a function gets slot 1");
 	is_int(rd(1, PCI_VENDOR_ID, 2), 0x1af4, "its vendor");
-	is_int(rd(1, PCI_DEVICE_ID, 2), 0x1041, "its device, at byte 2 of the data port");
+	is_int(rd(1, PCI_DEVICE_ID, 2), 0x1041, "its device");
 	wr(1, PCI_VENDOR_ID, 0, 4);
 	is_int(rd(1, PCI_VENDOR_ID, 4), 0x10411af4, "is not writable");
 	wr(1, PCI_INTERRUPT_LINE, 0x2a, 1);
 	is_int(rd(1, PCI_INTERRUPT_LINE, 1), 0x2a, "the interrupt line is");
-	select_reg(1, PCI_VENDOR_ID);
-	m.ops->write(m.opaque, 3, &byte, 1);
-	m.ops->read(m.opaque, 0, &value, 4);
-	is_int(value, 0x80000800, "the address register takes four bytes only");
-	m.ops->read(m.opaque, 7, &value, 4);
-	is_int(value, 0xffffffff, "an access beyond the data port");
-	value = 1u << 31 | 1 << 11 | 1 << 8;
-	m.ops->write(m.opaque, 0, &value, 4);
-	m.ops->read(m.opaque, 4, &value, 4);
+	wr(1, PCI_INTERRUPT_LINE - 1, 0x3b3b, 2);
+	is_int(rd(1, PCI_INTERRUPT_LINE, 1), 0x2a, "not by an access across registers");
+	m.ops->read(m.opaque, ecam_at(1, PCI_INTERRUPT_LINE), &value, 1);
+	is_int(value, 0x2a, "who reads through us sees the same");
+	is_int(rd(1, 0x100, 4), 0, "no extended capabilities");
+	m.ops->read(m.opaque, ecam_at(1, 0xfc), &value, 8);
+	is_int(value, 0, "nor through us");
+	m.ops->write(m.opaque, ecam_at(1, 0xfff), &value, 1);
+	m.ops->read(m.opaque, ecam_at(1, 0x1000), &value, 4);
 	is_int(value, 0xffffffff, "no function 1");
-	value = 1u << 31 | 1 << 16 | 1 << 11;
-	m.ops->write(m.opaque, 0, &value, 4);
-	m.ops->read(m.opaque, 4, &value, 4);
-	is_int(value, 0xffffffff, "no bus 1");
-	value = 1 << 11;
-	m.ops->write(m.opaque, 0, &value, 4);
-	m.ops->read(m.opaque, 4, &value, 4);
-	is_int(value, 0xffffffff, "not enabled");
+	m.ops->write(m.opaque, ecam_at(1, 0x1000 + PCI_INTERRUPT_LINE), &value, 1);
+	is_int(rd(1, PCI_INTERRUPT_LINE, 1), 0x2a, "to write to either");
+	m.ops->read(m.opaque, ecam_at(31, 0xff8), &value, 8);
+	is_int(value, UINT64_MAX, "the end of the space");
 	dev.config_written = config_written;
 	dev.config_reading = config_reading;
 	wr(1, 0x42, 0xffff, 2);
 	ok(seen.written == 1 && seen.offset == 0x42 && seen.len == 2,
 	   "the function is told");
-	ok(rd(1, 0x50, 1) == 0x77 && seen.reading == 1, "and asked before a read");
+	ok(rd(1, 0x50, 1) == 0 && seen.reading == 0, "and reads are the guest's own");
+	wr(1, 0x50, 1, 4);
+	ok(!m.roms[1] && m.roms[0], "until it wants to know of them");
+	ok(rd(1, 0x50, 1) == 0x77 && seen.reading == 1, "now it is asked before a read");
 	pci_remove(bus, &dev);
 	is_int(rd(1, PCI_VENDOR_ID, 4), 0xffffffff, "gone after pci_remove()");
+	dev.watch_reads = false;
+	ok(pci_add(bus, &dev, NULL) == 0 && m.roms[1], "and back");
+	pci_remove(bus, &dev);
+	ok(!m.roms[1], "its registers go with it");
 	pci_bus_free(bus);
+	ok(!m.roms[0], "the host bridge's go with the bus");
 }
 
 static void test_bar(void)
@@ -306,6 +317,11 @@ static void test_limits(void)
 	dev.bars[1] = (struct pci_bar){ .size = 1ull << 40, .is_64bit = true };
 	is_int(pci_add(bus, &dev, NULL), -ENOSPC, "more than the window holds");
 	is_int(rd(1, PCI_VENDOR_ID, 4), 0xffffffff, "leaves nothing behind");
+	make_dev(&dev);
+	m.rom_error = -ENOSPC;
+	is_int(pci_add(bus, &dev, &err), -ENOSPC, "KVM has no slot left");
+	m.rom_error = 0;
+	is_int(rd(1, PCI_VENDOR_ID, 4), 0xffffffff, "leaves nothing behind either");
 	for (unsigned int i = LAYOUT_PCI_SLOT_FIRST; ret == 0 && i < LAYOUT_PCI_SLOTS;
 	     i++) {
 		make_dev(&devs[i]);

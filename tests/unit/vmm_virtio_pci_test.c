@@ -489,7 +489,9 @@ static void test_window(void)
 	enable_queue(0, 16, 0);
 	map_bar(0);
 	at = find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_PCI_CFG);
+	ok(!d.vp->pci.watch_reads, "reads of configuration space need no exit");
 	config_wr(at + 12, 4, 2);
+	ok(d.vp->pci.watch_reads, "until the window is used");
 	config_wr(at + 8, 4, COMMON(NUMQ));
 	is_int(config_rd(at + 16, 2), 2, "the window reads");
 	config_wr(at + 8, 4, VP_NOTIFY_OFFSET);

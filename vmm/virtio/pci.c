@@ -197,6 +197,9 @@ static void config_written(struct pci_dev *pci, uint32_t offset, uint32_t len)
 		       sizeof(control));
 		vp_msix_control(vp, control);
 	}
+	if (overlap(offset, len, vp->window_cap + VIRTIO_PCI_CAP_BAR,
+		    sizeof(struct virtio_pci_cfg_cap) - VIRTIO_PCI_CAP_BAR))
+		pci->watch_reads = true; /* only firmware uses it */
 	if (overlap(offset, len, window_data(vp), 4)) {
 		n = window(vp, &at);
 		if (n)

@@ -8,7 +8,8 @@
  *	0xe0000		ACPI tables (RAM that e820 calls ACPI data)
  *	1 MiB		RAM, the kernel where it was linked to (16 MiB), the
  *			initramfs at the upper end of the RAM below 3 GiB
- *	3 GiB		32-bit PCI window, then local APIC and KVM's own pages
+ *	3 GiB		32-bit PCI window, PCI configuration space, then local APIC
+ *			and KVM's own pages
  *	4 GiB		the rest of the RAM, later hot-plugged memory
  *	256 GiB		64-bit PCI window: DAX windows
  *	512 GiB		end (39 address bits: what the smallest KVM hosts have)
@@ -56,6 +57,9 @@
 
 #define LAYOUT_PCI32 LAYOUT_RAM_HOLE
 #define LAYOUT_PCI32_SIZE (0xfe000000ull - LAYOUT_PCI32)
+/* Configuration space of bus 0: 4 KiB for each of 8 functions of 32 devices. */
+#define LAYOUT_PCI_ECAM 0xfe000000ull
+#define LAYOUT_PCI_ECAM_SIZE LAYOUT_1MIB
 #define LAYOUT_LAPIC 0xfee00000ull
 #define LAYOUT_LAPIC_SIZE 0x1000ull
 /* Pages that KVM on old Intel processors takes for real mode. */
@@ -76,9 +80,6 @@
 #define LAYOUT_PORT_SLEEP_CONTROL (LAYOUT_PORT_POWER + 0)
 #define LAYOUT_PORT_SLEEP_STATUS (LAYOUT_PORT_POWER + 1)
 #define LAYOUT_PORT_RESET (LAYOUT_PORT_POWER + 2)
-#define LAYOUT_PORT_PCI_ADDRESS 0xcf8
-#define LAYOUT_PORT_PCI_DATA 0xcfc
-#define LAYOUT_PORT_PCI_SIZE 8 /* address and data */
 
 /* ---- interrupts --------------------------------------------------------------- */
 
@@ -102,7 +103,9 @@ static_assert(LAYOUT_LOW_RAM_END <= LAYOUT_ACPI, "overlap");
 static_assert(LAYOUT_ACPI + LAYOUT_ACPI_SIZE <= LAYOUT_HIGH_RAM, "overlap");
 static_assert(LAYOUT_HIGH_RAM < LAYOUT_RAM_HOLE, "overlap");
 static_assert(LAYOUT_RAM_HOLE <= LAYOUT_PCI32, "overlap");
-static_assert(LAYOUT_PCI32 + LAYOUT_PCI32_SIZE <= LAYOUT_LAPIC, "overlap");
+static_assert(LAYOUT_PCI32 + LAYOUT_PCI32_SIZE <= LAYOUT_PCI_ECAM, "overlap");
+static_assert(LAYOUT_PCI_ECAM % LAYOUT_PCI_ECAM_SIZE == 0, "bus 0 at its natural address");
+static_assert(LAYOUT_PCI_ECAM + LAYOUT_PCI_ECAM_SIZE <= LAYOUT_LAPIC, "overlap");
 static_assert(LAYOUT_LAPIC + LAYOUT_LAPIC_SIZE <= LAYOUT_KVM_IDENTITY_MAP, "overlap");
 static_assert(LAYOUT_KVM_IDENTITY_MAP + LAYOUT_PAGE <= LAYOUT_KVM_TSS, "overlap");
 static_assert(LAYOUT_KVM_TSS + LAYOUT_KVM_TSS_SIZE <= LAYOUT_RAM_ABOVE, "overlap");
@@ -112,9 +115,6 @@ static_assert(LAYOUT_PCI64 + LAYOUT_PCI64_SIZE <= 1ull << LAYOUT_PHYS_BITS, "too
 static_assert(LAYOUT_PCI64_SIZE >= 16 * (256 * LAYOUT_1MIB), "room for DAX windows");
 
 static_assert(LAYOUT_PORT_UART + LAYOUT_PORT_UART_SIZE <= LAYOUT_PORT_POWER, "overlap");
-static_assert(LAYOUT_PORT_POWER + LAYOUT_PORT_POWER_SIZE <= LAYOUT_PORT_PCI_ADDRESS,
-	      "overlap");
-static_assert(LAYOUT_PORT_PCI_ADDRESS + 4 == LAYOUT_PORT_PCI_DATA, "one range");
 static_assert(LAYOUT_PCI_SLOT_HOST < LAYOUT_PCI_SLOT_FIRST, "overlap");
 
 #endif
