@@ -302,6 +302,15 @@ static int run(struct cli *cli, struct err *err)
 	case CONTAINER_CREATING:
 		ret = err_msg(err, ESRCH, "cannot exec in a container that is being created");
 		break;
+	case CONTAINER_PAUSED:
+		/* It waits, as every process there, until somebody resumes them. */
+		if (cli_flag(&cli->options, "ignore-paused"))
+			ret = exec_in(cli, c, err);
+		else
+			ret = err_msg(err, EBUSY,
+				      "cannot exec in a paused container (use "
+				      "--ignore-paused to override)");
+		break;
 	case CONTAINER_CREATED:
 	case CONTAINER_RUNNING:
 		ret = exec_in(cli, c, err);
@@ -323,7 +332,7 @@ static const struct option_def options[] = {
 	{ OPTION_STRING, "pid-file", NULL, "FILE", "write the pid to FILE", NULL },
 	{ OPTION_BOOL, "no-new-privs", NULL, NULL, "set no_new_privs", NULL },
 	{ OPTION_LIST, "cap", "c", "CAP", "add a capability", NULL },
-	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "accepted, has no meaning here", NULL },
+	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "exec in a paused container too", NULL },
 	{ OPTION_INT, "preserve-fds", NULL, "N",
 	  "pass N more descriptors (only 0 is supported)", NULL },
 	{ 0 },

@@ -383,6 +383,7 @@ enum container_status container_status(const struct container *c)
 		[VM_PHASE_CREATING] = CONTAINER_CREATING,
 		[VM_PHASE_CREATED] = CONTAINER_CREATED,
 		[VM_PHASE_RUNNING] = CONTAINER_RUNNING,
+		[VM_PHASE_PAUSED] = CONTAINER_PAUSED,
 		[VM_PHASE_STOPPED] = CONTAINER_STOPPED,
 	};
 	struct vm_status status = { .phase = VM_PHASE_CREATING };
@@ -403,6 +404,7 @@ const char *container_status_name(enum container_status status)
 		[CONTAINER_CREATING] = "creating",
 		[CONTAINER_CREATED] = "created",
 		[CONTAINER_RUNNING] = "running",
+		[CONTAINER_PAUSED] = "paused",
 		[CONTAINER_STOPPED] = "stopped",
 	};
 

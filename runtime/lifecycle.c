@@ -70,6 +70,9 @@ int container_start(struct container *c, struct err *err)
 		return err_msg(err, EINVAL, "cannot start an already running container");
 	case CONTAINER_STOPPED:
 		return err_msg(err, EINVAL, "cannot start a container that has stopped");
+	case CONTAINER_PAUSED:
+		return err_msg(err, EINVAL,
+			       "cannot start a container in the paused state");
 	case CONTAINER_CREATING:
 		return err_msg(err, EINVAL,
 			       "cannot start a container that is being created");
@@ -117,7 +120,7 @@ int container_delete(struct container *c, bool force, struct err *err)
 	enum container_status status = container_status(c);
 	struct err hook_err = ERR_INIT;
 
-	if (status == CONTAINER_RUNNING && !force)
+	if ((status == CONTAINER_RUNNING || status == CONTAINER_PAUSED) && !force)
 		return err_msg(err, EBUSY,
 			       "cannot delete container %s that is not stopped: %s", c->id,
 			       container_status_name(status));

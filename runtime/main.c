@@ -16,8 +16,9 @@
 #define DEFAULT_ROOT "/run/hull"
 
 static const struct command *const commands[] = {
-	&cmd_create, &cmd_delete, &cmd_exec, &cmd_features, &cmd_kill,	&cmd_list,
-	&cmd_ps,     &cmd_run,	  &cmd_spec, &cmd_start,    &cmd_state,
+	&cmd_create, &cmd_delete, &cmd_exec,   &cmd_features, &cmd_kill,
+	&cmd_list,   &cmd_pause,  &cmd_ps,     &cmd_resume,   &cmd_run,
+	&cmd_spec,   &cmd_start,  &cmd_state,
 };
 
 static const struct option_def global_options[] = {

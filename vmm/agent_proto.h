@@ -56,6 +56,8 @@ enum agent_type {
 		       container's pid namespace */
 	AGENT_KILL, /* arg = signal; proc = process, or AGENT_KILL_ALL */
 	AGENT_WINSIZE, /* arg = rows << 16 | columns; proc */
+	AGENT_FREEZE, /* arg = 1: answered when no process of the container runs any more;
+			 0: let them run; both until the next */
 	AGENT_PS, /* answered with payload: struct control_ps[] */
 	AGENT_SHUTDOWN, /* kill all processes of all containers, unmount, write all
 			   back; answered when that is done: the VM may be ended */

@@ -69,6 +69,12 @@ static void on_started(void *opaque, const struct agent_result *r)
 	timeline_log();
 }
 
+/* container_lives() - has it been created, and not ended? */
+static bool container_lives(const struct container *c)
+{
+	return c->life == LIFE_CREATED || c->life == LIFE_RUNNING;
+}
+
 /* ask() - send a request whose answer goes to the client. */
 static bool ask(struct container *c, struct control_client *client, enum agent_type type,
 		uint32_t proc, uint32_t arg, agent_done_fn done)
@@ -79,6 +85,27 @@ static bool ask(struct container *c, struct control_client *client, enum agent_t
 		return true;
 	control_error(client, &err);
 	return false;
+}
+
+static void on_paused(void *opaque, const struct agent_result *r)
+{
+	struct control_client *client = opaque;
+	struct container *c = control_client_get(client);
+
+	if (!r->code && container_lives(c))
+		container_set_phase(c, VM_PHASE_PAUSED);
+	pass_on(client, r);
+}
+
+static void on_resumed(void *opaque, const struct agent_result *r)
+{
+	struct control_client *client = opaque;
+	struct container *c = control_client_get(client);
+
+	if (!r->code && container_lives(c))
+		container_set_phase(c, c->life == LIFE_RUNNING ? VM_PHASE_RUNNING
+							       : VM_PHASE_CREATED);
+	pass_on(client, r);
 }
 
 static void on_start(struct container *c, struct control_client *client)
@@ -143,8 +170,7 @@ static void on_request(void *opaque, struct control_client *client,
 
 	control_client_set(client, c);
 	if (msg->type != CONTROL_STATS && msg->type != CONTROL_STOP &&
-	    msg->type != CONTROL_START && c->life != LIFE_CREATED &&
-	    c->life != LIFE_RUNNING) {
+	    msg->type != CONTROL_START && !container_lives(c)) {
 		for (unsigned int i = 0; i < n_fds; i++)
 			close_fd(fds[i]);
 		refuse(client, ESRCH, "container not running");
@@ -167,6 +193,12 @@ static void on_request(void *opaque, struct control_client *client,
 		break;
 	case CONTROL_PS:
 		(void)ask(c, client, AGENT_PS, 0, 0, on_ps);
+		break;
+	case CONTROL_PAUSE:
+		(void)ask(c, client, AGENT_FREEZE, 0, 1, on_paused);
+		break;
+	case CONTROL_RESUME:
+		(void)ask(c, client, AGENT_FREEZE, 0, 0, on_resumed);
 		break;
 	case CONTROL_STOP:
 		on_stop(c, client);

@@ -34,6 +34,8 @@ enum control_type {
 	CONTROL_STOP, /* kill everything, write back, end the VM; answered when all
 			 processes are dead and data is written, just before the end */
 	CONTROL_STATS, /* answered with payload: struct control_stats */
+	CONTROL_PAUSE, /* answered when no process of the container runs any more */
+	CONTROL_RESUME, /* also ends a CONTROL_PAUSE that takes too long */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;

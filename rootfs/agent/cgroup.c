@@ -44,12 +44,23 @@ static ssize_t read_small(int dirfd, const char *name, char *text, size_t size)
 	return n;
 }
 
-bool cgroup_populated(int cgroup)
+/* has_event() - a line of cgroup.events. */
+static bool has_event(int cgroup, const char *line)
 {
 	char text[128];
 
 	return read_small(cgroup, "cgroup.events", text, sizeof(text)) > 0 &&
-	       strstr(text, "populated 1");
+	       strstr(text, line);
+}
+
+bool cgroup_populated(int cgroup)
+{
+	return has_event(cgroup, "populated 1");
+}
+
+bool cgroup_frozen(int cgroup)
+{
+	return has_event(cgroup, "frozen 1");
 }
 
 /* own_pids() - of one cgroup, without those below. */

@@ -30,6 +30,9 @@ int cgroup_kill(int cgroup);
 /* cgroup_populated() - is any process left in it or below? */
 bool cgroup_populated(int cgroup);
 
+/* cgroup_frozen() - has every process in it and below stopped (cgroup.freeze)? */
+bool cgroup_frozen(int cgroup);
+
 /*
  * cgroup_pids() - all processes in it and below, as the agent sees them.
  * @max: room in @pids

@@ -13,6 +13,7 @@
 #include "rootfs/agent/agent.h"
 #include "rootfs/agent/cgroup.h"
 #include "rootfs/agent/container.h"
+#include "rootfs/agent/freeze.h"
 #include "rootfs/agent/devices.h"
 #include "rootfs/agent/oom.h"
 #include "rootfs/agent/seccomp.h"
@@ -30,6 +31,7 @@ static void cgroup_name(char name[16], uint16_t number)
 
 static void container_free(struct agent *a, struct container *c)
 {
+	container_freeze_cancel(a, c);
 	oom_unwatch(a, c);
 	close_fd(c->memory_events_fd);
 	close_fd(c->pid_ns_fd);
@@ -127,7 +129,8 @@ int container_create(struct agent *a, uint16_t number, uint32_t seq, const char 
 		return err_set(err, ENOMEM, "container");
 	c->agent = a;
 	c->number = number;
-	c->cgroup_fd = c->pid_ns_fd = c->memory_events_fd = c->memory_watch = -1;
+	c->cgroup_fd = c->pid_ns_fd = c->memory_events_fd = -1;
+	c->memory_watch = c->events_watch = -1;
 	c->id = strdup(id);
 	a->containers[number] = c;
 	ret = c->id ? set_up(a, c, config, len, err) : err_set(err, ENOMEM, "container");

@@ -25,7 +25,9 @@ struct container {
 	int cgroup_fd; /* O_DIRECTORY */
 	int pid_ns_fd; /* of its init; -1: it has none of its own */
 	int memory_events_fd;
-	int memory_watch; /* of the agent's inotify, or -1 */
+	int memory_watch; /* cgroup_watch_file() of memory.events, or -1 */
+	int events_watch; /* of cgroup.events, while freeze_seq; otherwise -1 */
+	uint32_t freeze_seq; /* AGENT_FREEZE to be answered when all are frozen; 0: none */
 	uint64_t oom_kills; /* told so far */
 	struct proc *procs; /* init and exec'd, in no order */
 	bool given_network; /* its network namespace is the agent's own */

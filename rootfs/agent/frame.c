@@ -31,6 +31,7 @@ int frame_check(const struct agent_frame *f)
 		break;
 	case AGENT_START:
 	case AGENT_WINSIZE:
+	case AGENT_FREEZE:
 	case AGENT_PS:
 	case AGENT_SHUTDOWN:
 		break;

@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "rootfs/agent/agent.h"
 #include "rootfs/agent/container.h"
+#include "rootfs/agent/freeze.h"
 #include "rootfs/agent/ps.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
@@ -214,6 +215,9 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 		return;
 	case AGENT_KILL:
 		answer(a, f->seq, do_kill(c, p, f, &err), &err);
+		return;
+	case AGENT_FREEZE:
+		container_freeze(a, c, f->seq, f->arg != 0);
 		return;
 	case AGENT_WINSIZE:
 		answer(a, f->seq, do_winsize(p, f->arg, &err), &err);

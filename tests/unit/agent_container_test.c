@@ -166,6 +166,38 @@ static void test_ps(struct host *h)
 	is_int(host_exit(h, 0, 1), SIGKILL, "the exec'd process too");
 }
 
+static void test_freeze(struct host *h)
+{
+	uint32_t seq;
+	char *out;
+	int io;
+
+	is_int(host_create(h, 0, "[\"sh\",\"-c\",\"while read x; do echo $x; done\"]", "",
+			   HOST_MOUNTS, "", ""),
+	       0, "create");
+	is_int(host_begin(h, 0), 0, "start");
+	io = host_stream(h, 0, 0, AGENT_STREAM_IO);
+	is_int(host_result(h, host_request(h, AGENT_FREEZE, 0, 0, 1, 0, NULL, 0)), 0,
+	       "freeze");
+	is_int(write(io, "late\n", 5), 5, "write to its stdin");
+	is_int(poll(&(struct pollfd){ .fd = io, .events = POLLIN }, 1, 300), 0,
+	       "it does not answer");
+	is_int(host_result(h, host_request(h, AGENT_FREEZE, 0, 0, 1, 0, NULL, 0)), 0,
+	       "freezing what is frozen");
+	is_int(host_result(h, host_request(h, AGENT_FREEZE, 0, 0, 0, 0, NULL, 0)), 0,
+	       "thaw");
+	out = host_read_until(io, "\n");
+	is_str(out, "late\n", "it goes on");
+	free(out);
+	is_int(host_result(h, host_request(h, AGENT_FREEZE, 0, 0, 1, 0, NULL, 0)), 0,
+	       "freeze");
+	seq = host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0);
+	is_int(host_result(h, seq), 0, "kill what is frozen");
+	is_int(host_exit(h, 0, 0), SIGKILL, "it ends");
+	is_int(host_result(h, host_request(h, AGENT_FREEZE, 0, 0, 1, 0, NULL, 0)), ESRCH,
+	       "freeze what has gone");
+}
+
 static void test_errors(struct host *h)
 {
 	is_int(host_create(h, 0, "[\"nonexistent\"]", "", HOST_MOUNTS, "", ""), ENOENT,
@@ -339,6 +371,7 @@ int main(void)
 	test_created(&h);
 	test_exec(&h);
 	test_ps(&h);
+	test_freeze(&h);
 	test_errors(&h);
 	test_start_error(&h);
 	test_leaks(&h);
