@@ -26,6 +26,7 @@
 #include "runtime/guest_modules.h"
 #include "runtime/hooks.h"
 #include "runtime/host_cgroup.h"
+#include "runtime/host_limits.h"
 #include "runtime/install.h"
 #include "runtime/kernel_release.h"
 #include "runtime/launch.h"
@@ -308,6 +309,12 @@ static void strip_host_parts(struct oci_spec *spec)
 
 		*spec->hooks = (struct oci_hooks){ .start_container = in_guest };
 	}
+	if (spec->linux_->resources && spec->linux_->resources->block_io) {
+		const struct oci_opt_u16 weight = spec->linux_->resources->block_io->weight;
+
+		/* The rest names devices of the host. */
+		*spec->linux_->resources->block_io = (struct oci_block_io){ .weight = weight };
+	}
 	spec->vm = NULL;
 	spec->linux_->cgroups_path = NULL;
 }
@@ -323,6 +330,15 @@ static int plan_log(struct vm_config *c, struct err *err)
 		return 0;
 	c->log_fd = fcntl(log_fd(), F_DUPFD_CLOEXEC, 3);
 	return c->log_fd < 0 ? err_set(err, errno, "duplicate the log's descriptor") : 0;
+}
+
+static int limit_host(struct creation *cr, struct err *err)
+{
+	const struct machine machine = { .memory = cr->config->memory,
+					 .vcpus = cr->config->vcpus };
+
+	return host_limits_set(cr->launch.cgroup_fd, cr->spec->linux_->resources, &machine,
+			       err);
 }
 
 static int prepare(struct creation *cr, struct err *err)
@@ -350,6 +366,8 @@ static int prepare(struct creation *cr, struct err *err)
 		ret = make_sockets(cr, err);
 	if (ret == 0)
 		ret = host_cgroup_create(cr->spec, cr->container, &cr->launch.cgroup_fd, err);
+	if (ret == 0 && cr->launch.cgroup_fd >= 0)
+		ret = limit_host(cr, err);
 	if (ret == 0)
 		ret = plan_stdio(cr, err);
 	return ret;

@@ -9,13 +9,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
+#define CONTROLLERS_SIZE 4096u /* (bytes) */
 
 /* has_v2() - cgroup v2 alone is mounted (on hybrid hosts its place is elsewhere). */
 static bool has_v2(void)
@@ -23,6 +26,18 @@ static bool has_v2(void)
 	struct statfs st;
 
 	return statfs(CGROUP_ROOT, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* has_word() - is @word one of the words of @text? */
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = text; (p = strstr(p, word)); p += len)
+		if ((p == text || p[-1] == ' ') &&
+		    (p[len] == ' ' || p[len] == '\n' || !p[len]))
+			return true;
+	return false;
 }
 
 /* is_clean() - an absolute path without "." and ".." that could lead out. */
@@ -40,6 +55,33 @@ static bool is_clean(const char *path)
 	return true;
 }
 
+/*
+ * enable_controllers() - let the cgroups in @path have all that it has itself.  One that
+ * refuses (there are processes in it) is no error yet: a limit that then has no file is.
+ */
+static void enable_controllers(const char *path)
+{
+	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_buf struct buf has = BUF_INIT;
+	auto_buf struct buf gives = BUF_INIT;
+	char *rest = NULL;
+
+	if (dir < 0 ||
+	    io_read_file(dir, "cgroup.controllers", CONTROLLERS_SIZE, &has, NULL) < 0 ||
+	    io_read_file(dir, "cgroup.subtree_control", CONTROLLERS_SIZE, &gives, NULL) <
+		    0)
+		return;
+	for (const char *name = strtok_r(has.data, " \n", &rest); name;
+	     name = strtok_r(NULL, " \n", &rest)) {
+		char text[64];
+
+		if (gives.data && has_word(gives.data, name))
+			continue;
+		(void)!snprintf(text, sizeof(text), "+%s", name);
+		(void)io_write_file(dir, "cgroup.subtree_control", text, NULL);
+	}
+}
+
 /* make_path() - the folders of @path below CGROUP_ROOT; the last may exist. */
 static int make_path(const char *path, struct err *err)
 {
@@ -47,6 +89,7 @@ static int make_path(const char *path, struct err *err)
 	size_t len = strlen(path);
 
 	memcpy(part, path, len + 1);
+	enable_controllers(CGROUP_ROOT);
 	for (char *p = part + sizeof(CGROUP_ROOT);; p++) {
 		char c = *p;
 
@@ -55,6 +98,8 @@ static int make_path(const char *path, struct err *err)
 		*p = 0;
 		if (mkdir(part, 0755) < 0 && errno != EEXIST)
 			return err_set(err, errno, "create cgroup '%s'", part);
+		if (c)
+			enable_controllers(part);
 		*p = c;
 		if (!c)
 			return 0;
@@ -76,10 +121,10 @@ int host_cgroup_create(const struct oci_spec *spec, struct container *c, int *re
 		return 0;
 	}
 	if (wanted && !is_clean(wanted))
-		return err_msg(err, EINVAL, "config.json: linux.cgroupsPath: '%s'", wanted);
-	if (snprintf(path, sizeof(path), CGROUP_ROOT "/%s", wanted ? wanted + (*wanted == '/')
-								   : c->id) >=
-	    (int)sizeof(path))
+		return err_msg(err, EINVAL, "config.json: linux.cgroupsPath: '%s'",
+			       wanted);
+	if (snprintf(path, sizeof(path), CGROUP_ROOT "/%s",
+		     wanted ? wanted + (*wanted == '/') : c->id) >= (int)sizeof(path))
 		return err_set(err, ENAMETOOLONG, "config.json: linux.cgroupsPath");
 	ret = make_path(path, err);
 	if (ret < 0)

@@ -3,9 +3,9 @@
  * The host cgroup that hull-vmm is born into: linux.cgroupsPath on cgroup v2, or
  * /<id> below the caller's own when config.json names none.
  *
- * The container's limits act on the guest's cgroup; this one is a place to
- * account for, freeze and find hull's processes.  Hosts without cgroup v2: none
- * is made, and the log says so.
+ * A place to account for and find hull's processes, with every controller that the
+ * host lets it have; runtime/host_limits.h sets its limits.  Hosts without cgroup
+ * v2: none is made, and the log says so.
  */
 #ifndef HULL_RUNTIME_HOST_CGROUP_H
 #define HULL_RUNTIME_HOST_CGROUP_H

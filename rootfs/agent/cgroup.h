@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's cgroup v2 of a container: made, limited, emptied, removed.
- *
- * linux.resources speaks cgroup v1's language; what is written here is what
- * runc writes on a host with cgroup v2 only.
+ * The guest's cgroup v2 of a container: made, emptied, removed (oci/cgroup2.h: limited).
  */
 #ifndef HULL_AGENT_CGROUP_H
 #define HULL_AGENT_CGROUP_H
@@ -13,16 +10,12 @@
 #include <sys/types.h>
 
 struct err;
-struct oci_resources;
 
 /*
  * cgroup_make() - a fresh cgroup @name below @dirfd.
  * Return: its descriptor (O_DIRECTORY); -errno
  */
 int cgroup_make(int dirfd, const char *name, struct err *err);
-
-/* cgroup_set() - apply @res to the cgroup; NULL: nothing to do. */
-int cgroup_set(int cgroup, const struct oci_resources *res, struct err *err);
 
 /* cgroup_kill() - SIGKILL to everything in it and below; 0 or -errno. */
 int cgroup_kill(int cgroup);
@@ -42,9 +35,5 @@ ssize_t cgroup_pids(int cgroup, pid_t *pids, size_t max);
 
 /* cgroup_remove() - @name below @dirfd, with all cgroups that were made in it. */
 void cgroup_remove(int dirfd, const char *name);
-
-/* Conversions, as runc does them. */
-uint64_t cgroup_weight_of_shares(uint64_t shares);
-uint64_t cgroup_io_weight(uint16_t blkio_weight);
 
 #endif

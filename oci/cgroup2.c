@@ -3,6 +3,8 @@
  * linux.resources on cgroup v2 (OCI runtime-spec 1.3 config-linux.md#control-groups;
  * Linux Documentation/admin-guide/cgroup-v2.rst).
  */
+#include "oci/cgroup2.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +15,6 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "oci/spec.h"
-#include "rootfs/agent/cgroup.h"
 
 #define CPU_PERIOD_DEFAULT 100000u /* (us) */
 
@@ -186,7 +187,6 @@ static int set_cpu(int cgroup, const struct oci_cpu *c, struct err *err)
 	/* After the quota, which a burst may not exceed. */
 	if (ret == 0 && c->burst.set)
 		ret = set_number(cgroup, "cpu.max.burst", c->burst.value, err);
-	/* cpus and mems are the host's: hull-vmm is bound to them. */
 	return ret;
 }
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * linux.resources on a cgroup of version 2: the container's in the guest, and with
+ * values that fit hull-vmm the one on the host.
+ *
+ * linux.resources speaks cgroup v1's language; what is written here is what runc
+ * writes on a host with cgroup v2 only.
+ */
+#ifndef HULL_OCI_CGROUP2_H
+#define HULL_OCI_CGROUP2_H
+
+#include <stdint.h>
+
+struct err;
+struct oci_resources;
+
+/*
+ * cgroup_set() - apply @res to the cgroup whose folder is @cgroup; NULL: nothing to
+ * do.  Device rules, cpu.cpus and cpu.mems are not its business.
+ * Return: 0 or -errno; what came before the failure has been set
+ */
+int cgroup_set(int cgroup, const struct oci_resources *res, struct err *err);
+
+/* Conversions, as runc does them. */
+uint64_t cgroup_weight_of_shares(uint64_t shares);
+uint64_t cgroup_io_weight(uint16_t blkio_weight);
+
+#endif

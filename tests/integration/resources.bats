@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# linux.resources: the container's limits in the guest, hull-vmm's on the host
+
+load helpers
+
+on_host() {
+	cat "/sys/fs/cgroup/$ID/$1"
+}
+
+@test "resources: limits act in the guest, and with room on the host" {
+	config '.linux.resources = {memory: {limit: 134217728, reservation: 67108864}, cpu: {quota: 50000, period: 100000, shares: 512},
+		pids: {limit: 50}, blockIO: {weight: 100}}
+		| .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"]}]'
+	start_sleeper
+	run hull exec "$ID" /bin/sh -c 'cd /sys/fs/cgroup && cat memory.max memory.low cpu.max cpu.weight pids.max'
+	echo "$output"
+	[[ ${lines[0]} -eq 134217728 && ${lines[1]} -eq 67108864 ]]
+	[[ ${lines[2]} == "50000 100000" && ${lines[4]} -eq 50 ]]
+	weight=${lines[3]}
+	# the machine's memory, which the tests set, and room
+	[[ $(on_host memory.max) -gt $((512 << 20)) ]]
+	[[ $(on_host memory.max) -lt $((640 << 20)) ]]
+	[[ $(on_host memory.low) -eq 67108864 ]]
+	[[ $(on_host cpu.max) == "75000 100000" ]]
+	[[ $(on_host cpu.weight) -eq $weight ]]
+	[[ $(on_host pids.max) -gt 50 ]]
+	[[ $(on_host pids.max) -gt $(on_host pids.current) ]]
+}
+
+@test "resources: without limits the host's cgroup has none" {
+	config 'del(.linux.resources)'
+	start_sleeper
+	[[ $(on_host memory.max) == max && $(on_host cpu.max) == max* && $(on_host pids.max) == max ]]
+	[[ $(on_host memory.current) -gt 0 ]]
+}
+
+@test "resources: a container that fills its memory does not harm its machine" {
+	config '.linux.resources = {memory: {limit: 134217728, swap: 134217728}}'
+	start_sleeper
+	run hull exec "$ID" python3 -c 'b = bytearray(200 << 20)'
+	echo "$output"
+	[[ $status -eq 137 ]]
+	run hull exec "$ID" echo alive
+	[[ $output == alive ]]
+	grep -qx "oom_kill 0" "/sys/fs/cgroup/$ID/memory.events"
+}
+
+@test "resources: a disk's limit holds for the file server" {
+	disk=$(lsblk -dnro MAJ:MIN | head -n 1)
+	config '.linux.resources = {blockIO: {throttleWriteBpsDevice: [{major: '"${disk%:*}"', minor: '"${disk#*:}"', rate: 1048576}]}}'
+	start_sleeper
+	grep -qx "$disk rbps=max wbps=1048576 riops=max wiops=max" "/sys/fs/cgroup/$ID/io.max"
+}
+
+@test "resources: a device that the host does not have fails create by its file" {
+	config '.linux.resources = {blockIO: {throttleReadBpsDevice: [{major: 999, minor: 1, rate: 1}]}}'
+	args true
+	run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"host: cgroup: write '999:1 rbps=1' to 'io.max'"* ]]
+	nothing_left "$ID"
+}
+
+@test "resources: cgroupsPath below folders that are made, with controllers on" {
+	config '.linux.cgroupsPath = "/'"$ID"'-outer/inner/leaf" | .linux.resources = {pids: {limit: 20}}'
+	start_sleeper
+	[[ $(cat "/sys/fs/cgroup/$ID-outer/inner/leaf/pids.max") -gt 20 ]]
+	hull delete -f "$ID"
+	[[ ! -e /sys/fs/cgroup/$ID-outer/inner/leaf ]]
+	rmdir "/sys/fs/cgroup/$ID-outer/inner" "/sys/fs/cgroup/$ID-outer"
+}
