@@ -9,6 +9,7 @@
  *	fake_send(&g, c, data, len);			as far as the credit goes
  *	fake_run(&g);					until nothing happens any more
  *	fake_run_for(&g, c, len);			until so many bytes are there
+ *	fake_screen(master, text, len)			what a terminal shows
  *	c->in						what the host has sent
  *	fake_packet(&g, c, op, flags, data, len)	any packet, without care
  *	fake_guest_release(&g);
@@ -358,8 +359,7 @@ static inline void fake_run(struct fake_guest *g)
 
 /*
  * fake_run_for() - until the host has sent @len bytes in all on @c, or a deadline. A
- * terminal needs it: its line discipline hands bytes on in a worker thread, and poll()
- * sees them before that thread wakes an epoll.
+ * terminal needs it: its line discipline hands bytes on in a worker thread.
  */
 static inline void fake_run_for(struct fake_guest *g, const struct fake_conn *c,
 				size_t len)
@@ -369,6 +369,27 @@ static inline void fake_run_for(struct fake_guest *g, const struct fake_conn *c,
 		if (c->in.len < len)
 			fake_check(poll(NULL, 0, 1) == 0);
 	}
+}
+
+/*
+ * fake_screen() - @len bytes from a terminal's master. They come in pieces: a terminal
+ * that cannot be opened anew is written to byte by byte.
+ */
+static inline bool fake_screen(int master, const char *want, size_t len)
+{
+	struct pollfd p = { .fd = master, .events = POLLIN };
+	char text[64];
+	size_t got = 0;
+
+	fake_check(len <= sizeof(text));
+	while (got < len && poll(&p, 1, 10000) == 1) {
+		ssize_t n = read(master, text + got, len - got);
+
+		if (n <= 0)
+			return false;
+		got += (size_t)n;
+	}
+	return got == len && !memcmp(text, want, len);
 }
 
 /* fake_connect() - and run until the answer is there. */
