@@ -89,6 +89,18 @@ int io_write_file(int dirfd, const char *path, const char *text, struct err *err
 	return 0;
 }
 
+int io_leave_stdio(struct err *err)
+{
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return err_set(err, errno, "open '/dev/null'");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null, fd) < 0)
+			return err_set(err, errno, "let go descriptor %d", fd);
+	return 0;
+}
+
 int io_open_folder(const char *path, char folder[PATH_MAX], const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');

@@ -33,6 +33,9 @@ int io_read_file(int dirfd, const char *path, size_t max, struct buf *b,
  */
 int io_write_file(int dirfd, const char *path, const char *text, struct err *err);
 
+/* io_leave_stdio() - /dev/null in the place of descriptors 0, 1 and 2. */
+int io_leave_stdio(struct err *err);
+
 /*
  * io_open_folder() - the folder that @path's last name lies in (O_PATH).
  * @folder: its path, for the caller's messages

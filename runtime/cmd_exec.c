@@ -149,19 +149,6 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	return ret < 0 ? ret : 0;
 }
 
-/* let_go_stdio() - hull-vmm has them: ours would only keep ends of pipes open. */
-static int let_go_stdio(struct err *err)
-{
-	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		return err_set(err, errno, "open '/dev/null'");
-	for (int fd = 0; fd < 3; fd++)
-		if (dup2(null, fd) < 0)
-			return err_set(err, errno, "let go descriptor %d", fd);
-	return 0;
-}
-
 /* tell() - the outcome of the start, to the command that waits for it. */
 static void tell(int pipe_fd, int ret, const struct err *err)
 {
@@ -178,8 +165,9 @@ static int stand_in(struct session *se, const struct oci_process *process, int p
 
 	if (ret == 0)
 		ret = begin(se, process, &err);
+	/* hull-vmm has them: ours would only keep ends of pipes open. */
 	if (ret == 0)
-		ret = let_go_stdio(&err);
+		ret = io_leave_stdio(&err);
 	tell(pipe_fd, ret, &err);
 	close_fd(pipe_fd);
 	if (ret == 0)

@@ -88,7 +88,11 @@ static int exec_vmm(const struct launch_params *p, int config_fd, struct err *er
 	if (p->config->console && ioctl(p->config->stdio_fd[0], TIOCSCTTY, 0) < 0)
 		return err_set(err, errno, "take the console as controlling terminal");
 	reset_signals();
-	ret = cpuset_apply(&p->cpuset, err);
+	/* With a console the caller's own are nobody's: whoever reads the output of
+	 * `create`, as containerd's shim does, must see its end. */
+	ret = p->config->console ? io_leave_stdio(err) : 0;
+	if (ret == 0)
+		ret = cpuset_apply(&p->cpuset, err);
 	if (ret < 0)
 		return ret;
 	ret = keep_descriptors(p->config, config_fd, err);

@@ -39,6 +39,20 @@ on_tty() {
 	rm -f "$WORK/console.sock"
 }
 
+@test "tty: create with --console-socket lets go of its own output" {
+	config '.process.terminal = true'
+	args /bin/sh -c 'read x; exit 0'
+	pty socket "$WORK/console.sock" "$WORK/shown" 'send:\n eof' &
+	wait_for 20 test -S "$WORK/console.sock"
+	# the end of the pipe, not of the command, is what is waited for
+	out=$(timeout 60 cat < <(hull create --console-socket "$WORK/console.sock" -b "$BUNDLE" "$ID" 2>&1))
+	[[ -z $out && $(status_of "$ID") == created ]]
+	hull start "$ID"
+	wait $!
+	wait_for 30 is_stopped "$ID"
+	rm -f "$WORK/console.sock"
+}
+
 @test "tty: exec -t" {
 	start_sleeper
 	run on_tty 'expect:"24 80" expect:"$ " send:"exit 12\n" eof' \
