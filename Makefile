@@ -132,6 +132,10 @@ check-unit: $(unit)
 check:
 	$(Q)tests/check
 
+# docker, podman and containerd on hull.
+check-callers:
+	$(Q)tests/check-callers
+
 # One container, to look at; it installs and builds what it needs.
 demo:
 	$(Q)tests/demo
@@ -209,5 +213,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm agent initramfs kernel unit check check-man check-unit check-headers demo bench bench-products \
+.PHONY: all hull hull-vmm agent initramfs kernel unit check check-callers check-man check-unit check-headers demo bench bench-products \
 	sanitize lint format install clean

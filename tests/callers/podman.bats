@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# podman: --runtime
+
+load helpers
+
+setup_file() {
+	install_hull
+	mkdir -p "$WORK/image"
+	make_image "$WORK/image"
+	tar -C "$WORK/image" -c . | pod import - image >/dev/null
+}
+
+teardown() {
+	pod rm -f -t 1 -a >/dev/null
+}
+
+teardown_file() {
+	nothing_left
+	umount "$WORK/storage/overlay" 2>/dev/null || true
+	rm -rf "$WORK"
+}
+
+# pod ARGS... - podman with storage of its own and hull
+pod() {
+	podman --root "$WORK/storage" --runroot "$WORK/run" --cgroup-manager cgroupfs --events-backend file \
+		--runtime "$PREFIX/bin/hull" "$@"
+}
+
+is() {
+	[[ $(pod inspect -f "{{.State.$1}}" box) == "$2" ]]
+}
+
+@test "podman run: output, status, standard input, the guest's kernel" {
+	run --separate-stderr pod run --rm --network none image sh -c 'echo out; echo err >&2; uname -r; exit 7'
+	echo "$output $stderr"
+	[[ $status -eq 7 && ${lines[0]} == out && ${lines[1]} != "$(uname -r)" && $stderr == err ]]
+	run pod run --rm -i --network none image md5sum < <(seq 100000)
+	[[ $output == "$(seq 100000 | md5sum)" ]]
+}
+
+@test "podman run -it: a terminal" {
+	export -f pod
+	run expect -c 'set timeout 60; spawn bash -c {pod run --rm -it --network none image sh -c "tty; read x; echo got=\$x"}
+		expect "/dev/pts/"; send "word\r"; expect "got=word"; expect eof'
+	echo "$output"
+	[[ $output == *got=word* ]]
+}
+
+@test "podman exec, logs, stop, inspect" {
+	pod run -d --name box --network none image sh -c 'trap "exit 5" TERM; echo up; while :; do sleep 0.2; done' >/dev/null
+	run pod exec -e A=b -w /tmp box sh -c 'echo $A; pwd; exit 3'
+	echo "$output"
+	[[ $status -eq 3 && $output == $'b\n/tmp' ]]
+	[[ $(pod logs box) == up ]]
+	pod stop -t 30 box >/dev/null
+	is ExitCode 5
+	is Running false
+}
+
+@test "podman pause, unpause, stats, kill" {
+	pod run -d --name box --network none -m 64m image sleep 1000 >/dev/null
+	pod pause box >/dev/null
+	is Status paused
+	pod unpause box >/dev/null
+	is Status running
+	run pod stats --no-stream --format '{{.MemUsage}}' box
+	echo "$output"
+	[[ $status -eq 0 && $output == *B* ]]
+	pod kill box >/dev/null
+	wait_for 30 is Running false
+	is ExitCode 137
+}
+
+@test "podman: a health check" {
+	pod run -d --name box --network none --health-cmd 'test -e /tmp/well' --health-interval disable image sleep 1000 >/dev/null
+	run pod healthcheck run box
+	[[ $status -ne 0 ]]
+	pod exec box touch /tmp/well
+	pod healthcheck run box
+}
