@@ -56,7 +56,8 @@ static const struct oci_honoured lines[] = {
 	{ "hooks.prestart", HOST, NULL },
 	{ "hooks.createRuntime", HOST, NULL },
 	{ "hooks.createContainer", REFUSED, NULL },
-	{ "hooks.startContainer", REFUSED, NULL },
+	{ "hooks.startContainer", AGENT,
+	  "as the container's process: its user, capabilities and filter" },
 	{ "hooks.poststart", HOST, NULL },
 	{ "hooks.poststop", HOST, NULL },
 

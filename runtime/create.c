@@ -18,13 +18,13 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "oci/honoured.h"
+#include "oci/hooks.h"
 #include "oci/options.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/container.h"
 #include "runtime/guest_modules.h"
-#include "runtime/hooks.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/host_limits.h"
 #include "runtime/install.h"
@@ -35,6 +35,8 @@
 #include "runtime/roots.h"
 #include "runtime/tty.h"
 #include "runtime/unix_socket.h"
+#include "runtime/verbs.h"
+#include "vmm/agent_proto.h"
 #include "vmm/vm_config.h"
 
 /* Everything that lives while a container is being created. */
@@ -92,10 +94,18 @@ static void remove_all(struct container *c)
 	container_free(c);
 }
 
+/* undo() - @pidfd: of hull-vmm; -1: it was never there, and no hook ran */
+static void undo(struct container *c, int pidfd)
+{
+	kill_vmm(pidfd);
+	if (c && pidfd >= 0)
+		container_poststop(c);
+	remove_all(c);
+}
+
 void create_abort(struct created *created)
 {
-	kill_vmm(created->pidfd);
-	remove_all(created->container);
+	undo(created->container, created->pidfd);
 	*created = (struct created){ .pidfd = -1 };
 }
 
@@ -301,14 +311,21 @@ static int plan_stdio(struct creation *cr, struct err *err)
 	return 0;
 }
 
-/* strip_host_parts() - what the guest has no business with. */
-static void strip_host_parts(struct oci_spec *spec)
+/* name_bundle() - for the state that hooks in the guest read. */
+static int name_bundle(struct oci_spec *spec, const char *bundle)
 {
-	if (spec->hooks) {
-		const struct oci_hook_list in_guest = spec->hooks->start_container;
+	struct oci_pair *pair = oci_list_add(spec, &spec->annotations);
 
-		*spec->hooks = (struct oci_hooks){ .start_container = in_guest };
-	}
+	if (!pair)
+		return -ENOMEM;
+	pair->key = oci_strdup(spec, AGENT_BUNDLE_ANNOTATION);
+	pair->value = oci_strdup(spec, bundle);
+	return pair->key && pair->value ? 0 : -ENOMEM;
+}
+
+/* strip_host_parts() - what the guest has no business with. */
+static int strip_host_parts(struct oci_spec *spec, const char *bundle)
+{
 	if (spec->linux_->resources && spec->linux_->resources->block_io) {
 		const struct oci_opt_u16 weight = spec->linux_->resources->block_io->weight;
 
@@ -317,6 +334,12 @@ static void strip_host_parts(struct oci_spec *spec)
 	}
 	spec->vm = NULL;
 	spec->linux_->cgroups_path = NULL;
+	if (!spec->hooks)
+		return 0;
+	*spec->hooks = (struct oci_hooks){
+		.start_container = spec->hooks->start_container,
+	};
+	return spec->hooks->start_container.n ? name_bundle(spec, bundle) : 0;
 }
 
 /*
@@ -382,8 +405,9 @@ static int launch(struct creation *cr, struct err *err)
 
 	if (hooks)
 		kept = *hooks;
-	strip_host_parts(cr->spec);
-	ret = oci_spec_write(cr->spec, &cr->guest_spec, err);
+	ret = strip_host_parts(cr->spec, cr->container->bundle);
+	ret = ret < 0 ? err_set(err, -ret, "the guest's configuration")
+		      : oci_spec_write(cr->spec, &cr->guest_spec, err);
 	if (hooks)
 		*hooks = kept; /* the host's are run yet */
 	if (ret < 0)
@@ -578,8 +602,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 		ret_created->terminal = cr.spec->process->terminal;
 	}
 	oci_spec_free(cr.spec);
-	kill_vmm(cr.pidfd);
-	remove_all(cr.container);
+	undo(cr.container, cr.pidfd);
 	return ret;
 }
 

@@ -12,9 +12,10 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "oci/hooks.h"
+#include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
-#include "runtime/hooks.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
@@ -115,25 +116,32 @@ static void stop(const struct container *c, int pidfd)
 	(void)await_end(pidfd, -1);
 }
 
+void container_poststop(const struct container *c)
+{
+	struct err err = ERR_INIT;
+
+	/* Their failure is no reason to keep the container (runtime.md#lifecycle). */
+	if (run_hooks(c, POSTSTOP, "stopped", 0, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.msg);
+}
+
 int container_delete(struct container *c, bool force, struct err *err)
 {
 	enum container_status status = container_status(c);
-	struct err hook_err = ERR_INIT;
+	struct err cgroup_err = ERR_INIT;
 
 	if ((status == CONTAINER_RUNNING || status == CONTAINER_PAUSED) && !force)
 		return err_msg(err, EBUSY,
-			       "cannot delete container %s that is not stopped: %s", c->id,
-			       container_status_name(status));
+			       "cannot delete container %s that is not stopped: %s",
+			       c->id, container_status_name(status));
 	if (status != CONTAINER_STOPPED) {
 		auto_fd int pidfd = container_pidfd(c, NULL);
 
 		if (pidfd >= 0)
 			stop(c, pidfd);
 	}
-	/* Their failure is no reason to keep the container (config.md#lifecycle). */
-	if (run_hooks(c, POSTSTOP, "stopped", 0, &hook_err) < 0)
-		log_warn("container '%s': %s", c->id, hook_err.msg);
-	if (c->cgroup && host_cgroup_remove(c->cgroup, &hook_err) < 0)
-		log_warn("container '%s': %s", c->id, hook_err.msg);
+	container_poststop(c);
+	if (c->cgroup && host_cgroup_remove(c->cgroup, &cgroup_err) < 0)
+		log_warn("container '%s': %s", c->id, cgroup_err.msg);
 	return container_remove(c, err);
 }

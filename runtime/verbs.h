@@ -38,6 +38,12 @@ int container_start(struct container *c, struct err *err);
  */
 int container_delete(struct container *c, bool force, struct err *err);
 
+/*
+ * container_poststop() - the poststop hooks of a container that has ended; their
+ * failure is a warning in the log.
+ */
+void container_poststop(const struct container *c);
+
 /* print_out() - write @text to stdout, all of it; an error names stdout. */
 int print_out(const char *text, struct err *err);
 

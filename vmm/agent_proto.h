@@ -46,6 +46,12 @@
 #define AGENT_PRIVATE_DIR "/run/hull/private"
 #define AGENT_SHARED_DIR "/run/hull/shared"
 
+/*
+ * An annotation that hull puts into the rewritten config.json when hooks in the guest
+ * need to be told: the bundle's path on the host.  Not one of the container's.
+ */
+#define AGENT_BUNDLE_ANNOTATION "org.hull.bundle"
+
 enum agent_type {
 	/* Requests: host -> agent. */
 	AGENT_CREATE = 1, /* payload: id, 0, config.json with guest paths: make the

@@ -14,6 +14,7 @@
  *	init_child.c	what the new init does: namespaces, rootfs, then launch
  *	exec_child.c	what an exec'd process does: join, then launch
  *	launch.c	the last steps of both: privileges down, execve
+ *	start_hooks.c	before that of an init: hooks.startContainer
  *	stream.c	pipes and terminals <-> stream connections
  */
 #ifndef HULL_AGENT_AGENT_H

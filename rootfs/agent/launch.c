@@ -256,6 +256,9 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 		if (ret < 0)
 			return ret;
 	}
+	ret = is_init ? launch_start_hooks(l, err) : 0;
+	if (ret < 0)
+		return ret;
 	(void)execve(program, p->args.v, env);
 	return err_msg(err, errno, "exec %s: %s", program, reason(errno));
 }

@@ -70,6 +70,9 @@ int lookup_program(const char *name, const char *path, char *ret, struct err *er
 /* reason() - strerror() as Go spells it: "no such file or directory". */
 const char *reason(int code);
 
+/* start_hooks.c: hooks.startContainer, in the container's init when it is started. */
+int launch_start_hooks(const struct launch *l, struct err *err);
+
 /* caps.c */
 int caps_limit_bounding(const struct oci_capabilities *caps, struct err *err);
 int caps_apply(const struct oci_capabilities *caps, struct err *err);

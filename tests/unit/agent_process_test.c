@@ -152,6 +152,78 @@ static void test_session(struct host *h)
 	   "0 1 2 3 1 1\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
+/* hook_of() - a startContainer hook that is a shell script. */
+static void hook_of(char spec[1024], const char *script, const char *more)
+{
+	(void)!snprintf(
+		spec, 1024,
+		",\"annotations\":{\"a.b\":\"c\",\"org.hull.bundle\":\"/the/bundle\"},"
+		"\"hooks\":{\"startContainer\":[{\"path\":\"/bin/sh\",\"args\":"
+		"[\"hook\",\"-c\",\"%s\"]%s}]}",
+		script, more);
+}
+
+static int run_with_hook(struct host *h, const char *script, const char *more,
+			 const char *process, char **ret_out)
+{
+	char spec[1024];
+
+	hook_of(spec, script, more);
+	return host_run(h, 0, "[\"sh\",\"-c\",\"echo program; cat /tmp/hook\"]", process,
+			HOST_MOUNTS, "", spec, ret_out);
+}
+
+static void test_start_hook(struct host *h)
+{
+	char *out;
+
+	is_int(run_with_hook(
+		       h,
+		       "read -r s; echo $s >/tmp/hook; echo $0 $V $(wc -c </proc/$$/environ) >>/tmp/hook",
+		       ",\"env\":[\"V=1\"]", "", &out),
+	       0, "with a hook");
+	ok(out && strncmp(out, "program\n{", 9) == 0, "it runs before the program");
+	ok(out && strstr(out,
+			 "{\"ociVersion\":\"1.0.2\",\"id\":\"c0\",\"status\":\"created\","
+			 "\"pid\":1,\"bundle\":\"/the/bundle\","
+			 "\"annotations\":{\"a.b\":\"c\"}}\n"),
+	   "with the state on stdin");
+	ok(out && strstr(out, "\nhook 1 4\n"), "with its own arguments and environment");
+	free(out);
+	is_int(run_with_hook(
+		       h,
+		       "rm -f /tmp/hook; id -u >/tmp/hook; grep -h -E ^CapEff: /proc/self/status >>/tmp/hook",
+		       ",\"env\":[\"PATH=/usr/bin\"],\"timeout\":50",
+		       ",\"capabilities\":{" HOST_CAPS3 "}", &out),
+	       0, "with a hook and capabilities");
+	is_str(out, "program\n0\nCapEff:\t0000000000000021\n",
+	       "it has those of the container's process");
+	free(out);
+}
+
+static void test_start_hook_fails(struct host *h)
+{
+	char spec[1024];
+
+	hook_of(spec, "echo on no account; exit 3", "");
+	is_int(host_create(h, 0, "[\"true\"]", "", HOST_MOUNTS, "", spec), 0,
+	       "create runs no hook");
+	is_int(host_begin(h, 0), EIO, "start does, and fails with it");
+	is_str(h->last_payload,
+	       "error running startContainer hook #0: hook '/bin/sh': exit status 3, "
+	       "output: on no account ",
+	       "the message");
+	ok(host_exit(h, 0, 0) != 0, "the container has ended");
+	hook_of(spec, "sleep 100", ",\"env\":[\"PATH=/usr/bin\"],\"timeout\":1");
+	is_int(host_create(h, 0, "[\"true\"]", "", HOST_MOUNTS, "", spec), 0, "create");
+	is_int(host_begin(h, 0), ETIMEDOUT, "a hook that takes too long");
+	is_str(h->last_payload,
+	       "error running startContainer hook #0: hook '/bin/sh' ran past its "
+	       "timeout of 1 s",
+	       "the message");
+	ok(host_exit(h, 0, 0) != 0, "the container has ended");
+}
+
 /*
  * reset_inner_signals() - who starts us by posix_spawn() leaves the two signals that
  * glibc keeps for itself ignored; sigaction() does not touch those.  In a guest
@@ -180,6 +252,8 @@ int main(void)
 	test_environment(&h);
 	test_names(&h);
 	test_session(&h);
+	test_start_hook(&h);
+	test_start_hook_fails(&h);
 	host_stop(&h);
 	return tap_done();
 }

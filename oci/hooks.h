@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks that run on the host (runtime-spec config.md#posix-platform-hooks).
+ * Running hooks (runtime-spec 1.3 config.md#posix-platform-hooks): on the host those
+ * of the runtime, in the guest those of the container.
  */
-#ifndef HULL_RUNTIME_HOOKS_H
-#define HULL_RUNTIME_HOOKS_H
+#ifndef HULL_OCI_HOOKS_H
+#define HULL_OCI_HOOKS_H
 
 struct err;
 struct oci_hook_list;
@@ -13,6 +14,9 @@ struct oci_hook_list;
  * container's state on stdin; stop at the first that fails.
  * @kind: for messages: "prestart"
  * @state: JSON
+ *
+ * A hook has the caller's namespaces, root and privileges; of its environment only
+ * what its `env` says.  SIGCHLD must not be ignored.
  */
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const char *state,
 	      struct err *err);

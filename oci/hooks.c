@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/hooks.h"
+#include "oci/hooks.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -44,7 +44,8 @@ static void exec_hook(const struct oci_hook *hook, int in, int out)
 	(void)sigprocmask(SIG_SETMASK, &empty, NULL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		_exit(126);
-	(void)execve(hook->path, hook->args.n ? hook->args.v : (char *const[]){ hook->path, NULL },
+	(void)execve(hook->path,
+		     hook->args.n ? hook->args.v : (char *const[]){ hook->path, NULL },
 		     hook->env.n ? hook->env.v : none);
 	(void)dprintf(2, "%s", strerror(errno));
 	_exit(127);
@@ -61,29 +62,41 @@ static void last_words(int out, char *text, size_t size)
 			*p = ' ';
 }
 
-/* wait_hook() - its wait status, or -ETIMEDOUT after killing it. */
-static int wait_hook(pid_t pid, int pidfd, const struct oci_hook *hook)
+/* ends_in_time() - 1: it has ended; 0: it has not; -errno: that cannot be known. */
+static int ends_in_time(pid_t pid, int32_t timeout_s)
 {
+	/* Under a container's own filter it may be refused. */
+	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int timeout_ms = hook->timeout.set ? hook->timeout.value * 1000 : -1;
-	int status;
+	int timeout_ms = timeout_s > INT_MAX / 1000 ? INT_MAX : timeout_s * 1000;
 	int n;
 
+	if (pidfd < 0)
+		return -errno;
 	do {
 		n = poll(&p, 1, timeout_ms);
 	} while (n < 0 && errno == EINTR);
-	if (n == 0)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	if (waitpid(pid, &status, 0) < 0)
-		return -errno;
-	return n == 0 ? -ETIMEDOUT : status;
+	return n < 0 ? -errno : n;
+}
+
+/* wait_hook() - its wait status, or -ETIMEDOUT after killing it. */
+static int wait_hook(pid_t pid, const struct oci_hook *hook)
+{
+	int ended = hook->timeout.set ? ends_in_time(pid, hook->timeout.value) : 1;
+	int status;
+
+	if (ended <= 0)
+		(void)kill(pid, SIGKILL); /* not reaped yet: the number is its own */
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return ended < 0 ? ended : ended ? status : -ETIMEDOUT;
 }
 
 static int run_hook(const struct oci_hook *hook, const char *state, struct err *err)
 {
 	auto_fd int in = memory_file(state, err);
 	auto_fd int out = -1;
-	auto_fd int pidfd = -1;
 	char words[MAX_OUTPUT];
 	int status;
 	pid_t pid;
@@ -98,8 +111,7 @@ static int run_hook(const struct oci_hook *hook, const char *state, struct err *
 		return err_set(err, errno, "fork");
 	if (pid == 0)
 		exec_hook(hook, in, out);
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	status = wait_hook(pid, pidfd, hook);
+	status = wait_hook(pid, hook);
 	if (status == 0)
 		return 0;
 	last_words(out, words, sizeof(words));

@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Hooks: where each kind runs, what it is told, and what its failure does.
+
+load helpers
+
+# hook PATH - a program that notes its input and its place in /t/NAME, for the
+# container and the host alike; NAME is its first argument
+hook() {
+	cat >"$1"
+	chmod +x "$1"
+}
+
+teardown() {
+	local id
+
+	for id in $(hull list -q); do
+		hull delete -f "$id"
+	done
+	rm -rf "$BUNDLE/rootfs/t/"* "$WORK"/hook*
+}
+
+# noting KIND - hooks.KIND notes that it ran, on the host
+noting() {
+	hook "$WORK/hook-$1" <<-END
+		#!/bin/sh
+		cat >"$WORK/hook-of-$1"
+		echo $1 >>"$WORK/hook-order"
+	END
+	config --arg k "$1" --arg p "$WORK/hook-$1" '.hooks[$k] += [{path: $p}]'
+}
+
+@test "startContainer: in the container, before the program, with the state" {
+	hook "$BUNDLE/rootfs/t/hook" <<-'END'
+		#!/bin/sh
+		cat >/t/state
+		echo "$0 $1 $# $V $(hostname) $$" >/t/place
+		readlink /proc/self/ns/pid /proc/1/ns/pid | uniq | wc -l >>/t/place
+		tr '\0' ' ' </proc/$$/environ >>/t/place
+	END
+	config '.annotations = {"a.b": "c"} | .hooks.startContainer = [{path: "/t/hook", args: ["hook", "x"], env: ["V=1", "PATH=/usr/bin:/bin"], timeout: 60}]'
+	args /bin/sh -c 'test -e /t/place && echo ran'
+	hull create -b "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1
+	[[ ! -e $BUNDLE/rootfs/t/place ]]
+	hull start "$ID"
+	wait_for 30 is_stopped "$ID"
+	[[ $(cat "$BATS_TEST_TMPDIR/out") == ran ]]
+	cat "$BUNDLE/rootfs/t/state" "$BUNDLE/rootfs/t/place"
+	jq -e --arg id "$ID" --arg b "$BUNDLE" '.id == $id and .status == "created" and .pid == 1 and .bundle == $b
+		and .annotations == {"a.b": "c"} and .ociVersion' "$BUNDLE/rootfs/t/state"
+	[[ $(sed -n 1p "$BUNDLE/rootfs/t/place") == "/t/hook x 1 1 hull "[2-9]* ]]
+	[[ $(sed -n 2p "$BUNDLE/rootfs/t/place") == 1 ]]
+	[[ $(sed -n 3p "$BUNDLE/rootfs/t/place") == "V=1 PATH=/usr/bin:/bin " ]]
+}
+
+@test "startContainer: with the process' capabilities and filter" {
+	hook "$BUNDLE/rootfs/t/hook" <<-'END'
+		#!/bin/sh
+		grep -E '^(CapEff|Seccomp|NoNewPrivs):' /proc/self/status >/t/status
+	END
+	config '.hooks.startContainer = [{path: "/t/hook", env: ["PATH=/usr/bin:/bin"]}]
+		| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["keyctl"], action: "SCMP_ACT_ERRNO"}]}'
+	run_in /bin/grep -E '^(CapEff|Seccomp|NoNewPrivs):' /proc/self/status
+	[[ $status -eq 0 ]]
+	[[ $output == "$(cat "$BUNDLE/rootfs/t/status")" ]]
+	[[ $output == *Seccomp:*2* ]]
+}
+
+@test "startContainer: its failure fails start, and the poststop hooks run" {
+	noting poststop
+	config '.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo on no account; exit 3"]}]'
+	args /bin/sh -c 'echo ran >/t/ran'
+	hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run --separate-stderr hull start "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"error running startContainer hook #0: hook '/bin/sh': exit status 3, output: on no account"* ]]
+	wait_for 30 is_stopped "$ID"
+	[[ ! -e $BUNDLE/rootfs/t/ran ]]
+	hull delete "$ID"
+	jq -e '.status == "stopped"' "$WORK/hook-of-poststop"
+	nothing_left "$ID"
+}
+
+@test "startContainer: hull run fails as well, leaves nothing, runs the poststop hooks" {
+	noting poststop
+	config '.hooks.startContainer = [{path: "/no/such/hook", timeout: 30}]'
+	run_in /bin/true
+	echo "$stderr"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"startContainer hook #0: hook '/no/such/hook': exit status 127, output: No such file or directory"* ]]
+	jq -e '.status == "stopped"' "$WORK/hook-of-poststop"
+	nothing_left "$ID"
+}
+
+@test "startContainer: past its timeout it is killed, and start fails" {
+	config '.hooks.startContainer = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
+	run_in /bin/true
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"startContainer hook #0: hook '/bin/sleep' ran past its timeout of 1 s"* ]]
+	nothing_left "$ID"
+}
