@@ -55,7 +55,7 @@ static const struct oci_honoured lines[] = {
 
 	{ "hooks.prestart", HOST, NULL },
 	{ "hooks.createRuntime", HOST, NULL },
-	{ "hooks.createContainer", REFUSED, NULL },
+	{ "hooks.createContainer", HOST, "in a mount namespace of their own" },
 	{ "hooks.startContainer", AGENT,
 	  "as the container's process: its user, capabilities and filter" },
 	{ "hooks.poststart", HOST, NULL },

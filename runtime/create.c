@@ -18,13 +18,14 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "oci/honoured.h"
-#include "oci/hooks.h"
 #include "oci/options.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/container.h"
+#include "runtime/create_hooks.h"
 #include "runtime/guest_modules.h"
+#include "runtime/guest_spec.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/host_limits.h"
 #include "runtime/install.h"
@@ -36,7 +37,6 @@
 #include "runtime/tty.h"
 #include "runtime/unix_socket.h"
 #include "runtime/verbs.h"
-#include "vmm/agent_proto.h"
 #include "vmm/vm_config.h"
 
 /* Everything that lives while a container is being created. */
@@ -311,37 +311,6 @@ static int plan_stdio(struct creation *cr, struct err *err)
 	return 0;
 }
 
-/* name_bundle() - for the state that hooks in the guest read. */
-static int name_bundle(struct oci_spec *spec, const char *bundle)
-{
-	struct oci_pair *pair = oci_list_add(spec, &spec->annotations);
-
-	if (!pair)
-		return -ENOMEM;
-	pair->key = oci_strdup(spec, AGENT_BUNDLE_ANNOTATION);
-	pair->value = oci_strdup(spec, bundle);
-	return pair->key && pair->value ? 0 : -ENOMEM;
-}
-
-/* strip_host_parts() - what the guest has no business with. */
-static int strip_host_parts(struct oci_spec *spec, const char *bundle)
-{
-	if (spec->linux_->resources && spec->linux_->resources->block_io) {
-		const struct oci_opt_u16 weight = spec->linux_->resources->block_io->weight;
-
-		/* The rest names devices of the host. */
-		*spec->linux_->resources->block_io = (struct oci_block_io){ .weight = weight };
-	}
-	spec->vm = NULL;
-	spec->linux_->cgroups_path = NULL;
-	if (!spec->hooks)
-		return 0;
-	*spec->hooks = (struct oci_hooks){
-		.start_container = spec->hooks->start_container,
-	};
-	return spec->hooks->start_container.n ? name_bundle(spec, bundle) : 0;
-}
-
 /*
  * plan_log() - where hull-vmm's lines go: into --log's file, or with --debug to our
  * stderr, by a descriptor of its own, because the container's stderr is handed on.
@@ -398,18 +367,10 @@ static int prepare(struct creation *cr, struct err *err)
 
 static int launch(struct creation *cr, struct err *err)
 {
-	struct oci_hooks *hooks = cr->spec->hooks;
-	struct oci_hooks kept = { 0 };
 	pid_t pid;
 	int ret;
 
-	if (hooks)
-		kept = *hooks;
-	ret = strip_host_parts(cr->spec, cr->container->bundle);
-	ret = ret < 0 ? err_set(err, -ret, "the guest's configuration")
-		      : oci_spec_write(cr->spec, &cr->guest_spec, err);
-	if (hooks)
-		*hooks = kept; /* the host's are run yet */
+	ret = guest_spec_write(cr->spec, cr->container->bundle, &cr->guest_spec, err);
 	if (ret < 0)
 		return ret;
 	cr->config->spec_size = (uint32_t)cr->guest_spec.len;
@@ -427,36 +388,43 @@ static int launch(struct creation *cr, struct err *err)
 	return ret;
 }
 
-static int map_users(struct creation *cr, struct err *err)
+/* answer_map_users() - @root: one to have in place of the first root, or -1 */
+static int answer_map_users(struct creation *cr, const struct vm_sync *answer, int root,
+			    struct err *err)
 {
-	struct vm_sync answer = { .type = VM_SYNC_MAP_USERS };
-	int ret = 0;
+	int ret = sock_send(cr->sync, answer, sizeof(*answer), &root, root >= 0);
 
-	if (!cr->config->no_userns)
-		ret = launch_map_users(cr->container->pid, &answer.err);
-	if (ret < 0)
-		answer.err.code = -ret;
-	ret = sock_send(cr->sync, &answer, sizeof(answer), NULL, 0);
 	/* If it is gone, the next receive tells why. */
 	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
 }
 
-static int run_create_hooks(struct creation *cr, struct err *err)
+/*
+ * on_map_users() - hull-vmm stands in its namespaces, and hooks fill them in.  It
+ * goes on meanwhile, unless there are hooks that may change what the guest sees of
+ * its root file system.
+ */
+static int on_map_users(struct creation *cr, struct err *err)
 {
+	struct vm_sync answer = { .type = VM_SYNC_MAP_USERS };
 	const struct oci_hooks *hooks = cr->spec->hooks;
-	auto_buf struct buf state = BUF_INIT;
-	int ret;
+	bool wait = hooks && hooks->create_container.n;
+	auto_fd int root = -1;
+	int ret = 0;
 
-	if (!hooks || !(hooks->prestart.n + hooks->create_runtime.n))
-		return 0;
-	ret = container_state_json(cr->container, "creating", cr->container->pid, NULL,
-				   &state);
-	if (ret < 0)
-		return err_set(err, -ret, "state for the hooks");
-	ret = hooks_run(&hooks->prestart, "prestart", state.data, err);
+	if (!cr->config->no_userns)
+		ret = launch_map_users(cr->container->pid, &answer.err);
+	if (ret < 0) {
+		answer.err.code = -ret;
+		return answer_map_users(cr, &answer, -1, err);
+	}
+	if (!wait)
+		ret = answer_map_users(cr, &answer, -1, err);
 	if (ret == 0)
-		ret = hooks_run(&hooks->create_runtime, "createRuntime", state.data, err);
-	return ret;
+		ret = create_hooks_runtime(hooks, cr->container, err);
+	if (ret < 0 || !wait)
+		return ret;
+	ret = create_hooks_container(hooks, cr->container, cr->pidfd, &root, err);
+	return ret < 0 ? ret : answer_map_users(cr, &answer, root, err);
 }
 
 /* ended_early() - how hull-vmm went away without a word. */
@@ -489,10 +457,7 @@ static int await_created(struct creation *cr, struct err *err)
 			return err_msg(err, EPROTO, "hull-vmm sent %zd bytes", n);
 		switch ((enum vm_sync_type)sync.type) {
 		case VM_SYNC_MAP_USERS:
-			ret = map_users(cr, err);
-			/* It stands in its namespaces now: hooks fill them in. */
-			if (ret == 0)
-				ret = run_create_hooks(cr, err);
+			ret = on_map_users(cr, err);
 			if (ret < 0)
 				return ret;
 			break;

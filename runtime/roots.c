@@ -27,16 +27,17 @@ struct clone_options {
  * @path: nothing above it can be reached through it, not even by "..".  Device
  * nodes and setuid bits in it mean nothing to the host.
  */
-static int clone_tree(const char *path, const struct clone_options *opt, int *ret_fd,
-		      struct err *err)
+static int clone_tree(int dir, const char *path, const struct clone_options *opt,
+		      int *ret_fd, struct err *err)
 {
 	unsigned int recursive = opt->recursive ? AT_RECURSIVE : 0;
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID,
 		.propagation = MS_PRIVATE,
 	};
-	auto_fd int fd = open_tree(AT_FDCWD, path,
-				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+	auto_fd int fd = open_tree(dir, path,
+				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive |
+					   (*path ? 0 : AT_EMPTY_PATH));
 
 	if (fd < 0)
 		return err_set(err, errno, "clone the mount of '%s'", path);
@@ -83,10 +84,16 @@ static int add_root(struct oci_spec *spec, struct vm_config *config, int fd,
 	return 0;
 }
 
+int roots_clone(int dir, const char *path, int *ret_fd, struct err *err)
+{
+	static const struct clone_options whole = { .recursive = true };
+
+	return clone_tree(dir, path, &whole, ret_fd, err);
+}
+
 static int plan_rootfs(struct oci_spec *spec, const char *bundle,
 		       struct vm_config *config, struct err *err)
 {
-	static const struct clone_options whole = { .recursive = true };
 	const char *path = spec->root->path;
 	struct stat st;
 	int fd = -1;
@@ -100,7 +107,7 @@ static int plan_rootfs(struct oci_spec *spec, const char *bundle,
 		return err_set(err, errno, "config.json: root.path: '%s'", path);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "config.json: root.path: '%s'", path);
-	ret = clone_tree(path, &whole, &fd, err);
+	ret = roots_clone(AT_FDCWD, path, &fd, err);
 	if (ret < 0)
 		return ret;
 	/* The agent remounts it read-only once the mount points are made. */
@@ -129,7 +136,7 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount
 	clone.recursive = opt.flags & MS_REC;
 	clone.readonly = opt.flags & MS_RDONLY;
 	clone.readonly_below = opt.rec_set & MOUNT_ATTR_RDONLY;
-	ret = clone_tree(source, &clone, &fd, err);
+	ret = clone_tree(AT_FDCWD, source, &clone, &fd, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
 				source, m->destination);

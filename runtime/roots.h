@@ -20,6 +20,12 @@ struct vm_config;
 int roots_plan(struct oci_spec *spec, const char *bundle, struct vm_config *config,
 	       struct err *err);
 
+/*
+ * roots_clone() - a clone of the root file system at @path below @dir, or with "" of
+ * @dir itself, as hull-vmm gets it: detached, with all that is mounted in it.
+ */
+int roots_clone(int dir, const char *path, int *ret_fd, struct err *err);
+
 void roots_release(struct vm_config *config);
 
 #endif

@@ -340,7 +340,7 @@ static int run(struct vmm *v, struct err *err)
 	if (ret == 0)
 		ret = make_inside(v, err);
 	if (ret == 0)
-		ret = jail_user_end(c->sync_fd, c->no_userns, err);
+		ret = jail_user_end(c->sync_fd, c->no_userns, c->roots[0].fd, err);
 	if (ret == 0)
 		ret = jail_limits(err);
 	if (ret == 0)

@@ -11,7 +11,8 @@
  * Over sync_fd (SOCK_SEQPACKET, the other end is the creating command) hull-vmm
  * sends struct vm_sync messages: VM_SYNC_MAP_USERS once (answered with one
  * struct vm_sync of the same type: code 0 when the maps stand, or the reason
- * why not), then either VM_SYNC_CREATED or VM_SYNC_ERROR.  End of file without
+ * why not; a descriptor with it takes the place of roots[0].fd: the same tree,
+ * with what the caller's hooks mounted in it), then either VM_SYNC_CREATED or VM_SYNC_ERROR.  End of file without
  * either means that it was killed.
  */
 #ifndef HULL_VMM_VM_CONFIG_H

@@ -101,3 +101,67 @@ noting() {
 	[[ $stderr == *"startContainer hook #0: hook '/bin/sleep' ran past its timeout of 1 s"* ]]
 	nothing_left "$ID"
 }
+
+@test "createContainer: after createRuntime, in hull-vmm's network, with the root file system" {
+	noting createRuntime
+	noting createContainer
+	hook "$WORK/hook-look" <<-END
+		#!/bin/sh
+		{ readlink /proc/self/ns/net; readlink /proc/self/ns/mnt; pwd; echo "\$V"; } >"$WORK/hook-place"
+		echo from the hook >etc/hook-was-here
+	END
+	config --arg p "$WORK/hook-look" '.hooks.createContainer += [{path: $p, env: ["V=1"], timeout: 60}]'
+	args /bin/sh -c 'cat /etc/hook-was-here; sleep 1000'
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1
+	wait_for 30 test -s "$BATS_TEST_TMPDIR/out"
+	rm -f "$BUNDLE/rootfs/etc/hook-was-here"
+	[[ $(cat "$BATS_TEST_TMPDIR/out") == "from the hook" ]]
+	[[ $(cat "$WORK/hook-order") == $'createRuntime\ncreateContainer' ]]
+	jq -e --argjson pid "$(pid_of "$ID")" '.status == "creating" and .pid == $pid' "$WORK/hook-of-createContainer"
+	cat "$WORK/hook-place"
+	[[ $(sed -n 1p "$WORK/hook-place") == "$(readlink "/proc/$(pid_of "$ID")/ns/net")" ]]
+	[[ $(sed -n 2p "$WORK/hook-place") != "$(readlink "/proc/$(pid_of "$ID")/ns/mnt")" ]]
+	[[ $(sed -n 2p "$WORK/hook-place") != "$(readlink /proc/self/ns/mnt)" ]]
+	[[ $(sed -n 3p "$WORK/hook-place") == "$BUNDLE/rootfs" ]]
+	[[ $(sed -n 4p "$WORK/hook-place") == 1 ]]
+}
+
+@test "createContainer: what it mounts in the root file system is the container's, and not the host's" {
+	mkdir -p "$BUNDLE/rootfs/t/mnt" "$WORK/hook-dir"
+	echo mounted >"$WORK/hook-dir/file"
+	hook "$WORK/hook-mount" <<-END
+		#!/bin/sh -e
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin
+		mount --bind "$WORK/hook-dir" "$BUNDLE/rootfs/t/mnt"
+		mount -t tmpfs none /mnt
+	END
+	config --arg p "$WORK/hook-mount" '.hooks.createContainer = [{path: $p}]'
+	args /bin/sh -c 'cat /t/mnt/file; echo written >/t/mnt/back; sleep 1000'
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1
+	wait_for 30 test -s "$BATS_TEST_TMPDIR/out"
+	[[ $(cat "$BATS_TEST_TMPDIR/out") == mounted ]]
+	[[ -z $(ls "$BUNDLE/rootfs/t/mnt") ]]
+	run ! mountpoint -q /mnt
+	wait_for 30 grep -q written "$WORK/hook-dir/back"
+
+	echo "# the jail holds nothing of the host but its roots"
+	pid=$(pid_of "$ID")
+	[[ $(wc -l <"/proc/$pid/mountinfo") -eq 1 ]]
+	[[ $(readlink "/proc/$pid/fd/"*) != *mnt:* ]]
+}
+
+@test "createContainer: a failure or a timeout fails create, and the poststop hooks run" {
+	noting poststop
+	config '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo on no account; exit 3"]}]'
+	run --separate-stderr hull create -b "$BUNDLE" "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"error running createContainer hook #0: hook '/bin/sh': exit status 3, output: on no account"* ]]
+	jq -e '.status == "stopped"' "$WORK/hook-of-poststop"
+	nothing_left "$ID"
+	config '.hooks.createContainer = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
+	run --separate-stderr hull create -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"createContainer hook #0: hook '/bin/sleep' ran past its timeout of 1 s"* ]]
+	nothing_left "$ID"
+}

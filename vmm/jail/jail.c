@@ -84,14 +84,20 @@ int jail_user_begin(int sync_fd, bool no_userns, struct err *err)
 }
 
 /* wait_for_maps() - the creating command's answer to VM_SYNC_MAP_USERS. */
-static int wait_for_maps(int sync_fd, struct err *err)
+static int wait_for_maps(int sync_fd, int *ret_root, struct err *err)
 {
 	struct vm_sync answer;
-	ssize_t n = sock_recv(sync_fd, &answer, sizeof(answer), NULL, NULL);
+	int fds[SOCK_MAX_FDS];
+	unsigned int n_fds = 0;
+	ssize_t n = sock_recv(sync_fd, &answer, sizeof(answer), fds, &n_fds);
 
+	if (n_fds == 1)
+		*ret_root = take_fd(&fds[0]);
+	for (unsigned int i = 0; i < n_fds; i++)
+		close_fd(fds[i]);
 	if (n < 0)
 		return err_set(err, (int)-n, "wait for user maps");
-	if (n != sizeof(answer) || answer.type != VM_SYNC_MAP_USERS)
+	if (n != sizeof(answer) || n_fds > 1 || answer.type != VM_SYNC_MAP_USERS)
 		return err_msg(err, EPROTO, "the creating command went away");
 	if (answer.err.code) {
 		answer.err.msg[sizeof(answer.err.msg) - 1] = 0;
@@ -146,10 +152,14 @@ static int drop_caps(struct err *err)
 	return 0;
 }
 
-int jail_user_end(int sync_fd, bool no_userns, struct err *err)
+int jail_user_end(int sync_fd, bool no_userns, int root_fd, struct err *err)
 {
-	int ret = wait_for_maps(sync_fd, err);
+	auto_fd int root = -1;
+	int ret = wait_for_maps(sync_fd, &root, err);
 
+	/* The same number: the file server has it already. */
+	if (ret == 0 && root >= 0 && dup3(root, root_fd, O_CLOEXEC) < 0)
+		ret = err_set(err, errno, "replace the root file system");
 	if (ret == 0 && !no_userns)
 		ret = become_root(err);
 	return ret < 0 ? ret : drop_caps(err);

@@ -34,8 +34,11 @@ int jail_root(struct err *err);
  */
 int jail_user_begin(int sync_fd, bool no_userns, struct err *err);
 
-/* jail_user_end() - wait for the maps, then drop all other capabilities. */
-int jail_user_end(int sync_fd, bool no_userns, struct err *err);
+/*
+ * jail_user_end() - wait for the maps, then drop all other capabilities.
+ * @root_fd: a descriptor that may come with the answer takes its place
+ */
+int jail_user_end(int sync_fd, bool no_userns, int root_fd, struct err *err);
 
 int jail_limits(struct err *err);
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/guest_spec.h"
+
+#include <errno.h>
+
+#include "lib/err.h"
+#include "oci/spec.h"
+#include "vmm/agent_proto.h"
+
+/* name_bundle() - for the state that hooks in the guest read. */
+static int name_bundle(struct oci_spec *spec, const char *bundle)
+{
+	struct oci_pair *pair = oci_list_add(spec, &spec->annotations);
+
+	if (!pair)
+		return -ENOMEM;
+	pair->key = oci_strdup(spec, AGENT_BUNDLE_ANNOTATION);
+	pair->value = oci_strdup(spec, bundle);
+	return pair->key && pair->value ? 0 : -ENOMEM;
+}
+
+/* strip_disks() - of blockIO, what names devices of the host. */
+static void strip_disks(struct oci_resources *res)
+{
+	if (res && res->block_io)
+		*res->block_io = (struct oci_block_io){ .weight = res->block_io->weight };
+}
+
+int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
+		     struct err *err)
+{
+	struct oci_hooks *hooks = spec->hooks;
+	struct oci_hooks in_guest = { 0 };
+	int ret;
+
+	strip_disks(spec->linux_->resources);
+	spec->vm = NULL;
+	spec->linux_->cgroups_path = NULL;
+	if (hooks)
+		in_guest.start_container = hooks->start_container;
+	if (in_guest.start_container.n && name_bundle(spec, bundle) < 0)
+		return err_set(err, ENOMEM, "the guest's configuration");
+	spec->hooks = hooks ? &in_guest : NULL;
+	ret = oci_spec_write(spec, b, err);
+	spec->hooks = hooks;
+	return ret;
+}
