@@ -110,7 +110,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.rdma", REFUSED, NULL },
 	{ "linux.resources.unified", AGENT, NULL },
 	{ "linux.cgroupsPath", HOST, "where hull's own processes go" },
-	{ "linux.namespaces", AGENT | HOST, "but user and time" },
+	{ "linux.namespaces", AGENT | HOST, "but user" },
 	{ "linux.devices", AGENT, "nodes of the guest's devices" },
 	{ "linux.netDevices", REFUSED, NULL },
 	{ "linux.seccomp.defaultAction", AGENT, NULL },
@@ -129,7 +129,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.memoryPolicy", REFUSED, "the guest's kernel is built without NUMA" },
 	{ "linux.personality.domain", AGENT, NULL },
 	{ "linux.personality.flags", ACCEPTED, "a warning, as runc: none is defined" },
-	{ "linux.timeOffsets", REFUSED, NULL },
+	{ "linux.timeOffsets", AGENT, NULL },
 
 	{ "vm.hypervisor.path", HOST, "another build of hull-vmm" },
 	{ "vm.hypervisor.parameters", HOST, "options of the machine: oci/options.h" },
@@ -265,7 +265,7 @@ static int check_object(const struct oci_type *type, const void *obj, struct buf
 
 bool oci_honours_namespace(int type)
 {
-	return type != OCI_NS_USER && type != OCI_NS_TIME;
+	return type != OCI_NS_USER;
 }
 
 bool oci_honours_seccomp_action(int action)

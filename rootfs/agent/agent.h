@@ -71,6 +71,7 @@ struct agent {
 	struct watch inotify; /* memory.events of the containers */
 	int cgroup_fd; /* params->cgroup_dir, O_PATH */
 	int pid_ns_fd; /* the agent's own pid namespace; -1 until needed */
+	int time_ns_fd; /* likewise */
 
 	struct container *containers[AGENT_MAX_CONTAINERS];
 	struct stream *streams; /* all that are open */

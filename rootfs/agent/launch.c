@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/keyctl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,13 +180,13 @@ static int drop_privileges(const struct oci_process *p, struct err *err)
 }
 
 /* tell_ready() - all but the execve is done. */
-static int tell_ready(struct err *err)
+static int tell_ready(const struct launch *l, struct err *err)
 {
-	struct child_msg msg;
+	struct child_msg msg = { .type = CHILD_READY, .pid = getpid() };
 
-	msg.type = CHILD_READY;
-	msg.pid = getpid();
-	memcpy(msg.marks, marks, sizeof(marks));
+	/* The clocks of a time namespace are not the agent's. */
+	if (!(l->namespaces & CLONE_NEWTIME))
+		memcpy(msg.marks, marks, sizeof(marks));
 	if (write(LAUNCH_SYNC_FD, &msg, offsetof(struct child_msg, err)) < 0)
 		return err_set(err, errno, "tell the agent");
 	return 0;
@@ -246,7 +247,7 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 	if (ret == 0)
 		ret = lookup_program(p->args.v[0], path, program, err);
 	if (ret == 0)
-		ret = tell_ready(err);
+		ret = tell_ready(l, err);
 	if (ret < 0)
 		return ret;
 	if (is_init)

@@ -352,6 +352,7 @@ static void stop(struct agent *a)
 		close_fd(a->inotify.fd);
 	close_fd(a->cgroup_fd);
 	close_fd(a->pid_ns_fd);
+	close_fd(a->time_ns_fd);
 	close_fd(a->writer.fd);
 	watch_loop_release(&a->loop);
 }
@@ -363,6 +364,7 @@ int agent_run(const struct agent_params *params, struct err *err)
 		.loop.epoll_fd = -1,
 		.cgroup_fd = -1,
 		.pid_ns_fd = -1,
+		.time_ns_fd = -1,
 		.spare_streams = { -1, -1 },
 		.writer.fd = -1,
 	};

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "oci/spec.h"
 #include "rootfs/agent/agent.h"
 #include "rootfs/agent/container.h"
@@ -20,9 +21,10 @@
 #include "rootfs/agent/stream.h"
 
 static const uint64_t ns_flags[OCI_NS_MAX] = {
-	[OCI_NS_PID] = CLONE_NEWPID,  [OCI_NS_NETWORK] = CLONE_NEWNET,
-	[OCI_NS_MOUNT] = CLONE_NEWNS, [OCI_NS_IPC] = CLONE_NEWIPC,
-	[OCI_NS_UTS] = CLONE_NEWUTS,  [OCI_NS_CGROUP] = CLONE_NEWCGROUP,
+	[OCI_NS_PID] = CLONE_NEWPID,   [OCI_NS_NETWORK] = CLONE_NEWNET,
+	[OCI_NS_MOUNT] = CLONE_NEWNS,  [OCI_NS_IPC] = CLONE_NEWIPC,
+	[OCI_NS_UTS] = CLONE_NEWUTS,   [OCI_NS_CGROUP] = CLONE_NEWCGROUP,
+	[OCI_NS_TIME] = CLONE_NEWTIME,
 };
 
 uint64_t spawn_namespaces(const struct oci_spec *spec)
@@ -162,6 +164,45 @@ static void leave_pid_ns(const struct agent *a)
 	(void)setns(a->pid_ns_fd, CLONE_NEWPID);
 }
 
+/* set_time_offsets() - of the time namespace that is made and still empty. */
+static int set_time_offsets(const struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->linux_->time_offsets.n; i++) {
+		const struct oci_time_offset *o = &spec->linux_->time_offsets.v[i];
+		char text[128];
+		int ret;
+
+		(void)!snprintf(text, sizeof(text), "%.32s %lld %u\n", o->key,
+				(long long)o->secs, o->nanosecs);
+		ret = io_write_file(AT_FDCWD, "/proc/self/timens_offsets", text, NULL);
+		if (ret < 0)
+			return err_set(err, -ret, "linux.timeOffsets.%.32s", o->key);
+	}
+	return 0;
+}
+
+/* leave_time_ns() - later children have the agent's own again. */
+static void leave_time_ns(const struct agent *a)
+{
+	/* Back to one's own active namespace is always allowed. */
+	(void)setns(a->time_ns_fd, CLONE_NEWTIME);
+}
+
+/*
+ * make_time_ns() - the next child is born in a new one.  Its offsets can be set as
+ * long as nobody is in it, so the clone itself cannot make it.
+ */
+static int make_time_ns(struct agent *a, const struct oci_spec *spec, struct err *err)
+{
+	if (a->time_ns_fd < 0)
+		a->time_ns_fd = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
+	if (a->time_ns_fd < 0)
+		return err_set(err, errno, "open '/proc/self/ns/time'");
+	if (unshare(CLONE_NEWTIME) < 0)
+		return err_set(err, errno, "unshare the time namespace");
+	return set_time_offsets(spec, err);
+}
+
 /* connect_streams() - begin the connections and make what they relay. */
 static int connect_streams(struct agent *a, struct proc *p, struct pipes *pipes,
 			   struct err *err)
@@ -275,7 +316,7 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *e
 		.terminal = process->terminal,
 		.init_pidfd = -1,
 	};
-	int ret;
+	int ret = 0;
 
 	if (!p)
 		return err_set(err, ENOMEM, "process");
@@ -287,7 +328,14 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *e
 	 * The cgroup namespace's root is where its maker is, and a clone's is where
 	 * its parent is: the child makes it itself.
 	 */
-	ret = spawn(a, p, &l, l.namespaces & ~(uint64_t)CLONE_NEWCGROUP, init_child, err);
+	if (l.namespaces & CLONE_NEWTIME)
+		ret = make_time_ns(a, c->spec, err);
+	if (ret == 0)
+		ret = spawn(a, p, &l,
+			    l.namespaces & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME),
+			    init_child, err);
+	if (l.namespaces & CLONE_NEWTIME)
+		leave_time_ns(a);
 	if (ret < 0)
 		discard(a, p);
 	return ret;

@@ -6,6 +6,7 @@
 #include "tests/unit/agent_host.h"
 
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* sh() - run a script; is its output @want and its status 0? */
@@ -152,6 +153,54 @@ static void test_session(struct host *h)
 	   "0 1 2 3 1 1\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
+/* boottime() - (s) of /proc/uptime in @text, or of this machine's clock. */
+static long uptime_in(const char *text)
+{
+	struct timespec now;
+
+	if (text)
+		return strtol(text, NULL, 10);
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+static void test_time(struct host *h)
+{
+	static const char *const time_ns =
+		"\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"time\"}]";
+	char linux_[512];
+	char *out;
+
+	(void)!snprintf(
+		linux_, sizeof(linux_),
+		"%s,\"timeOffsets\":{\"boottime\":{\"secs\":1000000,\"nanosecs\":5},"
+		"\"monotonic\":{\"secs\":2000000}}",
+		time_ns);
+	is_int(host_sh(h, "cat /proc/uptime; cat /proc/self/timens_offsets", "", linux_,
+		       &out),
+	       0, "a time namespace");
+	ok(out && uptime_in(out) - uptime_in(NULL) >= 999990 &&
+		   uptime_in(out) - uptime_in(NULL) <= 1000000,
+	   "its clock is ahead");
+	ok(out && strstr(out, "monotonic     2000000         0\n"),
+	   "the other clock too");
+	free(out);
+	is_int(host_sh(h, "readlink /proc/self/ns/time", "", time_ns, &out), 0,
+	       "without offsets");
+	ok(out && strncmp(out, "time:[", 6) == 0, "it is there");
+	free(out);
+	is_int(host_sh(h, "cat /proc/uptime", "", "", &out), 0, "the next container");
+	ok(out && uptime_in(out) - uptime_in(NULL) <= 10, "has the agent's clock");
+	free(out);
+	(void)!snprintf(linux_, sizeof(linux_),
+			"%s,\"timeOffsets\":{\"boottime\":{\"secs\":-9000000000}}",
+			time_ns);
+	is_int(host_create(h, 0, "[\"true\"]", "", HOST_MOUNTS, linux_, ""), ERANGE,
+	       "an offset that cannot be");
+	is_str(h->last_payload,
+	       "linux.timeOffsets.boottime: Numerical result out of range", "message");
+}
+
 /* hook_of() - a startContainer hook that is a shell script. */
 static void hook_of(char spec[1024], const char *script, const char *more)
 {
@@ -252,6 +301,7 @@ int main(void)
 	test_environment(&h);
 	test_names(&h);
 	test_session(&h);
+	test_time(&h);
 	test_start_hook(&h);
 	test_start_hook_fails(&h);
 	host_stop(&h);
