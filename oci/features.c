@@ -124,7 +124,7 @@ static void put_memory_policy(struct json_writer *w)
 static void put_linux(struct json_writer *w)
 {
 	json_open_object(w, "linux");
-	put_names(w, "namespaces", &oci_names_namespace, oci_honours_namespace);
+	put_names(w, "namespaces", &oci_names_namespace, any);
 	json_open_array(w, "capabilities");
 	for (int cap = 0; oci_capability_name(cap); cap++)
 		json_put_str(w, NULL, oci_capability_name(cap));

@@ -63,8 +63,8 @@ static const struct oci_honoured lines[] = {
 
 	{ "annotations", HOST, "in `state`; org.hull.* are options of the machine" },
 
-	{ "linux.uidMappings", REFUSED, NULL },
-	{ "linux.gidMappings", REFUSED, NULL },
+	{ "linux.uidMappings", AGENT, NULL },
+	{ "linux.gidMappings", AGENT, NULL },
 	{ "linux.sysctl", AGENT, NULL },
 	{ "linux.resources.devices", AGENT, NULL },
 	{ "linux.resources.memory.limit", AGENT | HOST, "and the size of the machine" },
@@ -110,7 +110,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.rdma", REFUSED, NULL },
 	{ "linux.resources.unified", AGENT, NULL },
 	{ "linux.cgroupsPath", HOST, "where hull's own processes go" },
-	{ "linux.namespaces", AGENT | HOST, "but user" },
+	{ "linux.namespaces", AGENT | HOST, "paths only of network namespaces" },
 	{ "linux.devices", AGENT, "nodes of the guest's devices" },
 	{ "linux.netDevices", REFUSED, NULL },
 	{ "linux.seccomp.defaultAction", AGENT, NULL },
@@ -263,11 +263,6 @@ static int check_object(const struct oci_type *type, const void *obj, struct buf
 
 /* ---- fields that are honoured, but not for every value ------------------------------ */
 
-bool oci_honours_namespace(int type)
-{
-	return type != OCI_NS_USER;
-}
-
 bool oci_honours_seccomp_action(int action)
 {
 	/* Its listener's descriptor cannot cross into the guest. */
@@ -323,12 +318,6 @@ static int check_values(const struct oci_spec *spec, struct err *err)
 	const struct oci_linux *l = spec->linux_;
 	int ret = check_mounts(spec, err);
 
-	for (size_t i = 0; ret == 0 && l && i < l->namespaces.n; i++)
-		if (!oci_honours_namespace((int)l->namespaces.v[i].type))
-			ret = err_msg(err, ENOTSUP,
-				      "linux.namespaces[%zu].type: \"%s\" is "
-				      "not supported",
-				      i, oci_ns_name(l->namespaces.v[i].type));
 	if (ret == 0 && l && l->seccomp)
 		ret = check_seccomp(l->seccomp, err);
 	return ret;

@@ -34,7 +34,6 @@ struct oci_honoured {
 const struct oci_honoured *oci_honoured(size_t index);
 
 /* Fields that are honoured, but not for every value. */
-bool oci_honours_namespace(int type); /* enum oci_ns_type */
 bool oci_honours_seccomp_action(int action); /* enum oci_seccomp_action */
 bool oci_honours_seccomp_flag(int flag); /* enum oci_seccomp_flag */
 bool oci_honours_mount_option(const char *name);

@@ -65,6 +65,15 @@ static int validate_mappings(const char *place, const struct oci_id_mappings *m,
 	return 0;
 }
 
+/* maps_root() - id 0 of the container is some id: mounts and files are made as it. */
+static bool maps_root(const struct oci_id_mappings *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].container_id == 0)
+			return true;
+	return false;
+}
+
 static int validate_user_namespace(const struct oci_spec *spec, struct err *err)
 {
 	const struct oci_namespace *ns = oci_namespace(spec, OCI_NS_USER);
@@ -80,10 +89,21 @@ static int validate_user_namespace(const struct oci_spec *spec, struct err *err)
 		return invalid(
 			err, "linux.uidMappings: user namespace mappings specified, but "
 			     "user namespace isn't enabled in the config");
+	if (ns && ns->path && mapped)
+		return invalid(err,
+			       "linux.uidMappings: user namespace enabled, but both "
+			       "namespace path and mapping specified -- you may only "
+			       "provide one");
 	ret = validate_mappings("linux.uidMappings", &l->uid_mappings, err);
 	if (ret == 0)
 		ret = validate_mappings("linux.gidMappings", &l->gid_mappings, err);
-	return ret;
+	if (ret < 0 || !mapped)
+		return ret;
+	if (!maps_root(&l->uid_mappings))
+		return invalid(err, "linux.uidMappings: containerID 0 is not mapped");
+	if (!maps_root(&l->gid_mappings))
+		return invalid(err, "linux.gidMappings: containerID 0 is not mapped");
+	return 0;
 }
 
 static int validate_time_namespace(const struct oci_spec *spec, struct err *err)

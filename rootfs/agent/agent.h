@@ -13,6 +13,7 @@
  *	spawn.c		clone3() of a container's init and of exec'd processes
  *	init_child.c	what the new init does: namespaces, rootfs, then launch
  *	exec_child.c	what an exec'd process does: join, then launch
+ *	userns.c	the user namespace of a container, if it has one
  *	launch.c	the last steps of both: privileges down, execve
  *	start_hooks.c	before that of an init: hooks.startContainer
  *	stream.c	pipes and terminals <-> stream connections

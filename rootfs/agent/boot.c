@@ -160,6 +160,24 @@ static bool below(const char *path, const char *dir)
 	return path && strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
 }
 
+/*
+ * show_sysfs() - the kernel lets a user namespace mount one only where it sees one
+ * already: the container's mount namespace begins with the agent's mounts.
+ */
+static int show_sysfs(const struct oci_spec *spec, struct err *err)
+{
+	static bool shown;
+
+	if (shown || !oci_namespace(spec, OCI_NS_USER))
+		return 0;
+	if (mkdir("/sys", 0755) < 0)
+		return err_set(err, errno, "mkdir '/sys'");
+	if (mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
+		return err_set(err, errno, "mount '/sys'");
+	shown = true;
+	return 0;
+}
+
 int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 {
 	static bool shared;
@@ -180,7 +198,7 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 		visit(m->source);
 	}
 	visit(spec->root->path);
-	return 0;
+	return show_sysfs(spec, err);
 }
 
 void boot_finish(void *opaque)

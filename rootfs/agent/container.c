@@ -20,6 +20,7 @@
 #include "rootfs/agent/seccomp.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
+#include "rootfs/agent/userns.h"
 
 /* Processes of one container that are signalled or listed at once. */
 #define MAX_PIDS 4096
@@ -100,7 +101,9 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	if (c->cgroup_fd < 0)
 		return c->cgroup_fd;
 	l = c->spec->linux_;
-	ret = cgroup_set(c->cgroup_fd, l->resources, err);
+	ret = userns_own_cgroup(c->cgroup_fd, c->spec, err);
+	if (ret == 0)
+		ret = cgroup_set(c->cgroup_fd, l->resources, err);
 	if (ret < 0)
 		return ret;
 	agent_mark(a, "cgroup", 0);
@@ -108,6 +111,11 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	if (ret < 0)
 		return ret;
 	agent_mark(a, "device rules", 0);
+	if (userns_wanted(c->spec)) {
+		ret = devices_prepare(c->spec, err);
+		if (ret < 0)
+			return ret;
+	}
 	oom_watch(a, c);
 	if (l->seccomp)
 		ret = filter_compile(l->seccomp, &c->filter, err);

@@ -19,6 +19,12 @@ struct oci_spec;
  */
 int devices_make(int root_fd, const struct oci_spec *spec, struct err *err);
 
+/*
+ * devices_prepare() - in the agent, for a container with a user namespace: the nodes
+ * that its devices_make() can only bind.
+ */
+int devices_prepare(const struct oci_spec *spec, struct err *err);
+
 /* devices_restrict() - let the cgroup use only what @res allows and the default set. */
 int devices_restrict(int cgroup, const struct oci_resources *res, struct err *err);
 

@@ -14,6 +14,7 @@
 #include "oci/spec.h"
 #include "rootfs/agent/launch.h"
 #include "rootfs/agent/spawn.h"
+#include "rootfs/agent/userns.h"
 
 static int make_tty(const struct launch *l, struct err *err)
 {
@@ -33,14 +34,16 @@ static int join(const struct launch *l, struct err *err)
 	/* What the process does not say, the container says, as in runc. */
 	const struct oci_process *p =
 		l->process->oom_score_adj.set ? l->process : l->spec->process;
-	int ret = limits_oom_score(p, err);
+	int ret = limits_oom_score(0, p, err);
 
+	if (ret == 0 && l->namespaces & CLONE_NEWUSER)
+		ret = limits_raise(0, l->process, err);
 	if (ret < 0)
 		return ret;
 	/* The mount namespace brings its root, and the directory with it. */
 	if (setns(l->init_pidfd, (int)(l->namespaces & ~(uint64_t)CLONE_NEWPID)) < 0)
 		return err_set(err, errno, "join the container's namespaces");
-	return 0;
+	return l->namespaces & CLONE_NEWUSER ? userns_become_root(err) : 0;
 }
 
 void exec_child(const struct launch *l)

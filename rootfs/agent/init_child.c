@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a container's init does between the clone and the user's program.  The
- * pid, mount, ipc, uts and network namespaces are new already; the agent's root
- * and its /proc are still there, and are used until rootfs_enter().
+ * pid, mount, ipc, uts, network and user namespaces are new already; the agent's
+ * root and its /proc are still there, and are used until rootfs_enter().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include "rootfs/agent/mounts.h"
 #include "rootfs/agent/rootfs.h"
 #include "rootfs/agent/spawn.h"
+#include "rootfs/agent/userns.h"
 
 static int set_names(const struct oci_spec *spec, struct err *err)
 {
@@ -34,12 +35,16 @@ static int set_names(const struct oci_spec *spec, struct err *err)
 /* set_namespaces() - what is to be set in the new ones. */
 static int set_namespaces(const struct launch *l, struct err *err)
 {
-	int ret;
+	int ret = 0;
 
 	if (l->namespaces & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
 		return err_set(err, errno, "unshare the cgroup namespace");
-	/* Of a new one, of the one that was given, or again of the one that is shared. */
-	ret = net_loopback_up(err);
+	/*
+	 * Of a new one, of the one that was given, or again of the one that is shared,
+	 * which is not for the root of a user namespace to touch.
+	 */
+	if (!(l->namespaces & CLONE_NEWUSER) || l->namespaces & CLONE_NEWNET)
+		ret = net_loopback_up(err);
 	if (ret == 0)
 		ret = set_names(l->spec, err);
 	if (ret == 0)
@@ -100,7 +105,8 @@ void init_child(const struct launch *l)
 		_exit(1); /* nothing to tell it by */
 	launch_mark(CHILD_CLONED);
 	launch_session(l);
-	ret = limits_oom_score(l->process, &err);
+	ret = l->namespaces & CLONE_NEWUSER ? userns_enter(&err)
+					    : limits_oom_score(0, l->process, &err);
 	if (ret == 0)
 		ret = set_namespaces(l, &err);
 	launch_mark(CHILD_NAMESPACES);

@@ -133,7 +133,9 @@ static int own_stdio(uint32_t uid, struct err *err)
 			continue;
 		if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
 			continue; /* /dev/null is everybody's */
-		if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EROFS)
+		/* EINVAL, EPERM: who it shall be, or who it is, has no id here. */
+		if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EROFS &&
+		    errno != EINVAL)
 			return err_set(err, errno, "chown stdio");
 	}
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rootfs/agent/proc.h"
 
@@ -50,8 +51,16 @@ int launch_program(const struct launch *l, bool is_init, struct err *err);
 
 /* limits.c: rlimits, scheduler, I/O priority, personality, memory policy. */
 int limits_apply(const struct launch *l, struct err *err);
-/* limits_oom_score() - by the agent's /proc: before the container's root is ours. */
-int limits_oom_score(const struct oci_process *p, struct err *err);
+/*
+ * limits_raise() - the hard limits of @pid (0: our own) to what @p asks for, so that
+ * limits_apply() can do the rest in a user namespace.
+ */
+int limits_raise(pid_t pid, const struct oci_process *p, struct err *err);
+/*
+ * limits_oom_score() - of @pid (0: our own), by the agent's /proc: before the
+ * container's root is ours.
+ */
+int limits_oom_score(pid_t pid, const struct oci_process *p, struct err *err);
 
 /*
  * env.c: the environment as execve() wants it: the last of several values, HOME

@@ -122,14 +122,35 @@ int limits_apply(const struct launch *l, struct err *err)
 	return ret;
 }
 
-int limits_oom_score(const struct oci_process *p, struct err *err)
+int limits_raise(pid_t pid, const struct oci_process *p, struct err *err)
 {
+	for (size_t i = 0; i < p->rlimits.n; i++) {
+		__rlimit_resource_t type = (__rlimit_resource_t)p->rlimits.v[i].type;
+		struct rlimit lim;
+
+		if (prlimit(pid, type, NULL, &lim) < 0)
+			return err_set(err, errno, "prlimit");
+		if (lim.rlim_max >= p->rlimits.v[i].hard)
+			continue;
+		lim.rlim_max = p->rlimits.v[i].hard;
+		if (prlimit(pid, type, &lim, NULL) < 0)
+			return err_set(err, errno, "error setting rlimit %s",
+				       oci_rlimit_name((int)type));
+	}
+	return 0;
+}
+
+int limits_oom_score(pid_t pid, const struct oci_process *p, struct err *err)
+{
+	char path[64] = "/proc/self/oom_score_adj";
 	char text[16];
 	int ret;
 
 	if (!p->oom_score_adj.set)
 		return 0;
 	(void)!snprintf(text, sizeof(text), "%d", p->oom_score_adj.value);
-	ret = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
+	if (pid)
+		(void)!snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	ret = io_write_file(AT_FDCWD, path, text, err);
 	return ret < 0 ? ret : 0;
 }

@@ -14,6 +14,7 @@
 #include "lib/err.h"
 #include "oci/mount.h"
 #include "oci/spec.h"
+#include "rootfs/agent/boot.h"
 #include "rootfs/agent/inroot.h"
 #include "rootfs/agent/mounts.h"
 
@@ -233,6 +234,33 @@ static const char *tmpfs_data(int target, const char *data, bool fresh,
 			    data);
 }
 
+/*
+ * new_cgroups() - a user namespace without a cgroup namespace of its own may mount no
+ * cgroup2: then the agent's is bound, as runc binds the host's.
+ */
+static int new_cgroups(const struct oci_mount *m, const struct oci_mount_options *o,
+		       uint64_t attr, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int mnt = mounts_new("cgroup2", m->source, o->data, o->flags, attr, &why);
+	int ret;
+
+	if (mnt < 0 && mnt != -EPERM)
+		return err_msg(err, -mnt, "%s", why.msg);
+	if (mnt >= 0)
+		return mnt;
+	mnt = open_tree(AT_FDCWD, BOOT_CGROUP_DIR,
+			(unsigned int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+				       AT_RECURSIVE));
+	if (mnt < 0)
+		return err_msg(err, EPERM, "%s", why.msg);
+	ret = mounts_set(mnt, false, attr & ~(uint64_t)MOUNT_ATTR__ATIME, 0, 0);
+	if (ret == 0)
+		return mnt;
+	close_fd(mnt);
+	return err_set(err, -ret, "set mount flags of '%s'", BOOT_CGROUP_DIR);
+}
+
 static int mount_new(int root, const struct oci_mount *m,
 		     const struct oci_mount_options *o, struct arena *arena,
 		     struct err *err)
@@ -265,7 +293,9 @@ static int mount_new(int root, const struct oci_mount *m,
 		return err_set(err, ENOMEM, "mount options");
 	if (late_readonly(m, false))
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-	mnt = mounts_new(type, m->source, data, o->flags, attr, err);
+	mnt = strcmp(type, "cgroup2") == 0
+		      ? new_cgroups(m, o, attr, err)
+		      : mounts_new(type, m->source, data, o->flags, attr, err);
 	if (mnt < 0)
 		return mnt;
 	if (o->tmpcopyup && is_type(m, "tmpfs") && !fresh) {

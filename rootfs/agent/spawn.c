@@ -19,12 +19,13 @@
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
+#include "rootfs/agent/userns.h"
 
 static const uint64_t ns_flags[OCI_NS_MAX] = {
 	[OCI_NS_PID] = CLONE_NEWPID,   [OCI_NS_NETWORK] = CLONE_NEWNET,
 	[OCI_NS_MOUNT] = CLONE_NEWNS,  [OCI_NS_IPC] = CLONE_NEWIPC,
 	[OCI_NS_UTS] = CLONE_NEWUTS,   [OCI_NS_CGROUP] = CLONE_NEWCGROUP,
-	[OCI_NS_TIME] = CLONE_NEWTIME,
+	[OCI_NS_USER] = CLONE_NEWUSER, [OCI_NS_TIME] = CLONE_NEWTIME,
 };
 
 uint64_t spawn_namespaces(const struct oci_spec *spec)
@@ -49,9 +50,10 @@ static void pipes_close(int fds[3])
 		close_fd(take_fd(&fds[i]));
 }
 
-static int pipes_make(struct pipes *p, struct err *err)
+static int pipes_make(struct pipes *p, const struct oci_spec *spec, struct err *err)
 {
 	int fds[2];
+	int ret;
 
 	for (unsigned int i = 0; i < 3; i++) {
 		bool in = i == STDIN_FILENO;
@@ -62,6 +64,9 @@ static int pipes_make(struct pipes *p, struct err *err)
 		p->agent[i] = fds[in ? 1 : 0];
 		if (fcntl(p->agent[i], F_SETFL, O_NONBLOCK) < 0)
 			return err_set(err, errno, "pipe");
+		ret = userns_own(p->child[i], spec, err);
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }
@@ -210,7 +215,7 @@ static int connect_streams(struct agent *a, struct proc *p, struct pipes *pipes,
 	if (!stream_open(a, p, AGENT_STREAM_IO) ||
 	    (!p->terminal && !stream_open(a, p, AGENT_STREAM_STDERR)))
 		return err_msg(err, EIO, "cannot open a stream connection");
-	return p->terminal ? 0 : pipes_make(pipes, err);
+	return p->terminal ? 0 : pipes_make(pipes, p->container->spec, err);
 }
 
 /* attach_streams() - once the child has its ends. */
@@ -243,6 +248,27 @@ static int connect_child(struct proc *p, int *ret_child, struct err *err)
 	return 0;
 }
 
+/*
+ * begin_userns() - the child waits for its user namespace to have ids.  Without them
+ * it is killed, and the request answered when it has been reaped.
+ */
+static void begin_userns(struct proc *p, const struct launch *l)
+{
+	struct err err;
+	int ret = userns_begin(p->pid, l, &err);
+
+	if (ret == 0) {
+		ret = sock_send(p->sync_fd, "", 1, NULL, 0);
+		if (ret == 0)
+			return;
+		(void)err_set(&err, -ret, "let the container's init go on");
+	}
+	p->error = malloc(sizeof(*p->error));
+	if (p->error) /* otherwise its end is all that can be told */
+		*p->error = err;
+	(void)proc_kill(p, SIGKILL);
+}
+
 /* spawn_child() - @pipes: what is left in it is the caller's to close */
 static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
 		       void (*child)(const struct launch *l), struct pipes *pipes,
@@ -267,6 +293,8 @@ static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64
 		return err_set(err, -pid, "clone3");
 	p->pid = pid;
 	pipes_close(pipes->child);
+	if (flags & CLONE_NEWUSER)
+		begin_userns(p, l);
 	ret = attach_streams(p, pipes, err);
 	if (ret == 0)
 		ret = proc_watch(a, p, err);
@@ -320,7 +348,8 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *e
 
 	if (!p)
 		return err_set(err, ENOMEM, "process");
-	if (a->params->give_network && !a->network_given &&
+	/* One that belongs to the agent's user namespace is of no use in another. */
+	if (a->params->give_network && !a->network_given && !userns_wanted(c->spec) &&
 	    spawn_namespaces(c->spec) & CLONE_NEWNET)
 		a->network_given = c->given_network = true;
 	l.namespaces = own_namespaces(c);

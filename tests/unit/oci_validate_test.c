@@ -329,8 +329,16 @@ static void test_namespaces(void)
 		"config.json: linux.uidMappings[1]: overlaps with [0]");
 	with_ns(user,
 		",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":10},"
-		"{\"containerID\":10,\"hostID\":10,\"size\":4294967285}]",
+		"{\"containerID\":10,\"hostID\":10,\"size\":4294967285}],\"gidMappings\":"
+		"[{\"containerID\":0,\"hostID\":7,\"size\":1}]",
 		NULL);
+	with_ns(user, ",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":10}]",
+		"config.json: linux.gidMappings: containerID 0 is not mapped");
+	with_ns(user, ",\"uidMappings\":[{\"containerID\":1,\"hostID\":0,\"size\":10}]",
+		"config.json: linux.uidMappings: containerID 0 is not mapped");
+	with_ns("{\"type\":\"user\",\"path\":\"/x\"}", rest,
+		"config.json: linux.uidMappings: user namespace enabled, but both namespace "
+		"path and mapping specified -- you may only provide one");
 }
 
 static void test_many_mappings(void)
