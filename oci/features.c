@@ -72,8 +72,7 @@ static void put_mount_options(struct json_writer *w)
 
 	json_open_array(w, "mountOptions");
 	for (size_t i = 0; (name = oci_mount_option_name(i)); i++)
-		if (oci_honours_mount_option(name))
-			json_put_str(w, NULL, name);
+		json_put_str(w, NULL, name);
 	json_close_array(w);
 }
 

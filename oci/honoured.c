@@ -49,9 +49,10 @@ static const struct oci_honoured lines[] = {
 	{ "mounts.destination", AGENT, NULL },
 	{ "mounts.type", AGENT, NULL },
 	{ "mounts.source", AGENT | HOST, "a bind mount's is exported by virtio-fs" },
-	{ "mounts.options", AGENT | HOST, "but idmap and ridmap" },
-	{ "mounts.uidMappings", REFUSED, NULL },
-	{ "mounts.gidMappings", REFUSED, NULL },
+	{ "mounts.options", AGENT | HOST, NULL },
+	{ "mounts.uidMappings", HOST,
+	  "where the host's file system has id-mapped mounts" },
+	{ "mounts.gidMappings", HOST, NULL },
 
 	{ "hooks.prestart", HOST, NULL },
 	{ "hooks.createRuntime", HOST, NULL },
@@ -275,26 +276,6 @@ bool oci_honours_seccomp_flag(int flag)
 	return flag != OCI_SECCOMP_FLAG_WAIT_KILLABLE_RECV;
 }
 
-bool oci_honours_mount_option(const char *name)
-{
-	return strcmp(name, "idmap") != 0 && strcmp(name, "ridmap") != 0;
-}
-
-static int check_mounts(const struct oci_spec *spec, struct err *err)
-{
-	for (size_t i = 0; i < spec->mounts.n; i++) {
-		const struct oci_strings *options = &spec->mounts.v[i].options;
-
-		for (size_t j = 0; j < options->n; j++)
-			if (!oci_honours_mount_option(options->v[j]))
-				return err_msg(err, ENOTSUP,
-					       "mounts[%zu].options[%zu]: %s is "
-					       "not supported",
-					       i, j, options->v[j]);
-	}
-	return 0;
-}
-
 static int check_seccomp(const struct oci_seccomp *s, struct err *err)
 {
 	for (size_t i = 0; i < s->syscalls.n; i++)
@@ -316,11 +297,8 @@ static int check_seccomp(const struct oci_seccomp *s, struct err *err)
 static int check_values(const struct oci_spec *spec, struct err *err)
 {
 	const struct oci_linux *l = spec->linux_;
-	int ret = check_mounts(spec, err);
 
-	if (ret == 0 && l && l->seccomp)
-		ret = check_seccomp(l->seccomp, err);
-	return ret;
+	return l && l->seccomp ? check_seccomp(l->seccomp, err) : 0;
 }
 
 /* ---- the checks --------------------------------------------------------------------- */

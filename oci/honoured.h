@@ -36,7 +36,6 @@ const struct oci_honoured *oci_honoured(size_t index);
 /* Fields that are honoured, but not for every value. */
 bool oci_honours_seccomp_action(int action); /* enum oci_seccomp_action */
 bool oci_honours_seccomp_flag(int flag); /* enum oci_seccomp_flag */
-bool oci_honours_mount_option(const char *name);
 
 /*
  * oci_check_honoured() - fail for the first thing in @spec that is refused.

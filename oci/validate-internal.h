@@ -10,6 +10,9 @@
 
 #define invalid(err, ...) err_msg((err), EINVAL, __VA_ARGS__)
 
+/* validate_mappings() - ranges that are not empty, do not overlap, do not wrap. */
+int validate_mappings(const char *place, const struct oci_id_mappings *m,
+		      struct err *err);
 int validate_linux(const struct oci_spec *spec, struct err *err);
 int validate_sysctl(const struct oci_spec *spec, struct err *err);
 int validate_resources(const struct oci_resources *res, struct err *err);

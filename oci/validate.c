@@ -203,9 +203,41 @@ int oci_validate_process(const struct oci_process *p, struct err *err)
 
 /* ---- mounts ------------------------------------------------------------------------- */
 
-static int validate_mount(const struct oci_mount *m, size_t i, struct arena *arena,
+/* validate_idmap() - of an id-mapped mount. */
+static int validate_idmap(const struct oci_spec *spec, const struct oci_mount *m,
+			  size_t i, const struct oci_mount_options *opt, struct err *err)
+{
+	char place[64];
+	int ret;
+
+	if (!(opt->flags & MS_BIND))
+		return invalid(err,
+			       "mounts[%zu]: id-mapped mounts are only supported "
+			       "for bind-mounts",
+			       i);
+	if (!m->uid_mappings.n != !m->gid_mappings.n)
+		return invalid(err,
+			       "mounts[%zu]: id-mapped mounts must have both uid "
+			       "and gid mappings specified",
+			       i);
+	if (!m->uid_mappings.n && !(spec->linux_ && spec->linux_->uid_mappings.n))
+		return invalid(
+			err,
+			"mounts[%zu]: id-mapped mounts without mappings need those "
+			"of a user namespace",
+			i);
+	(void)!snprintf(place, sizeof(place), "mounts[%zu].uidMappings", i);
+	ret = validate_mappings(place, &m->uid_mappings, err);
+	if (ret < 0)
+		return ret;
+	(void)!snprintf(place, sizeof(place), "mounts[%zu].gidMappings", i);
+	return validate_mappings(place, &m->gid_mappings, err);
+}
+
+static int validate_mount(const struct oci_spec *spec, size_t i, struct arena *arena,
 			  struct err *err)
 {
+	const struct oci_mount *m = &spec->mounts.v[i];
 	struct oci_mount_options opt;
 	int ret = oci_mount_options(m, arena, &opt, err);
 
@@ -226,19 +258,7 @@ static int validate_mount(const struct oci_mount *m, size_t i, struct arena *are
 	}
 	if (opt.tmpcopyup && (!m->type || strcmp(m->type, "tmpfs") != 0))
 		return invalid(err, "mounts[%zu].options: tmpcopyup is for tmpfs", i);
-	if (!opt.idmap)
-		return 0;
-	if (!(opt.flags & MS_BIND))
-		return invalid(err,
-			       "mounts[%zu]: id-mapped mounts are only supported "
-			       "for bind-mounts",
-			       i);
-	if (!m->uid_mappings.n != !m->gid_mappings.n)
-		return invalid(err,
-			       "mounts[%zu]: id-mapped mounts must have both uid "
-			       "and gid mappings specified",
-			       i);
-	return 0;
+	return opt.idmap ? validate_idmap(spec, m, i, &opt, err) : 0;
 }
 
 static int validate_mounts(const struct oci_spec *spec, struct err *err)
@@ -247,7 +267,7 @@ static int validate_mounts(const struct oci_spec *spec, struct err *err)
 	int ret = 0;
 
 	for (size_t i = 0; i < spec->mounts.n && ret == 0; i++)
-		ret = validate_mount(&spec->mounts.v[i], i, &arena, err);
+		ret = validate_mount(spec, i, &arena, err);
 	return ret;
 }
 

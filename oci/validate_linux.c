@@ -36,9 +36,7 @@ static int validate_namespaces(const struct oci_linux *l, struct err *err)
 	return 0;
 }
 
-/* validate_mappings() - ranges that are not empty, do not overlap, do not wrap. */
-static int validate_mappings(const char *place, const struct oci_id_mappings *m,
-			     struct err *err)
+int validate_mappings(const char *place, const struct oci_id_mappings *m, struct err *err)
 {
 	if (m->n > 340) /* Linux user_namespaces(7) */
 		return invalid(err, "%s: more than 340 lines", place);

@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "oci/mount.h"
 #include "oci/spec.h"
+#include "runtime/idmap.h"
 #include "vmm/agent_proto.h"
 #include "vmm/vm_config.h"
 
@@ -114,6 +115,20 @@ static int plan_rootfs(struct oci_spec *spec, const char *bundle,
 	return add_root(spec, config, fd, VM_FS_PRIVATE, false, &spec->root->path, err);
 }
 
+/* map_ids() - with the mount's own maps, or those of the container's user namespace. */
+static int map_ids(const struct oci_spec *spec, struct oci_mount *m,
+		   const struct oci_mount_options *opt, int fd, struct err *err)
+{
+	bool own = m->uid_mappings.n;
+	int ret = idmap_mount(fd, opt->idmap_recursive,
+			      own ? &m->uid_mappings : &spec->linux_->uid_mappings,
+			      own ? &m->gid_mappings : &spec->linux_->gid_mappings, err);
+
+	/* Done: the guest sees the owners that they result in. */
+	m->uid_mappings.n = m->gid_mappings.n = 0;
+	return ret;
+}
+
 static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount *m,
 		     struct vm_config *config, struct err *err)
 {
@@ -137,6 +152,11 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount
 	clone.readonly = opt.flags & MS_RDONLY;
 	clone.readonly_below = opt.rec_set & MOUNT_ATTR_RDONLY;
 	ret = clone_tree(AT_FDCWD, source, &clone, &fd, err);
+	if (ret == 0 && opt.idmap) {
+		ret = map_ids(spec, m, &opt, fd, err);
+		if (ret < 0)
+			close_fd(fd);
+	}
 	if (ret < 0)
 		return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
 				source, m->destination);

@@ -130,3 +130,38 @@ user_namespace() {
 	[[ $stderr == *"joining the user namespace '/proc/self/ns/user' is not supported"* ]]
 	nothing_left "$ID"
 }
+
+@test "mounts: id-mapped, with maps of their own and with the container's" {
+	mkdir -p "$WORK/vol"
+	echo x >"$WORK/vol/roots"
+	echo x >"$WORK/vol/users"
+	chown 33:34 "$WORK/vol/users"
+	file_capabilities
+	config --arg v "$WORK/vol" '.mounts += [{destination: "/mnt", type: "bind", source: $v, options: ["bind"],
+		uidMappings: [{containerID: 0, hostID: 5000, size: 10}, {containerID: 33, hostID: 0, size: 1}],
+		gidMappings: [{containerID: 0, hostID: 6000, size: 10}, {containerID: 34, hostID: 0, size: 1}]}]'
+	run_in /bin/sh -c 'stat -c "%u %g" /mnt/roots /mnt/users; echo y >/mnt/made; stat -c "%u %g" /mnt/made; chown 5003:6004 /mnt/made'
+	echo "$output $stderr"
+	[[ $status -eq 0 ]]
+	[[ $output == $'5000 6000\n0 0\n0 0' ]]
+	[[ $(stat -c '%u %g' "$WORK/vol/made") == "3 4" ]]
+	rm "$WORK/vol/made"
+
+	user_namespace
+	config '.mounts[-1] |= (del(.uidMappings) | del(.gidMappings) | .options = ["bind", "idmap"])'
+	run_in /bin/sh -c 'stat -c "%u %g" /mnt/roots /mnt/users; echo y >/mnt/made'
+	echo "$output $stderr"
+	[[ $status -eq 0 ]]
+	[[ $output == $'0 0\n33 34' ]]
+	[[ $(stat -c '%u %g' "$WORK/vol/made") == "0 0" ]]
+}
+
+@test "mounts: id-mapped where that cannot be: an error that names the mount" {
+	config '.mounts += [{destination: "/mnt", type: "bind", source: "/proc", options: ["bind"],
+		uidMappings: [{containerID: 0, hostID: 5, size: 1}], gidMappings: [{containerID: 0, hostID: 5, size: 1}]}]'
+	run --separate-stderr hull create -b "$BUNDLE" "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *'error mounting \"/proc\" to rootfs at \"/mnt\": '*"no id-mapped mounts"* ]]
+	nothing_left "$ID"
+}

@@ -73,7 +73,7 @@ static void test_features(void)
 	is_str(s, "1.3.0", "to 1.3.0");
 	ok(has(json_get(f, "hooks"), "prestart"), "hooks");
 	ok(has(json_get(f, "mountOptions"), "rro"), "mount options");
-	ok(!has(json_get(f, "mountOptions"), "idmap"), "not those that are refused");
+	ok(has(json_get(f, "mountOptions"), "idmap"), "idmap too");
 	l = json_get(f, "linux");
 	ok(l && has(json_get(l, "namespaces"), "pid"), "namespaces");
 	ok(l && has(json_get(l, "namespaces"), "user"), "that of users too");

@@ -245,8 +245,6 @@ static void check(const char *members, const char *want)
 
 static void test_values(void)
 {
-	check("\"mounts\":[{\"destination\":\"/x\",\"options\":[\"bind\",\"ridmap\"]}]",
-	      "config.json: mounts[0].options[1]: ridmap is not supported");
 	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":"
 	      "[\"a\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}}",
 	      "config.json: linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not supported");

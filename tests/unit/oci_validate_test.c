@@ -248,7 +248,15 @@ static void test_mounts(void)
 	    "\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]}]",
 	    "mounts[0]: id-mapped mounts must have both uid and gid mappings specified");
 	top(",\"mounts\":[{\"destination\":\"/x\",\"source\":\"/y\",\"options\":[\"bind\",\"ridmap\"]}]",
+	    "mounts[0]: id-mapped mounts without mappings need those of a user namespace");
+	top(",\"mounts\":[{\"destination\":\"/x\",\"source\":\"/y\",\"options\":[\"bind\"],"
+	    "\"uidMappings\":[{\"containerID\":0,\"hostID\":5,\"size\":1}],"
+	    "\"gidMappings\":[{\"containerID\":0,\"hostID\":5,\"size\":1}]}]",
 	    NULL);
+	top(",\"mounts\":[{\"destination\":\"/x\",\"source\":\"/y\",\"options\":[\"bind\"],"
+	    "\"uidMappings\":[{\"containerID\":0,\"hostID\":5,\"size\":1}],"
+	    "\"gidMappings\":[{\"containerID\":0,\"hostID\":5,\"size\":0}]}]",
+	    "mounts[0].gidMappings[0].size: 0 ids");
 	top(",\"mounts\":[{\"destination\":\"/x\",\"type\":\"tmpfs\",\"options\":[\"private\",\"slave\","
 	    "\"private\",\"slave\",\"private\",\"slave\",\"private\",\"slave\",\"shared\"]}]",
 	    "mounts[0].options: mount '/x': more than 8 propagation options");
