@@ -182,9 +182,12 @@ static int set_cpu(int cgroup, const struct oci_cpu *c, struct err *err)
 	if (ret == 0 && c->shares.set && c->shares.value)
 		ret = set_number(cgroup, "cpu.weight",
 				 cgroup_weight_of_shares(c->shares.value), err);
+	/* A burst may not exceed the quota: where it falls it goes first ... */
+	if (ret == 0 && c->burst.set)
+		(void)set_number(cgroup, "cpu.max.burst", c->burst.value, NULL);
 	if (ret == 0)
 		ret = set_cpu_max(cgroup, c, err);
-	/* After the quota, which a burst may not exceed. */
+	/* ... and where it rises, behind it. */
 	if (ret == 0 && c->burst.set)
 		ret = set_number(cgroup, "cpu.max.burst", c->burst.value, err);
 	return ret;

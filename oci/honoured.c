@@ -80,7 +80,7 @@ static const struct oci_honoured lines[] = {
 	  "false is what callers send; cgroup v2 cannot do true" },
 	{ "linux.resources.memory.useHierarchy", ACCEPTED, "cgroup v2 always does" },
 	{ "linux.resources.memory.checkBeforeUpdate", ACCEPTED,
-	  "means something to `update` only" },
+	  "means something to `update` only, and there it is honoured" },
 	{ "linux.resources.cpu.shares", AGENT | HOST, NULL },
 	{ "linux.resources.cpu.quota", AGENT | HOST, "and the number of vCPUs" },
 	{ "linux.resources.cpu.burst", AGENT, NULL },
@@ -320,4 +320,13 @@ int oci_check_honoured_process(const struct oci_process *process, struct err *er
 	if (buf_puts(&path, "process") < 0)
 		return err_set(err, ENOMEM, "check the process");
 	return check_object(&oci_type_process, process, &path, err);
+}
+
+int oci_check_honoured_resources(const struct oci_resources *resources, struct err *err)
+{
+	auto_buf struct buf path = BUF_INIT;
+
+	if (buf_puts(&path, "linux.resources") < 0)
+		return err_set(err, ENOMEM, "check the resources");
+	return check_object(&oci_type_resources, resources, &path, err);
 }

@@ -15,6 +15,7 @@
 
 struct err;
 struct oci_process;
+struct oci_resources;
 struct oci_spec;
 
 enum oci_honourer {
@@ -45,5 +46,8 @@ int oci_check_honoured(const struct oci_spec *spec, struct err *err);
 
 /* oci_check_honoured_process() - the same for a process of its own (exec). */
 int oci_check_honoured_process(const struct oci_process *process, struct err *err);
+
+/* oci_check_honoured_resources() - the same for new limits (update). */
+int oci_check_honoured_resources(const struct oci_resources *resources, struct err *err);
 
 #endif

@@ -345,8 +345,46 @@ static int tidy(struct oci_spec *spec, struct err *err)
 	return 0;
 }
 
-/* parse() - @whole: config.json; otherwise a process alone. */
-static int parse(const char *file, const char *text, size_t len, bool whole,
+/* parse_document() - config.json. */
+static int parse_document(struct oci_spec *spec, const struct json_value *root,
+			  struct err *err)
+{
+	int r;
+
+	if (root->type == JSON_NULL)
+		return err_msg(err, EINVAL, "config cannot be null");
+	r = parse_object(&spec->arena, &oci_type_spec, root, spec, err);
+	return r < 0 ? r : tidy(spec, err);
+}
+
+static int parse_process(struct oci_spec *spec, const struct json_value *root,
+			 struct err *err)
+{
+	void *process = NULL;
+	int r = parse_pointer(&spec->arena, &oci_type_process, root, &process, err);
+
+	spec->process = process;
+	return r;
+}
+
+static int parse_resources(struct oci_spec *spec, const struct json_value *root,
+			   struct err *err)
+{
+	void *resources = NULL;
+	int r;
+
+	spec->linux_ = oci_alloc(spec, sizeof(*spec->linux_));
+	if (!spec->linux_)
+		return no_memory(err);
+	r = parse_pointer(&spec->arena, &oci_type_resources, root, &resources, err);
+	spec->linux_->resources = resources;
+	return r;
+}
+
+/* parse() - @file: for messages; @fill: makes of the document what it stands for. */
+static int parse(const char *file, const char *text, size_t len,
+		 int (*fill)(struct oci_spec *spec, const struct json_value *root,
+			     struct err *err),
 		 struct oci_spec **ret, struct err *err)
 {
 	auto_oci_spec struct oci_spec *spec = oci_spec_new();
@@ -358,20 +396,8 @@ static int parse(const char *file, const char *text, size_t len, bool whole,
 	if (!spec)
 		return no_memory(err);
 	r = json_parse(text, len, &tree, &root, err);
-	if (r < 0)
-		return err_wrap(err, r, "%s", file);
-	if (whole) {
-		if (root->type == JSON_NULL)
-			return err_msg(err, EINVAL, "%s: config cannot be null", file);
-		r = parse_object(&spec->arena, &oci_type_spec, root, spec, err);
-		if (r == 0)
-			r = tidy(spec, err);
-	} else {
-		void *process = NULL;
-
-		r = parse_pointer(&spec->arena, &oci_type_process, root, &process, err);
-		spec->process = process;
-	}
+	if (r == 0)
+		r = fill(spec, root, err);
 	if (r < 0)
 		return err_wrap(err, r, "%s", file);
 	*ret = take_ptr(&spec);
@@ -380,11 +406,17 @@ static int parse(const char *file, const char *text, size_t len, bool whole,
 
 int oci_spec_parse(const char *text, size_t len, struct oci_spec **ret, struct err *err)
 {
-	return parse("config.json", text, len, true, ret, err);
+	return parse("config.json", text, len, parse_document, ret, err);
 }
 
 int oci_process_parse(const char *text, size_t len, struct oci_spec **ret,
 		      struct err *err)
 {
-	return parse("process", text, len, false, ret, err);
+	return parse("process", text, len, parse_process, ret, err);
+}
+
+int oci_resources_parse(const char *text, size_t len, struct oci_spec **ret,
+			struct err *err)
+{
+	return parse("resources", text, len, parse_resources, ret, err);
 }

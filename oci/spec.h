@@ -651,6 +651,13 @@ int oci_spec_parse(const char *text, size_t len, struct oci_spec **ret, struct e
 int oci_process_parse(const char *text, size_t len, struct oci_spec **ret,
 		      struct err *err);
 
+/*
+ * oci_resources_parse() - a `linux.resources` object of its own (hull update).
+ * @ret: a spec in which only linux.resources is set; free it with oci_spec_free()
+ */
+int oci_resources_parse(const char *text, size_t len, struct oci_spec **ret,
+			struct err *err);
+
 /* oci_spec_new() - an empty spec to fill in; NULL when out of memory. */
 struct oci_spec *oci_spec_new(void);
 
@@ -666,6 +673,8 @@ DEFINE_CLEANUP(oci_spec, struct oci_spec, oci_spec_free)
  */
 int oci_spec_write(const struct oci_spec *spec, struct buf *b, struct err *err);
 int oci_process_write(const struct oci_process *process, struct buf *b, struct err *err);
+int oci_resources_write(const struct oci_resources *resources, struct buf *b,
+			struct err *err);
 
 /* oci_spec_print() - like oci_spec_write(), indented with tabs (`hull spec`). */
 int oci_spec_print(const struct oci_spec *spec, struct buf *b, struct err *err);

@@ -14,6 +14,7 @@
 struct buf;
 struct err;
 struct oci_process;
+struct oci_resources;
 struct oci_spec;
 
 /* The versions of the runtime-spec that are accepted. */
@@ -25,6 +26,12 @@ int oci_validate(const struct oci_spec *spec, struct err *err);
 
 /* oci_validate_process() - a `process` object of its own (exec); 0 or -EINVAL. */
 int oci_validate_process(const struct oci_process *process, struct err *err);
+
+/*
+ * oci_validate_update() - new limits (update): what is absent there is not missing, the
+ * container has it.  0 or -EINVAL.
+ */
+int oci_validate_update(const struct oci_resources *resources, struct err *err);
 
 /*
  * oci_warnings() - append what is accepted but not done as written, one line each:

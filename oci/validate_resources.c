@@ -2,6 +2,7 @@
 /* linux.resources and linux.seccomp. */
 #include "oci/cpu_list.h"
 #include "oci/validate-internal.h"
+#include "oci/validate.h"
 
 #define SYSCALL_ARGS 6u
 #define ERRNO_MAX 4095u /* Linux: MAX_ERRNO */
@@ -34,13 +35,18 @@ static int validate_device_rule(const struct oci_device_rule *r, size_t i,
 	return 0;
 }
 
-/* validate_swap() - cgroup v2 limits swap alone: the difference must make sense. */
-static int validate_swap(const struct oci_memory *m, struct err *err)
+/*
+ * validate_swap() - cgroup v2 limits swap alone: the difference must make sense.
+ * @update: a limit that is absent is the one that the container has
+ */
+static int validate_swap(const struct oci_memory *m, bool update, struct err *err)
 {
 	int64_t limit = m->limit.set ? m->limit.value : 0;
 	int64_t swap = m->swap.set ? m->swap.value : 0;
 
 	if (swap == -1 || swap == 0 || limit == -1)
+		return 0;
+	if (limit == 0 && update)
 		return 0;
 	if (limit == 0)
 		return invalid(err,
@@ -53,7 +59,7 @@ static int validate_swap(const struct oci_memory *m, struct err *err)
 	return 0;
 }
 
-static int validate_memory(const struct oci_memory *m, struct err *err)
+static int validate_memory(const struct oci_memory *m, bool update, struct err *err)
 {
 	if (m->limit.set && m->limit.value < -1)
 		return invalid(err,
@@ -74,7 +80,7 @@ static int validate_memory(const struct oci_memory *m, struct err *err)
 			       "linux.resources.memory.swappiness: invalid memory "
 			       "swappiness value: %llu (valid range is 0-100)",
 			       (unsigned long long)m->swappiness.value);
-	return validate_swap(m, err);
+	return validate_swap(m, update, err);
 }
 
 static int validate_cpu(const struct oci_cpu *c, struct err *err)
@@ -176,14 +182,14 @@ static int validate_unified(const struct oci_map *unified, struct err *err)
 	return 0;
 }
 
-int validate_resources(const struct oci_resources *r, struct err *err)
+static int validate_all(const struct oci_resources *r, bool update, struct err *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < r->devices.n && ret == 0; i++)
 		ret = validate_device_rule(&r->devices.v[i], i, err);
 	if (ret == 0 && r->memory)
-		ret = validate_memory(r->memory, err);
+		ret = validate_memory(r->memory, update, err);
 	if (ret == 0 && r->cpu)
 		ret = validate_cpu(r->cpu, err);
 	if (ret == 0 && r->block_io)
@@ -193,6 +199,16 @@ int validate_resources(const struct oci_resources *r, struct err *err)
 	if (ret == 0)
 		ret = validate_unified(&r->unified, err);
 	return ret;
+}
+
+int validate_resources(const struct oci_resources *r, struct err *err)
+{
+	return validate_all(r, false, err);
+}
+
+int oci_validate_update(const struct oci_resources *resources, struct err *err)
+{
+	return validate_all(resources, true, err);
 }
 
 /* ---- seccomp ------------------------------------------------------------------------ */

@@ -212,3 +212,9 @@ int oci_process_write(const struct oci_process *process, struct buf *b, struct e
 {
 	return write_whole(&oci_type_process, process, b, NULL, err);
 }
+
+int oci_resources_write(const struct oci_resources *resources, struct buf *b,
+			struct err *err)
+{
+	return write_whole(&oci_type_resources, resources, b, NULL, err);
+}

@@ -67,6 +67,9 @@ enum agent_type {
 	AGENT_PS, /* answered with payload: struct control_ps[] */
 	AGENT_SHUTDOWN, /* kill all processes of all containers, unmount, write all
 			   back; answered when that is done: the VM may be ended */
+	AGENT_STATS, /* answered with payload: struct cgroup_stats */
+	AGENT_UPDATE, /* payload: `linux.resources` object (JSON): change these limits
+			 of the container's cgroup, all or none */
 
 	/* agent -> host. */
 	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */

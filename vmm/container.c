@@ -154,7 +154,7 @@ static void over(struct container *c)
 		(void)tell_creator(c, &err); /* it may be the one who stopped it */
 	}
 	container_set_phase(c, VM_PHASE_STOPPED);
-	requests_answer_stops(c);
+	requests_answer_end(c);
 	vsock_log_stats(c->params.vsock);
 	stream_log_stats();
 	log_counters(c);
@@ -388,6 +388,7 @@ static void on_oom(void *opaque, uint32_t container)
 	if (c->n_ooms++ < MAX_OOM_LINES)
 		log_info(
 			"the guest kernel killed a process of the container: out of memory");
+	requests_tell_oom(c);
 }
 
 static void on_link_failed(void *opaque, const struct err *why)

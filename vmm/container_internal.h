@@ -22,6 +22,7 @@
 #include "vmm/timer.h"
 
 #define CONTAINER_MAX_STOPS 16u /* CONTROL_STOPs that wait */
+#define CONTAINER_MAX_WATCHERS 64u /* clients of CONTROL_EVENTS */
 #define CONTAINER_MAX_INCOMING 64u /* stream connections not yet named */
 #define CONTAINER_MAX_PROCS 512u /* with those that only their streams keep */
 #define CONTAINER_NUMBER 0u /* one container per VM, so far */
@@ -97,6 +98,8 @@ struct container {
 
 	struct control_client *stops[CONTAINER_MAX_STOPS];
 	unsigned int n_stops;
+	struct control_client *watchers[CONTAINER_MAX_WATCHERS]; /* CONTROL_EVENTS */
+	unsigned int n_watchers;
 	unsigned int n_ooms; /* AGENT_OOMs */
 
 	LIST_HEAD(proc_list, proc) procs; /* init's is there from the beginning */
@@ -145,7 +148,9 @@ void procs_free(struct container *c);
 /* container_requests.c */
 
 extern const struct control_server_ops container_control_ops;
-/* requests_answer_stops() - the end has come. */
-void requests_answer_stops(struct container *c);
+/* requests_tell_oom() - to all who asked for events. */
+void requests_tell_oom(struct container *c);
+/* requests_answer_end() - the end has come: answer all who wait for it. */
+void requests_answer_end(struct container *c);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "vmm/cgroup_stats.h"
 #include "vmm/container_internal.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/vsock.h"
@@ -46,6 +47,28 @@ static void on_ps(void *opaque, const struct agent_result *r)
 		return;
 	}
 	control_result(client, 0, 0, r->payload, r->payload_len);
+}
+
+/* on_cgroup_stats() - numbers that go on unread, but for those that count. */
+static void on_cgroup_stats(void *opaque, const struct agent_result *r)
+{
+	struct control_client *client = opaque;
+	struct container *c = control_client_get(client);
+	struct cgroup_stats stats;
+
+	if (r->code) {
+		pass_on(client, r);
+		return;
+	}
+	if (r->payload_len == sizeof(stats)) {
+		memcpy(&stats, r->payload, sizeof(stats));
+		if (stats.n_io <= CGROUP_MAX_IO && stats.n_hugetlb <= CGROUP_MAX_HUGETLB) {
+			control_result(client, 0, 0, &stats, sizeof(stats));
+			return;
+		}
+	}
+	refuse(client, EPROTO, "the guest's counters are malformed");
+	agent_violated(c->link, "counters of %zu bytes", r->payload_len);
 }
 
 static void on_started(void *opaque, const struct agent_result *r)
@@ -130,11 +153,62 @@ static void on_stop(struct container *c, struct control_client *client)
 	container_end(c, false);
 }
 
-void requests_answer_stops(struct container *c)
+static void on_update(struct container *c, struct control_client *client,
+		      const struct control_msg *msg, size_t len)
 {
+	const struct agent_request req = {
+		.type = AGENT_UPDATE,
+		.container = CONTAINER_NUMBER,
+		.payload = msg->payload,
+		.payload_len = len,
+		.done = pass_on,
+		.opaque = client,
+	};
+	struct err err = ERR_INIT;
+
+	if (agent_request(c->link, &req, &err) < 0)
+		control_error(client, &err);
+}
+
+/* ---- events ------------------------------------------------------------------------ */
+
+static void on_events(struct container *c, struct control_client *client)
+{
+	if (c->n_watchers == CONTAINER_MAX_WATCHERS) {
+		refuse(client, EBUSY, "too many are waiting for the container's events");
+		return;
+	}
+	c->watchers[c->n_watchers++] = client;
+	control_result(client, 0, 0, NULL, 0);
+}
+
+/* forget_watcher() - false: @client is none. */
+static bool forget_watcher(struct container *c, const struct control_client *client)
+{
+	for (unsigned int i = 0; i < c->n_watchers; i++) {
+		if (c->watchers[i] != client)
+			continue;
+		c->watchers[i] = c->watchers[--c->n_watchers];
+		return true;
+	}
+	return false;
+}
+
+void requests_tell_oom(struct container *c)
+{
+	for (unsigned int i = 0; i < c->n_watchers; i++)
+		control_event(c->watchers[i], CONTROL_OOM);
+}
+
+void requests_answer_end(struct container *c)
+{
+	while (c->n_watchers)
+		control_exit(c->watchers[--c->n_watchers], (uint32_t)c->exit_status);
 	while (c->n_stops)
 		control_result(c->stops[--c->n_stops], 0, 0, NULL, 0);
 }
+
+/* ---- requests ------------------------------------------------------------------------ */
 
 static void on_stats(struct container *c, struct control_client *client)
 {
@@ -206,6 +280,15 @@ static void on_request(void *opaque, struct control_client *client,
 	case CONTROL_STATS:
 		on_stats(c, client);
 		break;
+	case CONTROL_CGROUP_STATS:
+		(void)ask(c, client, AGENT_STATS, 0, 0, on_cgroup_stats);
+		break;
+	case CONTROL_UPDATE:
+		on_update(c, client, msg, len);
+		break;
+	case CONTROL_EVENTS:
+		on_events(c, client);
+		break;
 	default: /* the server lets nothing else through */
 		refuse(client, EPROTO, "unknown request");
 		break;
@@ -231,11 +314,14 @@ static void on_further(void *opaque, struct control_client *client,
 
 static void on_gone(void *opaque, struct control_client *client)
 {
+	struct container *c = opaque;
 	void *data = control_client_get(client);
 
 	/* Only an exec depends on its client; anything else just has nobody to tell. */
 	if (data != opaque)
 		procs_client_gone(data);
+	else if (forget_watcher(c, client))
+		control_exit(client, 0); /* to nobody: the client is the server's again */
 }
 
 const struct control_server_ops container_control_ops = {

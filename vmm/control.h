@@ -8,6 +8,8 @@
  * as the process: then the client may send CONTROL_SIGNAL and CONTROL_WINSIZE,
  * and hull-vmm sends CONTROL_RESULT (started, or why not) and, at the end,
  * CONTROL_EXIT.  When the client of an exec goes away, the process is killed.
+ * And but for CONTROL_EVENTS, which lives as long as the container or the client:
+ * CONTROL_RESULT, then a CONTROL_OOM now and then, CONTROL_EXIT at the end.
  *
  * Who may connect is decided by the state folder's mode (0700, root).  hull-vmm
  * still checks every message; a wrong one ends the connection.
@@ -33,15 +35,21 @@ enum control_type {
 		       namespace and as the agent sees them: struct control_ps) */
 	CONTROL_STOP, /* kill everything, write back, end the VM; answered when all
 			 processes are dead and data is written, just before the end */
-	CONTROL_STATS, /* answered with payload: struct control_stats */
+	CONTROL_STATS, /* the machine's counters: payload struct control_stats */
 	CONTROL_PAUSE, /* answered when no process of the container runs any more */
 	CONTROL_RESUME, /* also ends a CONTROL_PAUSE that takes too long */
+	CONTROL_CGROUP_STATS, /* the container's, as its guest counts them: payload
+				 struct cgroup_stats (vmm/cgroup_stats.h) */
+	CONTROL_UPDATE, /* payload: `linux.resources` object (JSON): change these limits
+			   in the guest, all or none */
+	CONTROL_EVENTS, /* tell from now on what happens to the container */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
 				b = the exec'd process' pid in the container, or
 				for CONTROL_PS 1: another part follows */
 	CONTROL_EXIT, /* a = exit status 0-255 as a shell shows it (128 + signal) */
+	CONTROL_OOM, /* event: the guest's kernel killed a process of the container */
 };
 
 enum control_exec_flags {

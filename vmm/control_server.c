@@ -24,7 +24,7 @@
 enum client_state {
 	CLIENT_WAITING, /* its request has not come yet */
 	CLIENT_BUSY, /* the owner has it */
-	CLIENT_RUNNING, /* an exec that was answered: control_exit() ends it */
+	CLIENT_RUNNING, /* an exec, or events, answered: control_exit() ends it */
 	CLIENT_SENDING, /* the answer is on its way; nobody else knows it */
 };
 
@@ -35,6 +35,7 @@ struct control_client {
 	int fd; /* -1: the client has gone */
 	enum client_state state;
 	bool exec;
+	bool stays; /* when its request was answered with 0 */
 	void *data;
 	struct buf out; /* CLIENT_SENDING: payload still to be sent */
 	size_t out_sent;
@@ -104,15 +105,18 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 				 unsigned int n_fds)
 {
 	bool exec = msg->type == CONTROL_EXEC;
+	bool update = msg->type == CONTROL_UPDATE;
 	unsigned int want_fds = !exec ? 0 : msg->a & CONTROL_EXEC_TTY ? 1 : 3;
 
-	if (msg->type < CONTROL_START || msg->type > CONTROL_RESUME ||
+	if (msg->type < CONTROL_START || msg->type > CONTROL_EVENTS ||
 	    msg->type == CONTROL_SIGNAL)
 		return "unknown request";
 	if (msg->reserved)
 		return "reserved field is not 0";
-	if (len && !exec)
+	if (len && !exec && !update)
 		return "request with a payload";
+	if (update && !len)
+		return "update without limits";
 	if (exec && (!len || msg->a & ~(uint32_t)CONTROL_EXEC_TTY))
 		return "exec without a process, or with unknown flags";
 	if (n_fds != want_fds)
@@ -156,6 +160,7 @@ static void first_request(struct control_client *client, size_t len, int *fds,
 		return;
 	}
 	client->exec = msg->type == CONTROL_EXEC;
+	client->stays = client->exec || msg->type == CONTROL_EVENTS;
 	if (client->exec)
 		server->n_execs++;
 	server->ops->request(server->opaque, client, msg, len, fds, n_fds);
@@ -289,7 +294,7 @@ void control_result(struct control_client *client, uint32_t code, uint32_t b,
 	 * read it will be noticed by its hang-up. */
 	if (client->fd >= 0)
 		(void)send_msg(client, CONTROL_RESULT, code, b, payload, len);
-	if (client->exec && !code)
+	if (client->stays && !code)
 		client->state = CLIENT_RUNNING;
 	else
 		client_free(client);
@@ -299,6 +304,12 @@ void control_error(struct control_client *client, const struct err *err)
 {
 	control_result(client, err->code > 0 ? (uint32_t)err->code : EIO, 0, err->msg,
 		       strlen(err->msg));
+}
+
+void control_event(struct control_client *client, uint32_t type)
+{
+	if (client->fd >= 0)
+		(void)send_msg(client, type, 0, 0, NULL, 0);
 }
 
 void control_exit(struct control_client *client, uint32_t status)

@@ -9,6 +9,7 @@
  *	CONTROL_EXEC		-> control_result(), and when that was good,
  *				   control_exit() once; between the two and before,
  *				   further() tells of signals and window sizes
+ *	CONTROL_EVENTS		-> the same without further(); control_event() between
  *
  * A client that goes away while the owner has not finished with it: gone() is
  * called, `client` stays valid, answers go nowhere but still have to be given.
@@ -62,7 +63,8 @@ void *control_client_get(const struct control_client *client);
  * @payload: the message when @code is not 0 (text without a final 0)
  * More than CONTROL_MAX_PAYLOAD bytes go out in several CONTROL_RESULTs; b of all but
  * the last is 1 (only CONTROL_PS can be that long; its parts are whole entries).
- * The client is the server's again, unless a CONTROL_EXEC was answered with 0.
+ * The client is the server's again, unless a CONTROL_EXEC or CONTROL_EVENTS was
+ * answered with 0.
  */
 void control_result(struct control_client *client, uint32_t code, uint32_t b,
 		    const void *payload, size_t len);
@@ -70,7 +72,16 @@ void control_result(struct control_client *client, uint32_t code, uint32_t b,
 /* control_error() - the same with the text of @err. */
 void control_error(struct control_client *client, const struct err *err);
 
-/* control_exit() - the process has ended; the client is the server's again. */
+/*
+ * control_event() - tell a client of CONTROL_EVENTS.  One that does not read misses
+ * it: what the guest can cause as often as it likes must not pile up.
+ */
+void control_event(struct control_client *client, uint32_t type);
+
+/*
+ * control_exit() - the process (for CONTROL_EVENTS: the container) has ended; the client
+ * is the server's again.
+ */
 void control_exit(struct control_client *client, uint32_t status);
 
 #endif

@@ -17,6 +17,8 @@
  *	launch.c	the last steps of both: privileges down, execve
  *	start_hooks.c	before that of an init: hooks.startContainer
  *	stream.c	pipes and terminals <-> stream connections
+ *	stats.c		a container's counters
+ *	update.c	new limits for a running container
  */
 #ifndef HULL_AGENT_AGENT_H
 #define HULL_AGENT_AGENT_H

@@ -23,6 +23,7 @@ int frame_check(const struct agent_frame *f)
 		payload = true;
 		break;
 	case AGENT_CREATE:
+	case AGENT_UPDATE:
 		payload = true;
 		break;
 	case AGENT_KILL:
@@ -34,6 +35,7 @@ int frame_check(const struct agent_frame *f)
 	case AGENT_FREEZE:
 	case AGENT_PS:
 	case AGENT_SHUTDOWN:
+	case AGENT_STATS:
 		break;
 	default:
 		return -EPROTO;

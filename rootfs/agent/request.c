@@ -16,7 +16,10 @@
 #include "rootfs/agent/freeze.h"
 #include "rootfs/agent/ps.h"
 #include "rootfs/agent/spawn.h"
+#include "rootfs/agent/stats.h"
 #include "rootfs/agent/stream.h"
+#include "rootfs/agent/update.h"
+#include "vmm/cgroup_stats.h"
 #include "vmm/control.h"
 
 #define MAX_PS 1024 /* processes that one answer lists */
@@ -177,6 +180,20 @@ static void on_ps(struct agent *a, const struct container *c, uint32_t seq)
 	free(list);
 }
 
+static void on_stats(struct agent *a, const struct container *c, uint32_t seq)
+{
+	struct cgroup_stats stats;
+	struct err err = ERR_INIT;
+	int ret = stats_read(c->cgroup_fd, &stats);
+
+	if (ret < 0) {
+		(void)err_set(&err, -ret, "read the container's counters");
+		agent_result_err(a, seq, &err);
+	} else {
+		agent_result_data(a, seq, &stats, sizeof(stats));
+	}
+}
+
 static void on_shutdown(struct agent *a, uint32_t seq)
 {
 	if (a->shutdown_seq) {
@@ -221,6 +238,13 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 		return;
 	case AGENT_WINSIZE:
 		answer(a, f->seq, do_winsize(p, f->arg, &err), &err);
+		return;
+	case AGENT_STATS:
+		on_stats(a, c, f->seq);
+		return;
+	case AGENT_UPDATE:
+		answer(a, f->seq, update_parse(c->cgroup_fd, payload, f->len, &err),
+		       &err);
 		return;
 	default: /* AGENT_PS: frame_check() let no other pass */
 		on_ps(a, c, f->seq);
