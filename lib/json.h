@@ -111,6 +111,8 @@ void json_close_array(struct json_writer *w);
 void json_put_str(struct json_writer *w, const char *key, const char *s);
 void json_put_i64(struct json_writer *w, const char *key, int64_t n);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t n);
+/* json_put_hundredths() - n / 100: 0, 0.5, 1.25. */
+void json_put_hundredths(struct json_writer *w, const char *key, uint64_t n);
 void json_put_bool(struct json_writer *w, const char *key, bool b);
 void json_put_null(struct json_writer *w, const char *key);
 

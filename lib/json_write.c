@@ -129,6 +129,18 @@ void json_put_u64(struct json_writer *w, const char *key, uint64_t n)
 	(void)buf_printf(w->out, "%llu", (unsigned long long)n);
 }
 
+void json_put_hundredths(struct json_writer *w, const char *key, uint64_t n)
+{
+	unsigned int part = (unsigned int)(n % 100);
+
+	begin(w, key);
+	(void)buf_printf(w->out, "%llu", (unsigned long long)(n / 100));
+	if (part % 10)
+		(void)buf_printf(w->out, ".%02u", part);
+	else if (part)
+		(void)buf_printf(w->out, ".%u", part / 10);
+}
+
 void json_put_bool(struct json_writer *w, const char *key, bool b)
 {
 	begin(w, key);

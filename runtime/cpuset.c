@@ -2,12 +2,21 @@
 #include "runtime/cpuset.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
+#include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "oci/spec.h"
+
+#define MAX_PASSES 16 /* over the threads of a process that makes new ones */
+#define MAX_MAPS (16u << 20) /* (bytes) of /proc/PID/numa_maps */
 
 /* take_list() - *@list, which is NULL then. */
 static int take_list(char **list, const char *field, bool *ret_has,
@@ -48,5 +57,119 @@ int cpuset_apply(const struct cpuset *set, struct err *err)
 	if (set->has_mems && syscall(SYS_set_mempolicy, MPOL_BIND, set->mems.bits,
 				     (unsigned long)OCI_CPU_MAX) < 0)
 		return err_set(err, errno, "linux.resources.cpu.mems: bind hull-vmm");
+	return 0;
+}
+
+static long get_affinity(pid_t tid, struct oci_cpu_set *ret)
+{
+	*ret = (struct oci_cpu_set){ 0 };
+	return syscall(SYS_sched_getaffinity, tid, sizeof(ret->bits), ret->bits);
+}
+
+static long set_affinity(pid_t tid, const struct oci_cpu_set *cpus)
+{
+	return syscall(SYS_sched_setaffinity, tid, sizeof(cpus->bits), cpus->bits);
+}
+
+/*
+ * move_threads() - those that are not bound to @cpus yet.
+ * Return: how many there were; -errno
+ */
+static int move_threads(pid_t pid, const struct oci_cpu_set *cpus)
+{
+	char path[64];
+	auto_dir DIR *dir = NULL;
+	const struct dirent *e;
+	int moved = 0;
+
+	(void)!snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((e = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		struct oci_cpu_set now;
+
+		/* A thread that has ended meanwhile needs no CPU. */
+		if (tid <= 0 || get_affinity(tid, &now) < 0 ||
+		    memcmp(now.bits, cpus->bits, sizeof(now.bits)) == 0)
+			continue;
+		if (set_affinity(tid, cpus) < 0 && errno != ESRCH)
+			return -errno;
+		moved++;
+	}
+	return moved;
+}
+
+int cpuset_move(pid_t pid, const struct oci_cpu_set *cpus, struct oci_cpu_set *ret_before,
+		struct err *err)
+{
+	static const char what[] = "linux.resources.cpu.cpus: bind hull-vmm";
+	struct oci_cpu_set before;
+	struct oci_cpu_set now;
+	int moved = 1;
+
+	if (get_affinity(pid, &before) < 0)
+		return err_set(err, errno, what);
+	/* The first thread shows whether it can be, and what the kernel makes of it. */
+	if (set_affinity(pid, cpus) < 0 || get_affinity(pid, &now) < 0)
+		return err_set(err, errno, what);
+	/* A thread that was made meanwhile has its maker's CPUs: look again. */
+	for (unsigned int i = 0; i < MAX_PASSES && moved > 0; i++)
+		moved = move_threads(pid, &now);
+	if (moved < 0)
+		return err_set(err, -moved, what);
+	if (ret_before)
+		*ret_before = before;
+	return 0;
+}
+
+/* bound_mems() - the nodes that most of its memory may come from, as a list. */
+static int bound_mems(pid_t pid, struct buf *b, struct err *err)
+{
+	static const char key[] = "\nMems_allowed_list:\t";
+	char path[64];
+	const char *at;
+	int ret;
+
+	/* Its policy, which all its memory has that it got after execve ... */
+	(void)!snprintf(path, sizeof(path), "/proc/%d/numa_maps", (int)pid);
+	if (io_read_file(AT_FDCWD, path, MAX_MAPS, b, NULL) == 0 && b->len &&
+	    (at = strstr(b->data, " bind:"))) {
+		buf_consume(b, (size_t)(at - b->data) + 6);
+		b->data[strcspn(b->data, " \n")] = 0;
+		return 0;
+	}
+	/* ... or what it is allowed, where it has none. */
+	b->len = 0;
+	(void)!snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	ret = io_read_file(AT_FDCWD, path, MAX_MAPS, b, err);
+	if (ret < 0)
+		return ret;
+	at = strstr(b->data, key);
+	if (!at)
+		return err_msg(err, ENOTSUP,
+			       "linux.resources.cpu.mems is not supported: "
+			       "the kernel has no memory nodes");
+	buf_consume(b, (size_t)(at - b->data) + sizeof(key) - 1);
+	b->data[strcspn(b->data, "\n")] = 0;
+	return 0;
+}
+
+int cpuset_check_mems(pid_t pid, const struct oci_cpu_set *mems, struct err *err)
+{
+	auto_buf struct buf b = BUF_INIT;
+	struct oci_cpu_set bound;
+	int ret = bound_mems(pid, &b, err);
+
+	if (ret < 0)
+		return ret;
+	if (oci_cpu_list(b.data, &bound) < 0 ||
+	    memcmp(bound.bits, mems->bits, sizeof(bound.bits)) != 0)
+		return err_msg(
+			err, ENOTSUP,
+			"linux.resources.cpu.mems: the memory of a running machine "
+			"stays on node(s) %s",
+			b.data);
 	return 0;
 }

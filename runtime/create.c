@@ -109,20 +109,6 @@ void create_abort(struct created *created)
 	*created = (struct created){ .pidfd = -1 };
 }
 
-/* log_warnings() - what is accepted and yet not done as written. */
-static int log_warnings(const struct oci_spec *spec, struct err *err)
-{
-	auto_buf struct buf lines = BUF_INIT;
-	char *rest = NULL;
-
-	if (oci_warnings(spec, &lines) < 0)
-		return err_set(err, ENOMEM, "config.json");
-	for (char *line = lines.data ? strtok_r(lines.data, "\n", &rest) : NULL; line;
-	     line = strtok_r(NULL, "\n", &rest))
-		log_warn("%s", line);
-	return 0;
-}
-
 static int load_bundle(struct creation *cr, struct err *err)
 {
 	const char *given = cr->params->bundle ? cr->params->bundle : ".";

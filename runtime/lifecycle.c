@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "oci/hooks.h"
 #include "oci/spec.h"
+#include "oci/validate.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/host_cgroup.h"
@@ -33,6 +34,19 @@ int print_out(const char *text, struct err *err)
 	int ret = io_write_full(STDOUT_FILENO, text, strlen(text));
 
 	return ret < 0 ? err_set(err, -ret, "write to stdout") : 0;
+}
+
+int log_warnings(const struct oci_spec *spec, struct err *err)
+{
+	auto_buf struct buf lines = BUF_INIT;
+	char *rest = NULL;
+
+	if (oci_warnings(spec, &lines) < 0)
+		return err_set(err, ENOMEM, "warnings");
+	for (char *line = lines.data ? strtok_r(lines.data, "\n", &rest) : NULL; line;
+	     line = strtok_r(NULL, "\n", &rest))
+		log_warn("%s", line);
+	return 0;
 }
 
 enum late_hooks {

@@ -16,21 +16,23 @@
 #define DEFAULT_ROOT "/run/hull"
 
 static const struct command *const commands[] = {
-	&cmd_create, &cmd_delete, &cmd_exec,   &cmd_features, &cmd_kill,
-	&cmd_list,   &cmd_pause,  &cmd_ps,     &cmd_resume,   &cmd_run,
-	&cmd_spec,   &cmd_start,  &cmd_state,
+	&cmd_create, &cmd_delete, &cmd_events, &cmd_exec,  &cmd_features,
+	&cmd_kill,   &cmd_list,   &cmd_pause,  &cmd_ps,    &cmd_resume,
+	&cmd_run,    &cmd_spec,   &cmd_start,  &cmd_state, &cmd_update,
 };
 
 static const struct option_def global_options[] = {
-	{ OPTION_BOOL, "debug", NULL, NULL, "log more, with a timeline of the start", NULL },
-	{ OPTION_STRING, "log", NULL, "FILE", "write the log to FILE, not to stderr", NULL },
+	{ OPTION_BOOL, "debug", NULL, NULL, "log more, with a timeline of the start",
+	  NULL },
+	{ OPTION_STRING, "log", NULL, "FILE", "write the log to FILE, not to stderr",
+	  NULL },
 	{ OPTION_STRING, "log-format", NULL, "FORMAT", "text or json", "text" },
 	{ OPTION_STRING, "root", NULL, "DIR", "where the state of containers is kept",
 	  DEFAULT_ROOT },
 	{ OPTION_BOOL, "systemd-cgroup", NULL, NULL,
 	  "accepted; cgroups are made through cgroupfs", NULL },
-	{ OPTION_STRING, "rootless", NULL, "auto|true|false", "accepted, has no meaning here",
-	  NULL },
+	{ OPTION_STRING, "rootless", NULL, "auto|true|false",
+	  "accepted, has no meaning here", NULL },
 	{ OPTION_LIST, "set", NULL, "KEY=VALUE",
 	  "as the annotation org.hull.KEY of every container", NULL },
 	{ OPTION_BOOL, "version", "v", NULL, "print the version", NULL },

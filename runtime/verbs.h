@@ -11,9 +11,11 @@
 
 struct container;
 struct err;
+struct oci_spec;
 
 extern const struct command cmd_create;
 extern const struct command cmd_delete;
+extern const struct command cmd_events;
 extern const struct command cmd_exec;
 extern const struct command cmd_features;
 extern const struct command cmd_kill;
@@ -25,6 +27,7 @@ extern const struct command cmd_run;
 extern const struct command cmd_spec;
 extern const struct command cmd_start;
 extern const struct command cmd_state;
+extern const struct command cmd_update;
 
 /* container_of() - the container that the first argument names. */
 int container_of(const struct cli *cli, struct container **ret, struct err *err);
@@ -43,6 +46,9 @@ int container_delete(struct container *c, bool force, struct err *err);
  * failure is a warning in the log.
  */
 void container_poststop(const struct container *c);
+
+/* log_warnings() - oci_warnings(): what of @spec is accepted and yet not done. */
+int log_warnings(const struct oci_spec *spec, struct err *err);
 
 /* print_out() - write @text to stdout, all of it; an error names stdout. */
 int print_out(const char *text, struct err *err);

@@ -21,27 +21,30 @@
 
 /* The keys of memory.stat, Linux 6.1 to 6.12.  New ones go to the end. */
 #define CGROUP_MEMORY_KEYS(X)                                                            \
-	X(anon) X(file) X(kernel) X(kernel_stack) X(pagetables) X(sec_pagetables)        \
-	X(percpu) X(sock) X(vmalloc) X(shmem) X(zswap) X(zswapped) X(file_mapped)        \
-	X(file_dirty) X(file_writeback) X(swapcached) X(anon_thp) X(file_thp)            \
-	X(shmem_thp) X(inactive_anon) X(active_anon) X(inactive_file) X(active_file)     \
-	X(unevictable) X(slab_reclaimable) X(slab_unreclaimable) X(slab)                 \
-	X(workingset_refault_anon) X(workingset_refault_file)                            \
-	X(workingset_activate_anon) X(workingset_activate_file)                          \
-	X(workingset_restore_anon) X(workingset_restore_file) X(workingset_nodereclaim)  \
-	X(pgscan) X(pgsteal) X(pgscan_kswapd) X(pgscan_direct) X(pgscan_khugepaged)      \
-	X(pgsteal_kswapd) X(pgsteal_direct) X(pgsteal_khugepaged) X(pgfault)             \
-	X(pgmajfault) X(pgrefill) X(pgactivate) X(pgdeactivate) X(pglazyfree)            \
-	X(pglazyfreed) X(zswpin) X(zswpout) X(zswpwb) X(thp_fault_alloc)                 \
-	X(thp_collapse_alloc) X(thp_swpout) X(thp_swpout_fallback)
+	X(anon), X(file), X(kernel), X(kernel_stack), X(pagetables), X(sec_pagetables),  \
+		X(percpu), X(sock), X(vmalloc), X(shmem), X(zswap), X(zswapped),         \
+		X(file_mapped), X(file_dirty), X(file_writeback), X(swapcached),         \
+		X(anon_thp), X(file_thp), X(shmem_thp), X(inactive_anon),                \
+		X(active_anon), X(inactive_file), X(active_file), X(unevictable),        \
+		X(slab_reclaimable), X(slab_unreclaimable), X(slab),                     \
+		X(workingset_refault_anon), X(workingset_refault_file),                  \
+		X(workingset_activate_anon), X(workingset_activate_file),                \
+		X(workingset_restore_anon), X(workingset_restore_file),                  \
+		X(workingset_nodereclaim), X(pgscan), X(pgsteal), X(pgscan_kswapd),      \
+		X(pgscan_direct), X(pgscan_khugepaged), X(pgsteal_kswapd),               \
+		X(pgsteal_direct), X(pgsteal_khugepaged), X(pgfault), X(pgmajfault),     \
+		X(pgrefill), X(pgactivate), X(pgdeactivate), X(pglazyfree),              \
+		X(pglazyfreed), X(zswpin), X(zswpout), X(zswpwb), X(thp_fault_alloc),    \
+		X(thp_collapse_alloc), X(thp_swpout), X(thp_swpout_fallback)
 
-#define CGROUP_MEMORY_ENUM_(key) CGROUP_MEMORY_##key,
+#define CGROUP_MEMORY_ENUM_(key) CGROUP_MEMORY_##key
 enum cgroup_memory_key {
-	CGROUP_MEMORY_KEYS(CGROUP_MEMORY_ENUM_) CGROUP_MEMORY_N,
+	CGROUP_MEMORY_KEYS(CGROUP_MEMORY_ENUM_),
+	CGROUP_MEMORY_N,
 };
 
 /* For a table: static const char *const names[] = { CGROUP_MEMORY_KEYS(...) }; */
-#define CGROUP_MEMORY_NAME(key) [CGROUP_MEMORY_##key] = #key,
+#define CGROUP_MEMORY_NAME(key) [CGROUP_MEMORY_##key] = #key
 
 enum cgroup_psi {
 	CGROUP_PSI_CPU,
@@ -118,8 +121,8 @@ struct cgroup_stats {
 static_assert((int)CGROUP_MEMORY_N <= (int)CGROUP_MAX_MEMORY_KEYS, "a bit for each");
 static_assert(sizeof(struct cgroup_psi_stats) == 48, "flat");
 static_assert(sizeof(struct cgroup_io_stats) == 40, "flat");
-static_assert(sizeof(struct cgroup_stats) == 16 + 8 * (6 + 8 + 64 + 2) + 3 * 48 +
-						     16 * 40 + 4 * 24,
+static_assert(sizeof(struct cgroup_stats) ==
+		      16 + 8 * (6 + 8 + 64 + 2) + 3 * 48 + 16 * 40 + 4 * 24,
 	      "flat, without holes");
 
 #endif

@@ -62,7 +62,8 @@ static void on_cgroup_stats(void *opaque, const struct agent_result *r)
 	}
 	if (r->payload_len == sizeof(stats)) {
 		memcpy(&stats, r->payload, sizeof(stats));
-		if (stats.n_io <= CGROUP_MAX_IO && stats.n_hugetlb <= CGROUP_MAX_HUGETLB) {
+		if (stats.n_io <= CGROUP_MAX_IO &&
+		    stats.n_hugetlb <= CGROUP_MAX_HUGETLB) {
 			control_result(client, 0, 0, &stats, sizeof(stats));
 			return;
 		}

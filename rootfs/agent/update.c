@@ -72,9 +72,9 @@ static int save_all(int cgroup, const struct oci_resources *res, struct arena *a
 		    struct saved **list)
 {
 	static const char *const files[] = {
-		"pids.max",	 "memory.swap.max", "memory.max", "memory.low",
-		"io.bfq.weight", "io.weight",	    "cpu.idle",	  "cpu.weight",
-		"cpu.max",	 "cpu.max.burst",
+		"pids.max",      "memory.swap.max", "memory.max", "memory.low",
+		"io.bfq.weight", "io.weight",       "cpu.idle",   "cpu.weight",
+		"cpu.max",       "cpu.max.burst",
 	};
 	int ret = 0;
 
@@ -197,7 +197,8 @@ static int check_size(const struct oci_memory *m, uint64_t memory, struct err *e
 {
 	if (m->limit.set && m->limit.value > 0 && (uint64_t)m->limit.value > memory)
 		return err_msg(err, ENOTSUP,
-			       "linux.resources.memory.limit: %" PRId64 " is more than the "
+			       "linux.resources.memory.limit: %" PRId64
+			       " is more than the "
 			       "machine's memory, %" PRIu64 ", which cannot grow",
 			       m->limit.value, memory);
 	return 0;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 
 #include "tests/unit/agent_host.h"
+#include "vmm/cgroup_stats.h"
 #include "vmm/control.h"
 
 #define PROCESS(args)                                                                    \
@@ -198,6 +199,29 @@ static void test_freeze(struct host *h)
 	       "freeze what has gone");
 }
 
+static void test_counters_and_limits(struct host *h)
+{
+	is_int(host_create(h, 0, "[\"sleep\",\"1000\"]", "", HOST_MOUNTS, "", ""), 0,
+	       "create");
+	is_int(host_result(h, host_request(h, AGENT_STATS, 0, 0, 0, 0, NULL, 0)), 0,
+	       "counters of a created container");
+	is_int(h->last_len, sizeof(struct cgroup_stats), "all of them");
+	is_int(host_result(h, host_request(h, AGENT_UPDATE, 0, 0, 0, 0, "{}", 2)), 0,
+	       "no new limits");
+	is_int(host_result(h, host_request(h, AGENT_UPDATE, 0, 0, 0, 0, "{", 1)), EINVAL,
+	       "no JSON");
+	is_int(host_result(h, host_request(h, AGENT_UPDATE, 0, 0, 0, 0,
+					   "{\"unified\":{\"a.b\":\"1\"}}", 23)),
+	       ENOENT, "a limit that the kernel does not have");
+	is_str(h->last_payload, "cgroup: write '1' to 'a.b': No such file or directory",
+	       "by its file");
+	is_int(host_result(h, host_request(h, AGENT_STATS, 1, 0, 0, 0, NULL, 0)), ESRCH,
+	       "counters of a container that is not there");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, 0, SIGKILL, 0, NULL, 0)), 0,
+	       "kill");
+	is_int(host_exit(h, 0, 0), SIGKILL, "it ends");
+}
+
 static void test_errors(struct host *h)
 {
 	is_int(host_create(h, 0, "[\"nonexistent\"]", "", HOST_MOUNTS, "", ""), ENOENT,
@@ -372,6 +396,7 @@ int main(void)
 	test_exec(&h);
 	test_ps(&h);
 	test_freeze(&h);
+	test_counters_and_limits(&h);
 	test_errors(&h);
 	test_start_error(&h);
 	test_leaks(&h);

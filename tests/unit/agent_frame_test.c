@@ -36,6 +36,15 @@ static void test_check(void)
 	is_int(frame_check(&f), 0, "a payload where it belongs");
 	f.len = AGENT_MAX_PAYLOAD + 1;
 	is_int(frame_check(&f), -EPROTO, "a payload too long");
+	f.len = 1;
+	f.type = AGENT_UPDATE;
+	is_int(frame_check(&f), 0, "new limits");
+	f.type = AGENT_STATS;
+	is_int(frame_check(&f), -EPROTO, "counters are asked for without words");
+	f.len = 0;
+	is_int(frame_check(&f), 0, "so");
+	f.type = AGENT_UPDATE + 1;
+	is_int(frame_check(&f), -EPROTO, "a type behind the last");
 	f = ps;
 	f.flags = CONTROL_EXEC_TTY;
 	is_int(frame_check(&f), -EPROTO, "flags where none belong");

@@ -242,6 +242,9 @@ static void write_sample(struct json_writer *w)
 	json_put_str(w, "s", "x");
 	json_put_i64(w, "i", INT64_MIN);
 	json_put_u64(w, "u", UINT64_MAX);
+	json_put_hundredths(w, "h0", 0);
+	json_put_hundredths(w, "h1", 1205);
+	json_put_hundredths(w, "h2", 50);
 	json_put_bool(w, "b", true);
 	json_put_null(w, "n");
 	json_put_str(w, "ns", NULL);
@@ -265,12 +268,14 @@ static void test_writer(void)
 	write_sample(&w);
 	is_str(one.data,
 	       "{\"s\":\"x\",\"i\":-9223372036854775808,\"u\":18446744073709551615,"
+	       "\"h0\":0,\"h1\":12.05,\"h2\":0.5,"
 	       "\"b\":true,\"n\":null,\"ns\":null,\"l\":[false,{},[]]}",
 	       "on one line");
 	write_sample(&wi);
 	is_str(lines.data,
 	       "{\n\t\"s\": \"x\",\n\t\"i\": -9223372036854775808,\n"
-	       "\t\"u\": 18446744073709551615,\n\t\"b\": true,\n\t\"n\": null,\n"
+	       "\t\"u\": 18446744073709551615,\n\t\"h0\": 0,\n\t\"h1\": 12.05,\n"
+	       "\t\"h2\": 0.5,\n\t\"b\": true,\n\t\"n\": null,\n"
 	       "\t\"ns\": null,\n\t\"l\": [\n\t\tfalse,\n\t\t{},\n\t\t[]\n\t]\n}",
 	       "indented");
 }

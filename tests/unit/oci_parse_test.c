@@ -320,6 +320,22 @@ static void test_process(void)
 	oci_spec_free(NULL);
 }
 
+static void test_resources(void)
+{
+	static const char good[] = "{\"pids\":{\"limit\":5}}";
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct err err = ERR_INIT;
+
+	is_int(oci_resources_parse(good, strlen(good), &spec, &err), 0,
+	       "resources of their own");
+	ok(spec && spec->linux_->resources->pids->limit.value == 5 && !spec->process,
+	   "alone");
+	is_int(oci_resources_parse("{\"cpu\":5}", 9, &spec, &err), -EINVAL,
+	       "broken ones");
+	is_str(err.msg, "resources: cpu: expected an object, got a number",
+	       "the message");
+}
+
 static void test_names(void)
 {
 	is_int(oci_capability("CAP_CHOWN"), 0, "the first capability");
@@ -341,6 +357,7 @@ int main(void)
 	test_values();
 	test_no_linux();
 	test_process();
+	test_resources();
 	test_names();
 	return tap_done();
 }

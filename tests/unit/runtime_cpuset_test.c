@@ -2,7 +2,9 @@
 #include "runtime/cpuset.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,9 +92,71 @@ static void test_apply(void)
 	is_int(in_child("\"cpus\":\"1023\""), 100, "a CPU that is not there");
 }
 
+static volatile sig_atomic_t waiting = 1;
+
+static void *wait_around(void *arg)
+{
+	(void)arg;
+	while (waiting)
+		(void)usleep(1000);
+	return NULL;
+}
+
+/* A process with two threads is moved to one CPU and back. */
+static void test_move(void)
+{
+	struct oci_cpu_set one = { 0 };
+	struct oci_cpu_set none = { .bits[OCI_CPU_MAX / 64 - 1] = 1ull << 63 };
+	struct oci_cpu_set before;
+	struct err err = ERR_INIT;
+	cpu_set_t ours;
+	cpu_set_t now;
+	pthread_t thread;
+	unsigned int cpu = 0;
+
+	if (!ok(sched_getaffinity(0, sizeof(ours), &ours) == 0 &&
+			pthread_create(&thread, NULL, wait_around, NULL) == 0,
+		"two threads"))
+		return;
+	while (!CPU_ISSET(cpu, &ours))
+		cpu++;
+	one.bits[cpu / 64] = 1ull << (cpu % 64);
+	is_int(cpuset_move(getpid(), &one, &before, &err), 0, "move them");
+	(void)pthread_getaffinity_np(thread, sizeof(now), &now);
+	ok(CPU_COUNT(&now) == 1 && CPU_ISSET(cpu, &now), "the second has moved too");
+	ok(oci_cpu_isset(&before, cpu), "where they were before");
+	is_int(cpuset_move(getpid(), &none, NULL, &err), -EINVAL,
+	       "a CPU that is not there");
+	ok(strstr(err.msg, "linux.resources.cpu.cpus"), "is named by its field");
+	is_int(cpuset_move(getpid(), &before, NULL, &err), 0, "and back");
+	(void)pthread_getaffinity_np(thread, sizeof(now), &now);
+	ok(CPU_EQUAL(&now, &ours), "all of them again");
+	waiting = 0;
+	(void)pthread_join(thread, NULL);
+	is_int(cpuset_move(0x7fffffff, &one, NULL, &err), -ESRCH, "no such process");
+}
+
+static void test_mems(void)
+{
+	struct oci_cpu_set mems = { .bits[0] = 1 };
+	struct err err = ERR_INIT;
+
+	if (access("/sys/devices/system/node/node1", F_OK) == 0)
+		return; /* on one node there is only one answer */
+	is_int(cpuset_check_mems(getpid(), &mems, &err), 0, "the node that it is on");
+	mems.bits[0] = 2;
+	is_int(cpuset_check_mems(getpid(), &mems, &err), -ENOTSUP, "another one");
+	is_str(err.msg,
+	       "linux.resources.cpu.mems: the memory of a running machine stays on "
+	       "node(s) 0",
+	       "the message");
+}
+
 int main(void)
 {
 	test_take();
 	test_apply();
+	test_move();
+	test_mems();
 	return tap_done();
 }

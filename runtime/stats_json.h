@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container's counters as `runc events` prints them on a host with cgroup v2.
+ */
+#ifndef HULL_RUNTIME_STATS_JSON_H
+#define HULL_RUNTIME_STATS_JSON_H
+
+struct buf;
+struct cgroup_stats;
+
+/* stats_event() - append the line of a "stats" event of the container @id; 0, -ENOMEM. */
+int stats_event(const char *id, const struct cgroup_stats *stats, struct buf *b);
+
+/* oom_event() - append the line of an "oom" event; 0, -ENOMEM. */
+int oom_event(const char *id, struct buf *b);
+
+#endif
