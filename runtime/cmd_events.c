@@ -66,7 +66,7 @@ static int on_tick(const struct container *c, int timer, struct err *err)
 	(void)!read(timer, &ticks, sizeof(ticks)); /* those that were missed count once */
 	if (read_stats(c, &stats, &why) == 0)
 		return print_stats(c, &stats, err);
-	if (why.code != ESRCH)
+	if (why.code != ESRCH && why.code != ECONNRESET)
 		log_error("%s", why.msg);
 	return 0;
 }
