@@ -37,6 +37,23 @@ static void try_process(const char *text, size_t len)
 	must(oci_process_write(spec->process, &out, &err) == 0);
 }
 
+/* try_resources() - the same input as the new limits of an update. */
+static void try_resources(const char *text, size_t len)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	auto_buf struct buf lines = BUF_INIT;
+	auto_buf struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (told(oci_resources_parse(text, len, &spec, &err), &err) < 0)
+		return;
+	must(spec->linux_ != NULL && spec->linux_->resources != NULL);
+	(void)told(oci_validate_update(spec->linux_->resources, &err), &err);
+	(void)told(oci_check_honoured_resources(spec->linux_->resources, &err), &err);
+	must(oci_warnings(spec, &lines) == 0);
+	must(oci_resources_write(spec->linux_->resources, &out, &err) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct hull_host host = { .cpus = 2, .memory = 1ull << 30 };
@@ -50,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = ERR_INIT;
 
 	try_process(text, size);
+	try_resources(text, size);
 	if (told(oci_spec_parse(text, size, &spec, &err), &err) < 0) {
 		must(!spec);
 		return 0;
