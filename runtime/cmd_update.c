@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * New limits for a running container: those of the guest's cgroup go to the agent, the
- * host's CPUs are bound here.  One of them failing changes nothing.
+ * New limits for a running container: those of the guest's cgroup go to the agent;
+ * hull-vmm's cgroup and the CPUs that it is bound to are changed here.
+ *
+ * The host's come first: they can be put back when the guest refuses its part.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "oci/cgroup2_saved.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/cpuset.h"
+#include "runtime/host_limits.h"
 #include "runtime/new_limits.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
@@ -39,22 +45,69 @@ static int update_guest(const struct container *c, const struct oci_resources *r
 	return ret < 0 ? ret : 0;
 }
 
+/* What was changed on the host, to be put back. */
+struct host_changes {
+	struct cpuset set;
+	struct oci_cpu_set before; /* with set.has_cpus: hull-vmm's CPUs */
+	bool moved;
+	int cgroup; /* owned; -1: the host has no cgroup v2 */
+	struct cgroup_saved *saved; /* owned */
+};
+
+static int change_host(const struct container *c, const struct oci_resources *res,
+		       struct host_changes *h, struct err *err)
+{
+	const struct machine machine = { .memory = c->memory, .vcpus = c->vcpus };
+	int ret;
+
+	if (h->set.has_mems) {
+		ret = cpuset_check_mems(c->pid, &h->set.mems, err);
+		if (ret < 0)
+			return ret;
+	}
+	if (h->set.has_cpus) {
+		ret = cpuset_move(c->pid, &h->set.cpus, &h->before, err);
+		if (ret < 0)
+			return ret;
+		h->moved = true;
+	}
+	if (!c->cgroup)
+		return 0;
+	h->cgroup = open(c->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (h->cgroup < 0)
+		return err_set(err, errno, "open cgroup '%s'", c->cgroup);
+	return host_limits_update(h->cgroup, res, &machine, &h->saved, err);
+}
+
+static void put_back_host(const struct container *c, const struct host_changes *h)
+{
+	struct err err = ERR_INIT;
+
+	cgroup_put_back(h->cgroup, h->saved);
+	if (h->moved && cpuset_move(c->pid, &h->before, NULL, &err) < 0)
+		log_warn("%s", err.msg); /* why the update failed is the error */
+}
+
 static int update(const struct container *c, struct oci_spec *spec, struct err *err)
 {
-	struct oci_cpu_set before;
-	struct err why = ERR_INIT;
-	struct cpuset set;
-	int ret = cpuset_take(spec, &set, err);
+	struct oci_resources *res = spec->linux_->resources;
+	struct host_changes h = { .cgroup = -1 };
+	int ret = cpuset_take(spec, &h.set, err);
 
-	if (ret == 0 && set.has_mems)
-		ret = cpuset_check_mems(c->pid, &set.mems, err);
-	if (ret == 0 && set.has_cpus)
-		ret = cpuset_move(c->pid, &set.cpus, &before, err);
 	if (ret < 0)
 		return ret;
-	ret = update_guest(c, spec->linux_->resources, err);
-	if (ret < 0 && set.has_cpus && cpuset_move(c->pid, &before, NULL, &why) < 0)
-		log_warn("%s", why.msg); /* why it failed at first is the error */
+	ret = change_host(c, res, &h, err);
+	if (ret == 0) {
+		/* The guest's part: the rest names devices of the host. */
+		if (res->block_io)
+			*res->block_io =
+				(struct oci_block_io){ .weight = res->block_io->weight };
+		ret = update_guest(c, res, err);
+	}
+	if (ret < 0)
+		put_back_host(c, &h);
+	cgroup_saved_free(h.saved);
+	close_fd(h.cgroup);
 	return ret;
 }
 

@@ -229,7 +229,7 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 		{ "rootfs", &c->rootfs },	   { "created", &c->created },
 		{ "cgroup", &c->cgroup },
 	};
-	uint64_t pid = 0, owner = 0;
+	uint64_t pid = 0, owner = 0, vcpus = 0;
 	int r;
 
 	r = json_parse(text->data, text->len, &arena, &state, err);
@@ -244,11 +244,16 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 	if (r == 0)
 		r = load_number(state, "owner", UINT32_MAX, &owner, err);
 	if (r == 0)
+		r = load_number(state, "memory", UINT64_MAX, &c->memory, err);
+	if (r == 0)
+		r = load_number(state, "vcpus", UINT32_MAX, &vcpus, err);
+	if (r == 0)
 		r = load_annotations(c, state, err);
 	if (r < 0)
 		return r;
 	c->pid = (pid_t)pid;
 	c->owner = (uid_t)owner;
+	c->vcpus = (uint32_t)vcpus;
 	return 0;
 }
 
@@ -309,6 +314,8 @@ int container_save(const struct container *c, struct err *err)
 	json_put_str(&w, "rootfs", c->rootfs);
 	json_put_str(&w, "created", c->created);
 	json_put_u64(&w, "owner", c->owner);
+	json_put_u64(&w, "memory", c->memory);
+	json_put_u64(&w, "vcpus", c->vcpus);
 	if (c->cgroup)
 		json_put_str(&w, "cgroup", c->cgroup);
 	put_annotations(&w, c);

@@ -43,6 +43,8 @@ struct container {
 	char *rootfs; /* absolute */
 	char *created; /* RFC 3339, UTC */
 	char *cgroup; /* cgroup v2 folder made for it (absolute path), or NULL */
+	uint64_t memory; /* (bytes) of its machine */
+	uint32_t vcpus; /* of its machine */
 	uid_t owner;
 	struct oci_map annotations; /* in arena */
 	struct arena arena;

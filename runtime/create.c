@@ -197,8 +197,8 @@ static int open_machine(struct creation *cr, struct err *err)
 		return opt.hypervisor ?
 			       err_set(err, errno, "open hypervisor '%s'", opt.hypervisor) :
 			       cr->vmm_fd;
-	c->vcpus = opt.vcpus;
-	c->memory = opt.memory;
+	c->vcpus = cr->container->vcpus = opt.vcpus;
+	c->memory = cr->container->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
 	if (snprintf(c->cmdline, sizeof(c->cmdline), "%s", opt.cmdline ? opt.cmdline : "") >=
 	    (int)sizeof(c->cmdline))

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/host_limits.h"
 
+#include <errno.h>
+
 #include "lib/err.h"
 #include "oci/cgroup2.h"
+#include "oci/cgroup2_saved.h"
 #include "oci/spec.h"
 
 /*
@@ -45,35 +48,106 @@ static void cpu_limit(struct oci_cpu *c)
 	c->burst.set = false;
 }
 
-int host_limits_set(int cgroup, const struct oci_resources *res,
-		    const struct machine *machine, struct err *err)
-{
+/* The host's part of a linux.resources object. */
+struct host_part {
+	struct oci_resources res; /* points to the others */
 	struct oci_memory memory;
 	struct oci_cpu cpu;
 	struct oci_pids pids;
-	struct oci_resources host = { 0 };
+};
+
+/* take_part() - a copy, with the container's values. */
+static void take_part(const struct oci_resources *res, struct host_part *ret)
+{
+	*ret = (struct host_part){ 0 };
+	if (res->memory) {
+		ret->memory = *res->memory;
+		ret->res.memory = &ret->memory;
+	}
+	if (res->cpu) {
+		ret->cpu = *res->cpu;
+		ret->res.cpu = &ret->cpu;
+	}
+	if (res->pids) {
+		ret->pids = *res->pids;
+		ret->res.pids = &ret->pids;
+	}
+	/* Here are the devices that it names, and here is the file server. */
+	ret->res.block_io = res->block_io;
+}
+
+/* make_room() - hull-vmm's values instead. */
+static void make_room(struct host_part *p, const struct machine *machine)
+{
+	memory_limit(&p->memory, machine);
+	cpu_limit(&p->cpu);
+	if (p->pids.limit.value >= 0)
+		p->pids.limit.value += machine->vcpus + PIDS_ROOM;
+}
+
+int host_limits_set(int cgroup, const struct oci_resources *res,
+		    const struct machine *machine, struct err *err)
+{
+	struct host_part part;
 	int ret;
 
 	if (!res)
 		return 0;
-	if (res->memory) {
-		memory = *res->memory;
-		memory_limit(&memory, machine);
-		host.memory = &memory;
-	}
-	if (res->cpu) {
-		cpu = *res->cpu;
-		cpu_limit(&cpu);
-		host.cpu = &cpu;
-	}
-	if (res->pids) {
-		pids = *res->pids;
-		if (pids.limit.value >= 0)
-			pids.limit.value += machine->vcpus + PIDS_ROOM;
-		host.pids = &pids;
-	}
-	/* Here are the devices that it names, and here is the file server. */
-	host.block_io = res->block_io;
-	ret = cgroup_set(cgroup, &host, err);
+	take_part(res, &part);
+	make_room(&part, machine);
+	ret = cgroup_set(cgroup, &part.res, err);
 	return ret < 0 ? err_wrap(err, ret, "host") : 0;
+}
+
+/* complete_cpu() - quota and period are one file: what is not given stays. */
+static void complete_cpu(int cgroup, struct oci_cpu *c)
+{
+	uint64_t period;
+	int64_t quota;
+
+	if (c->quota.set == c->period.set ||
+	    cgroup_read_cpu_max(cgroup, &quota, &period) < 0)
+		return;
+	if (c->quota.set)
+		c->period = (struct oci_opt_u64){ true, period };
+	else /* the container's: without the room */
+		c->quota =
+			(struct oci_opt_i64){ true,
+					      quota < 0 ? -1 : quota - CPU_ROOM(period) };
+}
+
+/*
+ * complete_memory() - swap is written as the part beyond the limit: without a limit beside
+ * it, only "none" means something here.  The guest, which knows its limit, holds the rest.
+ */
+static void complete_memory(struct oci_memory *m)
+{
+	bool has_limit = m->limit.set && m->limit.value;
+
+	if (!has_limit && m->swap.set && m->swap.value > 0)
+		m->swap.set = false;
+}
+
+int host_limits_update(int cgroup, const struct oci_resources *res,
+		       const struct machine *machine, struct cgroup_saved **ret_saved,
+		       struct err *err)
+{
+	auto_cgroup_saved struct cgroup_saved *saved = NULL;
+	struct host_part part;
+	int ret;
+
+	take_part(res, &part);
+	complete_cpu(cgroup, &part.cpu);
+	complete_memory(&part.memory);
+	make_room(&part, machine);
+	saved = cgroup_save(cgroup, &part.res);
+	if (!saved)
+		return err_set(err, ENOMEM, "host");
+	ret = cgroup_set(cgroup, &part.res, err);
+	if (ret < 0) {
+		cgroup_put_back(cgroup, saved);
+		return err_wrap(err, ret, "host");
+	}
+	*ret_saved = take_ptr(&saved);
+	return 0;
 }

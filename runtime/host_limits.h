@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+struct cgroup_saved;
 struct err;
 struct oci_resources;
 
@@ -24,5 +25,14 @@ struct machine {
  */
 int host_limits_set(int cgroup, const struct oci_resources *res,
 		    const struct machine *machine, struct err *err);
+
+/*
+ * host_limits_update() - the same for limits that change: what @res does not have stays.
+ * @ret_saved: for cgroup_put_back(), should the guest refuse its part; the caller's
+ * Return: 0; -errno: nothing has changed
+ */
+int host_limits_update(int cgroup, const struct oci_resources *res,
+		       const struct machine *machine, struct cgroup_saved **ret_saved,
+		       struct err *err);
 
 #endif

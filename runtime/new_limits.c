@@ -217,6 +217,10 @@ int new_limits_load(const struct cli *cli, struct oci_spec **ret, struct err *er
 	auto_oci_spec struct oci_spec *spec = NULL;
 	int r = make(cli, &spec, err);
 
+	/* 0 leaves it, as runc; at create it is 1. */
+	if (r == 0 && spec->linux_->resources->pids &&
+	    !spec->linux_->resources->pids->limit.value)
+		spec->linux_->resources->pids->limit.set = false;
 	if (r == 0)
 		r = oci_validate_update(spec->linux_->resources, err);
 	if (r == 0)

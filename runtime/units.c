@@ -82,7 +82,7 @@ int units_bytes(const char *text, int64_t *ret)
 		p++;
 	letter = *p ? strchr(letters, tolower((unsigned char)*p)) : NULL;
 	if (letter) {
-		unit = 1ll << (10 * (letter - letters + 1));
+		unit = INT64_C(1) << (10 * (letter - letters + 1));
 		p++;
 	}
 	if (*p == 'i' || *p == 'I')

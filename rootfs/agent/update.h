@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * New limits for a running container (AGENT_UPDATE): all of them, or none.
+ * New limits for a running container (AGENT_UPDATE): all of them, or none
+ * (oci/cgroup2_saved.h).
  */
 #ifndef HULL_AGENT_UPDATE_H
 #define HULL_AGENT_UPDATE_H

@@ -38,6 +38,15 @@ has() {
 	[[ ${text% } == "$2" ]]
 }
 
+# on_host FILE TEXT - what hull-vmm's cgroup says
+on_host() {
+	local text
+
+	text=$(<"/sys/fs/cgroup/$ID/$1")
+	echo "host: $1: '$text'"
+	[[ $text == "$2" ]]
+}
+
 # refused TEXT ARGS... - the update fails with one line that has TEXT
 refused() {
 	local text=$1
@@ -56,6 +65,8 @@ refused() {
 	hull update --memory 64m --memory-reservation 33554432 "$ID"
 	has memory.max 67108864
 	has memory.low 33554432
+	on_host memory.low 33554432
+	[[ $(<"/sys/fs/cgroup/$ID/memory.max") -gt $((512 << 20)) ]]
 	# The sum of memory and swap has stayed.
 	has memory.swap.max 201326592
 	hull update --memory 0.125g --memory-swap -1 "$ID"
@@ -63,6 +74,7 @@ refused() {
 	has memory.swap.max max
 	hull update --memory=-1 "$ID"
 	has memory.max max
+	on_host memory.max max
 	hull update --memory 134217728 --memory-swap 268435456 "$ID"
 	has memory.max 134217728
 	has memory.swap.max 134217728
@@ -72,8 +84,10 @@ refused() {
 	has cpu.max "80000 100000"
 	hull update --cpu-quota 50000 "$ID"
 	has cpu.max "50000 100000"
+	on_host cpu.max "75000 100000"
 	hull update --cpu-period 200000 "$ID"
 	has cpu.max "50000 200000"
+	on_host cpu.max "100000 200000"
 	hull update --cpu-burst 20000 "$ID"
 	has cpu.max.burst 20000
 	# Both fall below what the other one was.
@@ -82,6 +96,7 @@ refused() {
 	has cpu.max.burst 5000
 	hull update --cpu-quota -1 --cpu-burst 0 "$ID"
 	has cpu.max "max 200000"
+	on_host cpu.max "max 200000"
 	# More than there are vCPUs: allowed, and bounded by them.
 	hull update --cpu-quota 6400000 --cpu-period 100000 "$ID"
 	has cpu.max "6400000 100000"
@@ -92,6 +107,9 @@ refused() {
 	has cpu.weight 59
 	has pids.max 50
 	has io.weight "default 4950"
+	# One vCPU and room for hull-vmm's own threads.
+	on_host pids.max 83
+	on_host cpu.weight 59
 	hull update --pids-limit -1 "$ID"
 	has pids.max max
 	hull update --pids-limit 0 --memory 0 "$ID"
@@ -127,6 +145,7 @@ refused() {
 	echo "$stderr"
 	[[ $status -eq 1 && $stderr == *"cgroup: write 'lots' to 'memory.high': Invalid argument"* ]]
 	has pids.max 60
+	on_host pids.max 93
 	has memory.max 134217728
 	refused "linux.resources.memory.limit: 1073741824 is more than the machine's memory" \
 		--memory 1g --memory-swap 2g --pids-limit 70

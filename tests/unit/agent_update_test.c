@@ -77,7 +77,7 @@ static void test_nothing(void)
 	clear();
 	works("{}");
 	works("{\"memory\":{},\"cpu\":{},\"pids\":{},\"blockIO\":{}}");
-	works("{\"memory\":{\"limit\":0},\"pids\":{\"limit\":0}}");
+	works("{\"memory\":{\"limit\":0},\"pids\":{}}");
 }
 
 static void test_cpu(void)

@@ -10,6 +10,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "oci/cgroup2_saved.h"
 #include "oci/spec.h"
 #include "tests/unit/tap.h"
 
@@ -45,6 +46,89 @@ static void has(const char *resources, const char *file, const char *want)
 	(void)unlinkat(dir_fd, file, 0);
 }
 
+/* update() - @resources change in a cgroup that says @before in @file. */
+static void update(const char *resources, const char *file, const char *before,
+		   const char *want)
+{
+	static const struct machine machine = { .memory = 640 * MIB, .vcpus = 3 };
+	auto_oci_spec struct oci_spec *spec = NULL;
+	auto_cgroup_saved struct cgroup_saved *saved = NULL;
+	auto_buf struct buf got = BUF_INIT;
+	auto_buf struct buf back = BUF_INIT;
+	struct err err = ERR_INIT;
+	int fd = openat(dir_fd, file, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+
+	ok(write(fd, before, strlen(before)) == (ssize_t)strlen(before) &&
+		   oci_resources_parse(resources, strlen(resources), &spec, &err) == 0,
+	   "update %s", resources);
+	ok(host_limits_update(dir_fd, spec->linux_->resources, &machine, &saved, &err) ==
+		   0,
+	   "done: %s", err.msg);
+	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
+	is_str(got.data, want, "%s", file);
+	cgroup_put_back(dir_fd, saved);
+	(void)io_read_file(dir_fd, file, 4096, &back, NULL);
+	is_str(back.data, before, "put back");
+	(void)close(fd);
+	(void)unlinkat(dir_fd, file, 0);
+}
+
+/* io.max names only devices with limits: one that is new gets none again. */
+static void test_new_device(void)
+{
+	static const char text[] = "{\"blockIO\":{\"throttleReadBpsDevice\":"
+				   "[{\"major\":8,\"minor\":1,\"rate\":9}]}}";
+	auto_oci_spec struct oci_spec *spec = NULL;
+	auto_cgroup_saved struct cgroup_saved *saved = NULL;
+	auto_buf struct buf got = BUF_INIT;
+	auto_buf struct buf back = BUF_INIT;
+
+	(void)close(openat(dir_fd, "io.max", O_CREAT | O_WRONLY, 0600));
+	is_int(oci_resources_parse(text, strlen(text), &spec, NULL), 0, "a device");
+	is_int(host_limits_update(dir_fd, spec->linux_->resources, &(struct machine){ 0 },
+				  &saved, NULL),
+	       0, "gets a limit");
+	(void)io_read_file(dir_fd, "io.max", 4096, &got, NULL);
+	is_str(got.data, "8:1 rbps=9", "io.max");
+	cgroup_put_back(dir_fd, saved);
+	(void)io_read_file(dir_fd, "io.max", 4096, &back, NULL);
+	is_str(back.data, "8:1 rbps=max wbps=max riops=max wiops=max", "put back");
+	(void)unlinkat(dir_fd, "io.max", 0);
+}
+
+/* Values are as long as the ones before: such files keep what is behind a write. */
+static void test_update(void)
+{
+	struct oci_spec *spec = NULL;
+	struct cgroup_saved *saved = NULL;
+	struct err err = ERR_INIT;
+	static const char two[] = "{\"pids\":{\"limit\":5},\"cpu\":{\"shares\":1024}}";
+
+	update("{\"memory\":{\"limit\":1048576}}", "memory.max", "100000000",
+	       "748683264");
+	update("{\"memory\":{\"limit\":-1}}", "memory.max", "123", "max");
+	update("{\"memory\":{\"swap\":1048576}}", "memory.swap.max", "1", "1");
+	update("{\"memory\":{\"swap\":-1}}", "memory.swap.max", "123", "max");
+	update("{\"pids\":{\"limit\":20}}", "pids.max", "45", "55");
+	update("{\"cpu\":{\"quota\":50000}}", "cpu.max", "130000 200000\n",
+	       "100000 200000\n");
+	update("{\"cpu\":{\"period\":200000}}", "cpu.max", "125000 100000\n",
+	       "150000 200000\n");
+	update("{\"cpu\":{\"period\":200000}}", "cpu.max", "max 100000\n",
+	       "max 200000\n");
+	(void)close(openat(dir_fd, "pids.max", O_CREAT | O_WRONLY, 0600));
+	is_int(oci_resources_parse(two, strlen(two), &spec, &err), 0, "two limits");
+	is_int(host_limits_update(dir_fd, spec->linux_->resources,
+				  &(struct machine){ .vcpus = 1 }, &saved, &err),
+	       -ENOENT, "of which one has no file");
+	is_str(err.msg,
+	       "host: cgroup: write '100' to 'cpu.weight': No such file or directory",
+	       "it is named");
+	ok(!saved, "and there is nothing to put back any more");
+	(void)unlinkat(dir_fd, "pids.max", 0);
+	oci_spec_free(spec);
+}
+
 int main(void)
 {
 	struct err err = ERR_INIT;
@@ -76,6 +160,8 @@ int main(void)
 	is_str(err.msg,
 	       "host: cgroup: write '45' to 'pids.max': No such file or directory",
 	       "is named");
+	test_update();
+	test_new_device();
 	(void)rmdir(dir);
 	return tap_done();
 }
