@@ -171,11 +171,11 @@ refused() {
 }
 
 @test "update: values that are none" {
-	refused 'invalid value for memory: "lots" is not a size' --memory lots
-	refused 'invalid value for cpu-share: "-5" is out of range' --cpu-share -5
+	refused 'invalid value for memory: \"lots\" is not a size' --memory lots
+	refused 'invalid value for cpu-share: \"-5\" is out of range' --cpu-share -5
 	refused 'linux.resources.blockIO.weight: 5 is not between 10 and 1000' --blkio-weight 5
 	refused 'flag provided but not defined: -nonsense' --nonsense
-	refused '"update" requires exactly 1 argument(s)' another
+	refused '\"update\" requires exactly 1 argument(s)' another
 }
 
 # affinity - the lists of CPUs of hull-vmm's threads
