@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -96,6 +97,9 @@ static int update(const struct container *c, struct oci_spec *spec, struct err *
 
 	if (ret < 0)
 		return ret;
+	/* One at a time: what is put back must be what was before. */
+	if (flock(c->dir, LOCK_EX) < 0)
+		return err_set(err, errno, "lock the state folder");
 	ret = change_host(c, res, &h, err);
 	if (ret == 0) {
 		/* The guest's part: the rest names devices of the host. */

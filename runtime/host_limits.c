@@ -25,6 +25,13 @@
 #define CPU_PERIOD_DEFAULT 100000u /* (us) */
 #define CPU_ROOM(period) ((int64_t)((period) / 4))
 
+/* add() - a limit with room, at most what its type holds. */
+static void add(int64_t *limit, int64_t room)
+{
+	if (__builtin_add_overflow(*limit, room, limit))
+		*limit = INT64_MAX;
+}
+
 /* memory_limit() - the machine's; swap stays what it was beyond the limit. */
 static void memory_limit(struct oci_memory *m, const struct machine *machine)
 {
@@ -34,7 +41,7 @@ static void memory_limit(struct oci_memory *m, const struct machine *machine)
 		return;
 	m->limit.value = (int64_t)(machine->memory + MEMORY_ROOM(machine->memory));
 	if (m->swap.set && m->swap.value >= old)
-		m->swap.value += m->limit.value - old;
+		add(&m->swap.value, m->limit.value - old);
 }
 
 static void cpu_limit(struct oci_cpu *c)
@@ -43,7 +50,7 @@ static void cpu_limit(struct oci_cpu *c)
 		c->period.set && c->period.value ? c->period.value : CPU_PERIOD_DEFAULT;
 
 	if (c->quota.set && c->quota.value > 0)
-		c->quota.value += CPU_ROOM(period);
+		add(&c->quota.value, CPU_ROOM(period));
 	/* Measured by the quota it was made for. */
 	c->burst.set = false;
 }
@@ -82,7 +89,7 @@ static void make_room(struct host_part *p, const struct machine *machine)
 	memory_limit(&p->memory, machine);
 	cpu_limit(&p->cpu);
 	if (p->pids.limit.value >= 0)
-		p->pids.limit.value += machine->vcpus + PIDS_ROOM;
+		add(&p->pids.limit.value, machine->vcpus + PIDS_ROOM);
 }
 
 int host_limits_set(int cgroup, const struct oci_resources *res,
