@@ -186,7 +186,6 @@ affinity() {
 @test "update: --cpuset-cpus binds every thread of the machine" {
 	local before last
 
-	before=$(affinity)
 	last=$(($(getconf _NPROCESSORS_ONLN) - 1))
 	hull update --cpuset-cpus "$last" --cpuset-mems 0 "$ID"
 	[[ $(affinity) == "$last" ]]
