@@ -106,7 +106,7 @@ refused() {
 	hull update --cpu-share 512 --pids-limit 50 --blkio-weight 500 "$ID"
 	has cpu.weight 59
 	has pids.max 50
-	has io.weight "default 4950"
+	has io.bfq.weight "default 500" || has io.weight "default 4950"
 	# One vCPU and room for hull-vmm's own threads.
 	on_host pids.max 83
 	on_host cpu.weight 59
