@@ -344,4 +344,23 @@ static inline void fake_shut_down(struct fake_vm *vm)
 	agent_answer(vm, &f, 0, 0, "");
 }
 
+/* fake_caller_text() - what is in the pipe that the caller reads; valid until the next. */
+static inline const char *fake_caller_text(int fd)
+{
+	static char text[65536];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n = poll(&p, 1, 0) == 1 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	text[n > 0 ? n : 0] = 0;
+	return text;
+}
+
+static inline bool fake_caller_end(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	return poll(&p, 1, 0) == 1 && read(fd, &byte, 1) == 0;
+}
+
 #endif
