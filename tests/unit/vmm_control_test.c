@@ -84,7 +84,8 @@ static void test_life(void)
 	   "status: stopped, with the exit status");
 	is_int(container_exit_status(vm.c), 7, "which is hull-vmm's");
 	is_str(fake_caller_text(vm.out), "last words", "nothing was lost");
-	ok(fake_caller_end(vm.out) && fake_caller_end(vm.err), "and the pipes are closed");
+	ok(fake_caller_end(vm.out) && fake_caller_end(vm.err),
+	   "and the pipes are closed");
 	(void)close(start);
 	(void)close(again);
 	fake_vm_end(&vm);
