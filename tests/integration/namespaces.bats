@@ -132,20 +132,20 @@ user_namespace() {
 }
 
 @test "mounts: id-mapped, with maps of their own and with the container's" {
-	mkdir -p "$WORK/vol"
-	echo x >"$WORK/vol/roots"
-	echo x >"$WORK/vol/users"
-	chown 33:34 "$WORK/vol/users"
+	mkdir -p "$WORK/mapped"
+	echo x >"$WORK/mapped/roots"
+	echo x >"$WORK/mapped/users"
+	chown 33:34 "$WORK/mapped/users"
 	file_capabilities
-	config --arg v "$WORK/vol" '.mounts += [{destination: "/mnt", type: "bind", source: $v, options: ["bind"],
+	config --arg v "$WORK/mapped" '.mounts += [{destination: "/mnt", type: "bind", source: $v, options: ["bind"],
 		uidMappings: [{containerID: 0, hostID: 5000, size: 10}, {containerID: 33, hostID: 0, size: 1}],
 		gidMappings: [{containerID: 0, hostID: 6000, size: 10}, {containerID: 34, hostID: 0, size: 1}]}]'
 	run_in /bin/sh -c 'stat -c "%u %g" /mnt/roots /mnt/users; echo y >/mnt/made; stat -c "%u %g" /mnt/made; chown 5003:6004 /mnt/made'
 	echo "$output $stderr"
 	[[ $status -eq 0 ]]
 	[[ $output == $'5000 6000\n0 0\n0 0' ]]
-	[[ $(stat -c '%u %g' "$WORK/vol/made") == "3 4" ]]
-	rm "$WORK/vol/made"
+	[[ $(stat -c '%u %g' "$WORK/mapped/made") == "3 4" ]]
+	rm "$WORK/mapped/made"
 
 	user_namespace
 	config '.mounts[-1] |= (del(.uidMappings) | del(.gidMappings) | .options = ["bind", "idmap"])'
@@ -153,7 +153,7 @@ user_namespace() {
 	echo "$output $stderr"
 	[[ $status -eq 0 ]]
 	[[ $output == $'0 0\n33 34' ]]
-	[[ $(stat -c '%u %g' "$WORK/vol/made") == "0 0" ]]
+	[[ $(stat -c '%u %g' "$WORK/mapped/made") == "0 0" ]]
 }
 
 @test "mounts: id-mapped where that cannot be: an error that names the mount" {
