@@ -19,6 +19,7 @@
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/cpuset.h"
+#include "runtime/guest_spec.h"
 #include "runtime/host_limits.h"
 #include "runtime/new_limits.h"
 #include "runtime/verbs.h"
@@ -102,10 +103,7 @@ static int update(const struct container *c, struct oci_spec *spec, struct err *
 		return err_set(err, errno, "lock the state folder");
 	ret = change_host(c, res, &h, err);
 	if (ret == 0) {
-		/* The guest's part: the rest names devices of the host. */
-		if (res->block_io)
-			*res->block_io =
-				(struct oci_block_io){ .weight = res->block_io->weight };
+		guest_resources(res);
 		ret = update_guest(c, res, err);
 	}
 	if (ret < 0)

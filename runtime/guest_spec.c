@@ -19,8 +19,7 @@ static int name_bundle(struct oci_spec *spec, const char *bundle)
 	return pair->key && pair->value ? 0 : -ENOMEM;
 }
 
-/* strip_disks() - of blockIO, what names devices of the host. */
-static void strip_disks(struct oci_resources *res)
+void guest_resources(struct oci_resources *res)
 {
 	if (res && res->block_io)
 		*res->block_io = (struct oci_block_io){ .weight = res->block_io->weight };
@@ -33,7 +32,7 @@ int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
 	struct oci_hooks in_guest = { 0 };
 	int ret;
 
-	strip_disks(spec->linux_->resources);
+	guest_resources(spec->linux_->resources);
 	spec->vm = NULL;
 	spec->linux_->cgroups_path = NULL;
 	if (hooks)

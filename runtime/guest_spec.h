@@ -8,6 +8,7 @@
 
 struct buf;
 struct err;
+struct oci_resources;
 struct oci_spec;
 
 /*
@@ -20,5 +21,9 @@ struct oci_spec;
  */
 int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
 		     struct err *err);
+
+/* guest_resources() - leave in @res (may be NULL) what acts in the guest: the limits of
+ * single disks name devices of the host. */
+void guest_resources(struct oci_resources *res);
 
 #endif

@@ -17,28 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/io.h"
+#include "oci/id_map.h"
 #include "oci/spec.h"
-
-static int write_map(pid_t pid, const char *file, const struct oci_id_mappings *map,
-		     struct err *err)
-{
-	auto_buf struct buf text = BUF_INIT;
-	char path[64];
-	int ret;
-
-	for (size_t i = 0; i < map->n; i++)
-		(void)buf_printf(&text, "%u %u %u\n", map->v[i].container_id,
-				 map->v[i].host_id, map->v[i].size);
-	if (buf_puts(&text, "") < 0 || buf_ok(&text) < 0)
-		return err_set(err, ENOMEM, "%s", file);
-	(void)!snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	ret = io_write_file(AT_FDCWD, path, text.data, NULL);
-	return ret < 0 ? err_set(err, -ret, "%cidMappings", *file) : 0;
-}
 
 /* child_in_userns() - its pid. */
 static pid_t child_in_userns(void)
@@ -65,9 +47,9 @@ static int open_userns(const struct oci_id_mappings *uids,
 
 	if (pid < 0)
 		return err_set(err, -pid, "clone a user namespace");
-	ret = write_map(pid, "uid_map", uids, err);
+	ret = oci_id_map_write(pid, "uid_map", uids, "uidMappings", err);
 	if (ret == 0)
-		ret = write_map(pid, "gid_map", gids, err);
+		ret = oci_id_map_write(pid, "gid_map", gids, "gidMappings", err);
 	(void)!snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	if (ret == 0)
 		fd = open(path, O_RDONLY | O_CLOEXEC);

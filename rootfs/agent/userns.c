@@ -3,14 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
 #include "lib/err.h"
-#include "lib/io.h"
+#include "oci/id_map.h"
 #include "oci/spec.h"
 #include "rootfs/agent/launch.h"
 #include "rootfs/agent/spawn.h"
@@ -84,30 +82,15 @@ int userns_own_cgroup(int cgroup, const struct oci_spec *spec, struct err *err)
 	return ret;
 }
 
-static int write_map(pid_t pid, const char *file, const struct oci_id_mappings *map,
-		     struct err *err)
-{
-	auto_buf struct buf text = BUF_INIT;
-	char path[64];
-	int ret;
-
-	for (size_t i = 0; i < map->n; i++)
-		(void)buf_printf(&text, "%u %u %u\n", map->v[i].container_id,
-				 map->v[i].host_id, map->v[i].size);
-	if (buf_ok(&text) < 0 || !text.data)
-		return err_set(err, text.data ? ENOMEM : EINVAL, "%s", file);
-	(void)!snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	ret = io_write_file(AT_FDCWD, path, text.data, NULL);
-	return ret < 0 ? err_set(err, -ret, "linux.%cidMappings", *file) : 0;
-}
-
 int userns_begin(pid_t pid, const struct launch *l, struct err *err)
 {
 	const struct oci_linux *linux_ = l->spec->linux_;
-	int ret = write_map(pid, "uid_map", &linux_->uid_mappings, err);
+	int ret = oci_id_map_write(pid, "uid_map", &linux_->uid_mappings,
+				   "linux.uidMappings", err);
 
 	if (ret == 0)
-		ret = write_map(pid, "gid_map", &linux_->gid_mappings, err);
+		ret = oci_id_map_write(pid, "gid_map", &linux_->gid_mappings,
+				       "linux.gidMappings", err);
 	if (ret == 0)
 		ret = limits_oom_score(pid, l->process, err);
 	return ret < 0 ? ret : limits_raise(pid, l->process, err);
