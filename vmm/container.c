@@ -223,6 +223,8 @@ void container_end(struct container *c, bool gone)
 		c->exit_status = was_made && gone ? STATUS_KILLED : 1;
 	timer_stop(&c->boot);
 	procs_hurry(c);
+	if (!c->shut_down && c->params.before_shutdown)
+		c->params.before_shutdown(c->params.opaque);
 	/* While it is being made there is nothing to write back. */
 	if (!c->shut_down &&
 	    (container_to_agent(c, AGENT_SHUTDOWN, 0, 0, on_shut_down, c, NULL) < 0 ||

@@ -48,6 +48,8 @@ struct container_params {
 	size_t (*console_tail)(void *opaque, char *dst, size_t max);
 	/* Fills in what is not about vsock; may be NULL. */
 	void (*fill_stats)(void *opaque, struct control_stats *stats);
+	/* Once, before the guest is asked to write back and shut down; may be NULL. */
+	void (*before_shutdown)(void *opaque);
 	void *opaque;
 };
 

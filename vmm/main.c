@@ -170,6 +170,17 @@ static void fill_stats(void *opaque, struct control_stats *stats)
 	stats->guest_memory = resident_memory(vm_memory(v->vm));
 }
 
+/* A container's end flushes no disks, as a process' end does not: the guest's pages
+ * only have to get here. */
+static void before_shutdown(void *opaque)
+{
+	struct vmm *v = opaque;
+
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
+		if (v->fs[i])
+			fs_relax_sync(v->fs[i]);
+}
+
 /* ---- building the machine ---------------------------------------------------------- */
 
 static int watch(struct vmm *v, struct err *err)
@@ -261,6 +272,7 @@ static int make_outside(struct vmm *v, struct err *err)
 			.vsock = v->vsock,
 			.console_tail = console_tail,
 			.fill_stats = fill_stats,
+			.before_shutdown = before_shutdown,
 			.opaque = v,
 		};
 

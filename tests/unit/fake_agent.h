@@ -38,6 +38,7 @@ struct fake_vm {
 	int err; /* of stderr */
 	const char *tail; /* the guest's kernel log */
 	uint32_t next_port;
+	unsigned int shutdowns; /* calls of before_shutdown() */
 };
 
 static inline size_t fake_tail_(void *opaque, char *dst, size_t max)
@@ -54,6 +55,11 @@ static inline void fake_stats_(void *opaque, struct control_stats *stats)
 {
 	(void)opaque;
 	stats->vm_exits = 12345;
+}
+
+static inline void fake_before_shutdown_(void *opaque)
+{
+	((struct fake_vm *)opaque)->shutdowns++;
 }
 
 static inline int fake_listen(struct fake_vm *vm)
@@ -88,6 +94,7 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.spec = FAKE_SPEC,
 		.console_tail = fake_tail_,
 		.fill_stats = fake_stats_,
+		.before_shutdown = fake_before_shutdown_,
 		.opaque = vm,
 	};
 	int sync[2];

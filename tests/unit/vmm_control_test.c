@@ -70,9 +70,11 @@ static void test_life(void)
 	is_int(errc->shut, 0, "for which no end of file has to be sent");
 
 	fake_send(&vm.g, io, "last words", 10);
+	is_int(vm.shutdowns, 0, "before_shutdown was not called yet");
 	agent_exit(&vm, AGENT_PROC_INIT, EXITED(7));
 	f = agent_next(&vm, NULL);
-	is_int(f.type, AGENT_SHUTDOWN, "init's end: the agent is asked to write back");
+	is_int(vm.shutdowns, 1, "init's end: before_shutdown is called, once");
+	is_int(f.type, AGENT_SHUTDOWN, "and the agent is asked to write back");
 	is_int(fake_status(&vm).phase, VM_PHASE_RUNNING, "until it has, it runs");
 	agent_answer(&vm, &f, 0, 0, "");
 	is_int(fake_status(&vm).phase, VM_PHASE_RUNNING,

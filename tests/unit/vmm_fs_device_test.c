@@ -3,6 +3,7 @@
  * The device with its threads, over a fake driver: requests side by side, slow ones
  * that hold up nobody, reset with work in flight.
  */
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <linux/virtio_fs.h>
 #include <poll.h>
@@ -250,6 +251,32 @@ static void test_slow(struct rig *r, struct fs_server *fs, uint64_t root,
 	is_int(stale, max - 1, "and are answered in the end");
 }
 
+/* test_relaxed() - what is flushed to disk before a VM's end, and what no more. */
+static void test_relaxed(struct rig *r)
+{
+	/* The files of proc refuse fsync(): so one that was called is seen. */
+	struct fs_root_params proc = { .fd = open("/proc/self", O_RDONLY | O_CLOEXEC),
+				       .data_fd = -1,
+				       .index = 1 };
+	struct fuse_open_in in = { .flags = O_RDONLY };
+	struct fuse_open_out out;
+	struct fuse_fsync_in sync = { 0 };
+	uint64_t node;
+
+	is_int(fs_add_root(r->dev, &proc, NULL), 0, "fs_add_root");
+	node = ask_lookup(r, ask_lookup(r, 1, "1"), "comm");
+	is_int(ask(r, FUSE_OPEN, node, &in, sizeof(in), &out, sizeof(out)), 0, "OPEN");
+	sync.fh = out.fh;
+	is_int(ask(r, FUSE_FSYNC, node, &sync, sizeof(sync), NULL, 0), -EINVAL,
+	       "FSYNC is the host's fsync()");
+	fs_relax_sync(r->dev);
+	is_int(ask(r, FUSE_FSYNC, node, &sync, sizeof(sync), NULL, 0), 0,
+	       "and after fs_relax_sync() it is not");
+	is_int(ask(r, FUSE_SYNCFS, 1, &(struct fuse_syncfs_in){ 0 },
+		   sizeof(struct fuse_syncfs_in), NULL, 0),
+	       0, "SYNCFS is answered");
+}
+
 static void *resetter(void *arg)
 {
 	struct rig *r = arg;
@@ -348,6 +375,7 @@ int main(void)
 	ok(fs_requests(r.dev) > 200, "%llu requests are counted",
 	   (unsigned long long)fs_requests(r.dev));
 	test_reset(&r, fs, root);
+	test_relaxed(&r);
 	test_broken(&r);
 	fake_device_reset(&r.fd);
 	fake_queue_release(&r.hi);
