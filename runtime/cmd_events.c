@@ -23,8 +23,8 @@ static int read_stats(const struct container *c, struct cgroup_stats *ret,
 		      struct err *err)
 {
 	auto_buf struct buf payload = BUF_INIT;
-	struct control_answer answer;
-	int r = control_call(c, CONTROL_CGROUP_STATS, 0, 0, &answer, &payload, err);
+	const struct control_request request = { .type = CONTROL_CGROUP_STATS };
+	int r = control_call(c, &request, &payload, err);
 
 	if (r < 0)
 		return r;
@@ -87,17 +87,12 @@ static int on_message(const struct container *c, int sock, struct err *err)
 /* subscribe() - a connection on which hull-vmm tells of events; -errno. */
 static int subscribe(const struct container *c, struct err *err)
 {
-	struct control_answer answer;
+	const struct control_request request = { .type = CONTROL_EVENTS };
 	auto_fd int sock = -1;
 	int ret = control_connect(c, &sock, err);
 
 	if (ret == 0)
-		ret = control_send(sock, CONTROL_EVENTS, 0, 0, NULL, 0, NULL, 0, err);
-	if (ret < 0)
-		return ret;
-	ret = control_receive(sock, &answer, NULL, err);
-	if (ret == 0)
-		return err_msg(err, ESRCH, "container not running");
+		ret = control_exchange(sock, &request, NULL, err);
 	return ret < 0 ? ret : take_fd(&sock);
 }
 

@@ -50,12 +50,23 @@ static int news(struct supervised *s, int *ret_status, struct err *err)
 
 static int forward(struct supervised *s, int sig)
 {
-	return control_send(s->fd, CONTROL_SIGNAL, (uint32_t)sig, 0, NULL, 0, NULL, 0, NULL);
+	const struct control_request request = {
+		.type = CONTROL_SIGNAL,
+		.a = (uint32_t)sig,
+	};
+
+	return control_send(s->fd, &request, NULL);
 }
 
 static int resize(struct supervised *s, uint32_t rows, uint32_t cols)
 {
-	return control_send(s->fd, CONTROL_WINSIZE, rows, cols, NULL, 0, NULL, 0, NULL);
+	const struct control_request request = {
+		.type = CONTROL_WINSIZE,
+		.a = rows,
+		.b = cols,
+	};
+
+	return control_send(s->fd, &request, NULL);
 }
 
 /*
@@ -107,46 +118,37 @@ static int open_anew(int fd)
 	return open(path, (mode & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static int send_request(struct session *se, const struct oci_process *process,
-			struct err *err)
-{
-	auto_buf struct buf json = BUF_INIT;
-	int ours[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
-	unsigned int n = se->terminal ? 1 : 3;
-	int anew[3];
-	int send[3];
-	int ret = oci_process_write(process, &json, err);
-
-	if (ret < 0)
-		return ret;
-	if (se->slave >= 0)
-		ours[0] = se->slave;
-	for (unsigned int i = 0; i < n; i++) {
-		anew[i] = open_anew(ours[i]);
-		send[i] = anew[i] >= 0 ? anew[i] : ours[i];
-	}
-	ret = control_send(se->s.fd, CONTROL_EXEC, se->terminal ? CONTROL_EXEC_TTY : 0, 0,
-			   json.data, json.len, send, n, err);
-	for (unsigned int i = 0; i < n; i++)
-		close_fd(anew[i]);
-	return ret;
-}
-
 /*
  * begin() - send the request and wait until the process runs, or does not.
  */
 static int begin(struct session *se, const struct oci_process *process, struct err *err)
 {
-	struct control_answer answer = { 0 };
-	int ret = send_request(se, process, err);
+	auto_buf struct buf json = BUF_INIT;
+	int ours[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	int anew[3];
+	int fds[3];
+	struct control_request request = {
+		.type = CONTROL_EXEC,
+		.a = se->terminal ? CONTROL_EXEC_TTY : 0,
+		.fds = fds,
+		.n_fds = se->terminal ? 1 : 3,
+	};
+	int ret = oci_process_write(process, &json, err);
 
-	if (ret == 0)
-		ret = control_receive(se->s.fd, &answer, NULL, err);
-	if (ret == 0)
-		return err_msg(err, ESRCH, "container not running");
-	if (ret > 0 && answer.type != CONTROL_RESULT)
-		return err_msg(err, EPROTO, "hull-vmm sent message %u", answer.type);
-	return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	request.payload = json.data;
+	request.len = json.len;
+	if (se->slave >= 0)
+		ours[0] = se->slave;
+	for (unsigned int i = 0; i < request.n_fds; i++) {
+		anew[i] = open_anew(ours[i]);
+		fds[i] = anew[i] >= 0 ? anew[i] : ours[i];
+	}
+	ret = control_exchange(se->s.fd, &request, NULL, err);
+	for (unsigned int i = 0; i < request.n_fds; i++)
+		close_fd(anew[i]);
+	return ret;
 }
 
 /* tell() - the outcome of the start, to the command that waits for it. */
@@ -230,11 +232,13 @@ static int check_terminal(const struct cli *cli, const struct session *se, bool 
 	const char *console = cli_string(&cli->options, "console-socket");
 
 	if (console && !se->terminal)
-		return err_msg(err, EINVAL, "cannot use console socket if runc will not "
-					    "detach or allocate tty");
+		return err_msg(err, EINVAL,
+			       "cannot use console socket if runc will not "
+			       "detach or allocate tty");
 	if (se->terminal && detach && !console)
-		return err_msg(err, EINVAL, "cannot allocate tty if runc will detach "
-					    "without setting console socket");
+		return err_msg(err, EINVAL,
+			       "cannot allocate tty if runc will detach "
+			       "without setting console socket");
 	if (se->terminal && !console && !isatty(STDIN_FILENO))
 		return err_set(err, ENOTTY, "--tty: standard input");
 	return 0;
@@ -264,16 +268,20 @@ static int exec_in(const struct cli *cli, const struct container *c, struct err 
 	signals = supervise_signals(err);
 	if (signals < 0)
 		return signals;
-	se.s = (struct supervised){ .fd = sock, .news = news, .forward = forward,
-				    .resize = resize, .tty = -1, .signals = signals };
+	se.s = (struct supervised){ .fd = sock,
+				    .news = news,
+				    .forward = forward,
+				    .resize = resize,
+				    .tty = -1,
+				    .signals = signals };
 	if (console) {
 		ret = open_console(&se, console, spec->process, err);
 		slave = se.slave;
 	}
 	if (ret < 0)
 		return ret;
-	return detach ? exec_detached(&se, spec->process, pid_file, err) :
-			exec_attached(&se, spec->process, pid_file, err);
+	return detach ? exec_detached(&se, spec->process, pid_file, err)
+		      : exec_attached(&se, spec->process, pid_file, err);
 }
 
 static int run(struct cli *cli, struct err *err)
@@ -288,7 +296,8 @@ static int run(struct cli *cli, struct err *err)
 		ret = err_msg(err, ESRCH, "cannot exec in a stopped container");
 		break;
 	case CONTAINER_CREATING:
-		ret = err_msg(err, ESRCH, "cannot exec in a container that is being created");
+		ret = err_msg(err, ESRCH,
+			      "cannot exec in a container that is being created");
 		break;
 	case CONTAINER_PAUSED:
 		/* It waits, as every process there, until somebody resumes them. */
@@ -313,14 +322,16 @@ static const struct option_def options[] = {
 	{ OPTION_STRING, "cwd", NULL, "DIR", "current folder in the container", NULL },
 	{ OPTION_LIST, "env", "e", "NAME=VALUE", "set an environment variable", NULL },
 	{ OPTION_BOOL, "tty", "t", NULL, "allocate a terminal", NULL },
-	{ OPTION_STRING, "user", "u", "UID[:GID]", "user and group of the process", NULL },
+	{ OPTION_STRING, "user", "u", "UID[:GID]", "user and group of the process",
+	  NULL },
 	{ OPTION_LIST, "additional-gids", "g", "GID", "a further group", NULL },
 	{ OPTION_STRING, "process", "p", "FILE", "the process object as JSON", NULL },
 	{ OPTION_BOOL, "detach", "d", NULL, "do not wait for the process' end", NULL },
 	{ OPTION_STRING, "pid-file", NULL, "FILE", "write the pid to FILE", NULL },
 	{ OPTION_BOOL, "no-new-privs", NULL, NULL, "set no_new_privs", NULL },
 	{ OPTION_LIST, "cap", "c", "CAP", "add a capability", NULL },
-	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "exec in a paused container too", NULL },
+	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "exec in a paused container too",
+	  NULL },
 	{ OPTION_INT, "preserve-fds", NULL, "N",
 	  "pass N more descriptors (only 0 is supported)", NULL },
 	{ 0 },

@@ -12,7 +12,6 @@ static int run(struct cli *cli, struct err *err)
 {
 	auto_container struct container *c = NULL;
 	bool all = cli_flag(&cli->options, "all");
-	struct control_answer answer;
 	int sig;
 	int ret;
 
@@ -25,7 +24,10 @@ static int run(struct cli *cli, struct err *err)
 	if (container_status(c) == CONTAINER_STOPPED)
 		/* With --all there is just nobody to kill, as in runc. */
 		return all ? 0 : err_msg(err, ESRCH, "container not running");
-	return control_call(c, CONTROL_KILL, (uint32_t)sig, all, &answer, NULL, err);
+	return control_call(c,
+			    &(struct control_request){
+				    .type = CONTROL_KILL, .a = (uint32_t)sig, .b = all },
+			    NULL, err);
 }
 
 static const struct option_def options[] = {

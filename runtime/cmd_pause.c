@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <poll.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -12,28 +11,18 @@
 /* (s) until every process must have stopped; runc waits as long. */
 #define PAUSE_TIMEOUT 10
 
-static int await_answer(int sock, struct err *err)
-{
-	struct pollfd p = { .fd = sock, .events = POLLIN };
-	struct control_answer answer;
-	int ret;
-
-	do {
-		ret = poll(&p, 1, PAUSE_TIMEOUT * 1000);
-	} while (ret < 0 && errno == EINTR);
-	if (ret == 0)
-		return err_msg(err, ETIMEDOUT,
-			       "the container's processes did not stop within %d s",
-			       PAUSE_TIMEOUT);
-	ret = control_receive(sock, &answer, NULL, err);
-	return ret == 0 ? err_msg(err, ESRCH, "container not running") : ret;
-}
-
 static int run(struct cli *cli, struct err *err)
 {
+	static const struct control_request pause = {
+		.type = CONTROL_PAUSE,
+		.timeout_ms = PAUSE_TIMEOUT * 1000,
+	};
+	static const struct control_request resume = {
+		.type = CONTROL_RESUME,
+		.timeout_ms = PAUSE_TIMEOUT * 1000,
+	};
 	auto_container struct container *c = NULL;
 	enum container_status status;
-	auto_fd int sock = -1;
 	int ret;
 
 	ret = container_of(cli, &c, err);
@@ -42,20 +31,15 @@ static int run(struct cli *cli, struct err *err)
 	status = container_status(c);
 	if (status != CONTAINER_CREATED && status != CONTAINER_RUNNING)
 		return err_msg(err, ESRCH, "container not running");
-	ret = control_connect(c, &sock, err);
-	if (ret == 0)
-		ret = control_send(sock, CONTROL_PAUSE, 0, 0, NULL, 0, NULL, 0, err);
-	if (ret == 0)
-		ret = await_answer(sock, err);
+	ret = control_call(c, &pause, NULL, err);
 	if (ret == -ETIMEDOUT) {
-		auto_fd int again = -1;
-
-		/* Half of them stopped is worse than none. It answers nobody. */
-		if (control_connect(c, &again, NULL) == 0)
-			(void)control_send(again, CONTROL_RESUME, 0, 0, NULL, 0, NULL, 0,
-					   NULL);
+		/* Half of them stopped is worse than none. */
+		(void)control_call(c, &resume, NULL, NULL);
+		return err_msg(err, ETIMEDOUT,
+			       "the container's processes did not stop within %d s",
+			       PAUSE_TIMEOUT);
 	}
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 static const struct option_def options[] = {

@@ -27,8 +27,8 @@ static void plain_text(struct control_ps *ps, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < sizeof(ps[i].args); k++)
-			if (ps[i].args[k] && ((unsigned char)ps[i].args[k] < ' ' ||
-					      ps[i].args[k] == 0x7f))
+			if (ps[i].args[k] &&
+			    ((unsigned char)ps[i].args[k] < ' ' || ps[i].args[k] == 0x7f))
 				ps[i].args[k] = '?';
 }
 
@@ -38,7 +38,6 @@ static int run(struct cli *cli, struct err *err)
 	const char *format = cli_string(&cli->options, "format");
 	auto_buf struct buf payload = BUF_INIT;
 	auto_buf struct buf b = BUF_INIT;
-	struct control_answer answer;
 	int ret = container_of(cli, &c, err);
 
 	if (ret < 0)
@@ -55,7 +54,8 @@ static int run(struct cli *cli, struct err *err)
 	} else if (!strcmp(format, "table")) {
 		struct control_ps *ps;
 
-		ret = control_call(c, CONTROL_PS, 0, 0, &answer, &payload, err);
+		ret = control_call(c, &(struct control_request){ .type = CONTROL_PS },
+				   &payload, err);
 		if (ret < 0)
 			return ret;
 		ps = (struct control_ps *)(void *)payload.data;

@@ -10,7 +10,6 @@
 static int run(struct cli *cli, struct err *err)
 {
 	auto_container struct container *c = NULL;
-	struct control_answer answer;
 	int ret;
 
 	ret = container_of(cli, &c, err);
@@ -18,7 +17,8 @@ static int run(struct cli *cli, struct err *err)
 		return ret;
 	if (container_status(c) != CONTAINER_PAUSED)
 		return err_msg(err, EINVAL, "container not paused");
-	return control_call(c, CONTROL_RESUME, 0, 0, &answer, NULL, err);
+	return control_call(c, &(struct control_request){ .type = CONTROL_RESUME }, NULL,
+			    err);
 }
 
 static const struct option_def options[] = {

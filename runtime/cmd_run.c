@@ -46,10 +46,13 @@ static int forward(struct supervised *s, int sig)
 
 static int resize(struct supervised *s, uint32_t rows, uint32_t cols)
 {
-	struct control_answer answer;
+	const struct control_request request = {
+		.type = CONTROL_WINSIZE,
+		.a = rows,
+		.b = cols,
+	};
 
-	return control_call(foreground_of(s)->container, CONTROL_WINSIZE, rows, cols, &answer,
-			    NULL, NULL);
+	return control_call(foreground_of(s)->container, &request, NULL, NULL);
 }
 
 static int stay(struct created *created, int signals, struct err *err)
@@ -106,8 +109,8 @@ static int run(struct cli *cli, struct err *err)
 	ret = create_container(&params, &created, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "hull run failed");
-	ret = detach ? container_start(created.container, err) :
-		       stay(&created, signals, err);
+	ret = detach ? container_start(created.container, err)
+		     : stay(&created, signals, err);
 	if (ret < 0) {
 		create_abort(&created);
 		return err_wrap(err, ret, "hull run failed");
@@ -122,7 +125,8 @@ static const struct option_def options[] = {
 	{ OPTION_BOOL, "detach", "d", NULL, "do not wait for the container's end", NULL },
 	{ OPTION_BOOL, "keep", NULL, NULL, "do not delete the container after its end",
 	  NULL },
-	{ OPTION_BOOL, "no-subreaper", NULL, NULL, "accepted, has no meaning here", NULL },
+	{ OPTION_BOOL, "no-subreaper", NULL, NULL, "accepted, has no meaning here",
+	  NULL },
 	{ 0 },
 };
 

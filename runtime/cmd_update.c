@@ -30,21 +30,15 @@ static int update_guest(const struct container *c, const struct oci_resources *r
 			struct err *err)
 {
 	auto_buf struct buf json = BUF_INIT;
-	struct control_answer answer;
-	auto_fd int sock = -1;
 	int ret = oci_resources_write(res, &json, err);
 
-	if (ret == 0)
-		ret = control_connect(c, &sock, err);
-	if (ret == 0)
-		ret = control_send(sock, CONTROL_UPDATE, 0, 0, json.data, json.len, NULL,
-				   0, err);
 	if (ret < 0)
 		return ret;
-	ret = control_receive(sock, &answer, NULL, err);
-	if (ret == 0)
-		return err_msg(err, ESRCH, "container not running");
-	return ret < 0 ? ret : 0;
+	return control_call(c,
+			    &(struct control_request){ .type = CONTROL_UPDATE,
+						       .payload = json.data,
+						       .len = json.len },
+			    NULL, err);
 }
 
 /* What was changed on the host, to be put back. */

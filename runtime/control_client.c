@@ -2,6 +2,7 @@
 #include "runtime/control_client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "lib/buf.h"
@@ -12,29 +13,31 @@
 #include "runtime/unix_socket.h"
 #include "vmm/control.h"
 
+static int not_running(struct err *err)
+{
+	return err_msg(err, ESRCH, "container not running");
+}
+
 int control_connect(const struct container *c, int *ret_sock, struct err *err)
 {
 	int ret = unix_connect(c->dir, "control.sock", SOCK_SEQPACKET, ret_sock, err);
 
-	if (ret == -ECONNREFUSED || ret == -ENOENT)
-		return err_msg(err, ESRCH, "container not running");
-	return ret;
+	return ret == -ECONNREFUSED || ret == -ENOENT ? not_running(err) : ret;
 }
 
-int control_send(int sock, uint32_t type, uint32_t a, uint32_t b, const void *payload,
-		 size_t len, const int *fds, unsigned int n_fds, struct err *err)
+int control_send(int sock, const struct control_request *r, struct err *err)
 {
-	struct control_msg head = { .type = type, .a = a, .b = b };
+	struct control_msg head = { .type = r->type, .a = r->a, .b = r->b };
 	auto_buf struct buf msg = BUF_INIT;
 	int ret;
 
-	if (len > CONTROL_MAX_PAYLOAD)
-		return err_msg(err, E2BIG, "control message of %zu bytes", len);
+	if (r->len > CONTROL_MAX_PAYLOAD)
+		return err_msg(err, E2BIG, "control message of %zu bytes", r->len);
 	(void)buf_append(&msg, &head, sizeof(head));
-	(void)buf_append(&msg, payload, len);
+	(void)buf_append(&msg, r->payload, r->len);
 	if (buf_ok(&msg) < 0)
 		return err_set(err, ENOMEM, "control message");
-	ret = sock_send(sock, msg.data, msg.len, fds, n_fds);
+	ret = sock_send(sock, msg.data, msg.len, r->fds, r->n_fds);
 	return ret < 0 ? err_set(err, -ret, "send to hull-vmm") : 0;
 }
 
@@ -66,21 +69,48 @@ int control_receive(int sock, struct control_answer *ret, struct buf *payload,
 	return 1;
 }
 
-int control_call(const struct container *c, uint32_t type, uint32_t a, uint32_t b,
-		 struct control_answer *ret_answer, struct buf *payload, struct err *err)
+static int await_answer(int sock, int timeout_ms, struct err *err)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	int ret;
+
+	do {
+		ret = poll(&p, 1, timeout_ms);
+	} while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return err_set(err, errno, "poll");
+	return ret > 0 ? 0
+		       : err_msg(err, ETIMEDOUT, "no answer of hull-vmm within %d s",
+				 timeout_ms / 1000);
+}
+
+int control_exchange(int sock, const struct control_request *r, struct buf *payload,
+		     struct err *err)
+{
+	struct control_answer answer = { 0 };
+	int ret = control_send(sock, r, err);
+
+	if (ret == -EPIPE || ret == -ECONNRESET)
+		return not_running(err);
+	if (ret == 0 && r->timeout_ms)
+		ret = await_answer(sock, r->timeout_ms, err);
+	if (ret < 0)
+		return ret;
+	do { /* a long list comes in parts */
+		ret = control_receive(sock, &answer, payload, err);
+	} while (ret > 0 && r->type == CONTROL_PS && answer.b);
+	if (ret <= 0)
+		return ret < 0 ? ret : not_running(err);
+	if (answer.type != CONTROL_RESULT)
+		return err_msg(err, EPROTO, "hull-vmm sent message %u", answer.type);
+	return 0;
+}
+
+int control_call(const struct container *c, const struct control_request *r,
+		 struct buf *payload, struct err *err)
 {
 	auto_fd int sock = -1;
 	int ret = control_connect(c, &sock, err);
 
-	if (ret == 0)
-		ret = control_send(sock, type, a, b, NULL, 0, NULL, 0, err);
-	if (ret == 0) {
-		do { /* a long list comes in parts */
-			ret = control_receive(sock, ret_answer, payload, err);
-		} while (ret > 0 && type == CONTROL_PS && ret_answer->b);
-	} else if (ret == -EPIPE || ret == -ECONNRESET)
-		ret = 0;
-	if (ret == 0)
-		return err_msg(err, ESRCH, "container not running");
-	return ret < 0 ? ret : 0;
+	return ret == 0 ? control_exchange(sock, r, payload, err) : ret;
 }

@@ -77,7 +77,6 @@ static int run_hooks(const struct container *c, enum late_hooks which, const cha
 
 int container_start(struct container *c, struct err *err)
 {
-	struct control_answer answer;
 	int ret;
 
 	switch (container_status(c)) {
@@ -94,7 +93,8 @@ int container_start(struct container *c, struct err *err)
 	case CONTAINER_CREATED:
 		break;
 	}
-	ret = control_call(c, CONTROL_START, 0, 0, &answer, NULL, err);
+	ret = control_call(c, &(struct control_request){ .type = CONTROL_START }, NULL,
+			   err);
 	if (ret < 0)
 		return ret;
 	return run_hooks(c, POSTSTART, "running", c->pid, err);
@@ -120,7 +120,8 @@ static void stop(const struct container *c, int pidfd)
 	int ret = control_connect(c, &sock, &err);
 
 	if (ret == 0)
-		ret = control_send(sock, CONTROL_STOP, 0, 0, NULL, 0, NULL, 0, &err);
+		ret = control_send(
+			sock, &(struct control_request){ .type = CONTROL_STOP }, &err);
 	if (ret == 0 && await_end(pidfd, STOP_TIMEOUT_MS))
 		return;
 	if (!await_end(pidfd, 0))
