@@ -49,31 +49,37 @@ int io_write_full(int fd, const void *data, size_t len)
 	return 0;
 }
 
-int io_read_file(int dirfd, const char *path, size_t max, struct buf *b,
-		 struct err *err)
+int io_read_fd(int fd, const char *name, size_t max, struct buf *b, struct err *err)
 {
-	auto_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	size_t start = b->len;
 
-	if (fd < 0)
-		return err_set(err, errno, "open '%s'", path);
 	for (;;) {
 		ssize_t n;
 
 		if (buf_reserve(b, 4096) < 0)
-			return err_set(err, ENOMEM, "read '%s'", path);
+			return err_set(err, ENOMEM, "read '%s'", name);
 		n = read(fd, b->data + b->len, b->cap - b->len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_set(err, errno, "read '%s'", path);
+			return err_set(err, errno, "read '%s'", name);
 		b->len += (size_t)n;
 		b->data[b->len] = 0;
 		if (b->len - start > max)
-			return err_set(err, EFBIG, "read '%s'", path);
+			return err_set(err, EFBIG, "read '%s'", name);
 		if (n == 0)
 			return 0;
 	}
+}
+
+int io_read_file(int dirfd, const char *path, size_t max, struct buf *b,
+		 struct err *err)
+{
+	auto_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return err_set(err, errno, "open '%s'", path);
+	return io_read_fd(fd, path, max, b, err);
 }
 
 int io_write_file(int dirfd, const char *path, const char *text, struct err *err)

@@ -28,6 +28,9 @@ int io_write_full(int fd, const void *data, size_t len);
 int io_read_file(int dirfd, const char *path, size_t max, struct buf *b,
 		 struct err *err);
 
+/* io_read_fd() - the same from @fd, up to its end. @name: for messages */
+int io_read_fd(int fd, const char *name, size_t max, struct buf *b, struct err *err);
+
 /*
  * io_write_file() - write into an existing file (procfs, cgroupfs) in one write().
  */

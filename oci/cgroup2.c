@@ -6,31 +6,19 @@
 #include "oci/cgroup2.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "oci/spec.h"
 
 #define CPU_PERIOD_DEFAULT 100000u /* (us) */
 
-/* put() - 0 or -errno. */
-static int put(int cgroup, const char *name, const char *text)
-{
-	auto_fd int fd = openat(cgroup, name, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return -errno;
-	return 0;
-}
-
 static int set_text(int cgroup, const char *name, const char *text, struct err *err)
 {
-	int ret = put(cgroup, name, text);
+	int ret = io_write_file(cgroup, name, text, NULL);
 
 	return ret < 0 ? err_set(err, -ret, "cgroup: write '%s' to '%s'", text, name) : 0;
 }
@@ -137,7 +125,7 @@ static int set_swap(int cgroup, const struct oci_memory *m, struct err *err)
 	else
 		(void)!snprintf(text, sizeof(text), "%" PRId64,
 				limit > 0 ? swap - limit : swap);
-	ret = put(cgroup, name, text);
+	ret = io_write_file(cgroup, name, text, NULL);
 	/* A kernel without swap has no such file, and nothing to limit. */
 	if (ret == -ENOENT && (text[0] == 'm' || strcmp(text, "0") == 0))
 		return 0;
@@ -263,7 +251,7 @@ static int set_hugepages(int cgroup, const struct oci_hugepage_limit *h, struct 
 		return ret;
 	(void)!snprintf(name, sizeof(name), "hugetlb.%.24s.rsvd.max", h->page_size);
 	(void)!snprintf(text, sizeof(text), "%" PRIu64, h->limit);
-	ret = put(cgroup, name, text);
+	ret = io_write_file(cgroup, name, text, NULL);
 	/* Older kernels do not count reservations. */
 	return ret < 0 && ret != -ENOENT
 		       ? err_set(err, -ret, "cgroup: write '%s' to '%s'", text, name)

@@ -159,31 +159,12 @@ static int from_options(const struct cli *cli, struct oci_spec *spec,
 	return ret;
 }
 
-static int read_input(struct buf *b, struct err *err)
-{
-	while (b->len <= JSON_MAX_SIZE) {
-		ssize_t n;
-
-		if (buf_reserve(b, 4096) < 0)
-			return err_set(err, ENOMEM, "read standard input");
-		n = read(STDIN_FILENO, b->data + b->len, 4096);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set(err, errno, "read standard input");
-		if (n == 0)
-			return 0;
-		b->len += (size_t)n;
-		b->data[b->len] = 0;
-	}
-	return err_set(err, EFBIG, "read standard input");
-}
-
 static int from_file(const char *path, struct oci_spec **ret, struct err *err)
 {
 	auto_buf struct buf text = BUF_INIT;
 	int r = strcmp(path, "-") == 0
-			? read_input(&text, err)
+			? io_read_fd(STDIN_FILENO, "standard input", JSON_MAX_SIZE, &text,
+				     err)
 			: io_read_file(AT_FDCWD, path, JSON_MAX_SIZE, &text, err);
 
 	if (r == 0)
