@@ -92,9 +92,9 @@ machine_initramfs() {
 	rm -f "$state/key" "$state/key.pub"
 	ssh-keygen -q -t ed25519 -N '' -C lab -f "$state/key"
 	cp "$lab_dir/init" "$dir/init"
-	cp "$lab_dir"/{setup,env,end} "$dir/lab/"
+	cp "$lab_dir"/{setup,env,end,hold-vm} "$dir/lab/"
 	cp "$state/key.pub" "$dir/lab/authorized_keys"
-	chmod 755 "$dir/init" "$dir"/lab/{setup,env,end}
+	chmod 755 "$dir/init" "$dir"/lab/{setup,env,end,hold-vm}
 	{
 		cat "$root/boot.cpio"
 		(cd "$dir" && find init lab | cpio -o -H newc -R 0:0 --quiet)
