@@ -86,10 +86,15 @@ run_in() {
 	run --separate-stderr hull run -b "$BUNDLE" "$ID"
 }
 
-# start_sleeper - a running container $ID that does nothing until it is killed
+# start_sleeper - a running container $ID that does nothing until it is killed; its
+# signal handler is set
 start_sleeper() {
 	args /bin/sh -c 'trap "exit 42" USR1; while :; do sleep 1000 & wait; done'
-	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err"
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err" && wait_for 30 sleeps
+}
+
+sleeps() {
+	hull ps "$ID" | grep -q 'sleep 1000'
 }
 
 # vmms - the pids of this file's hull-vmms, found by their cgroups; none: status 1
