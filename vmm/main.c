@@ -260,6 +260,8 @@ static int make_outside(struct vmm *v, struct err *err)
 		ret = watch(v, err);
 	if (ret == 0)
 		ret = vm_new(&vm, &v->vm, err);
+	/* It could make other machines. */
+	close_fd(v->config->kvm_fd);
 	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
 		ret = make_fs(v, (enum vm_fs_device)i, err);
 	if (ret == 0)

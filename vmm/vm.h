@@ -38,7 +38,7 @@ struct vm_boot {
 };
 
 struct vm_params {
-	int kvm_fd; /* borrowed until vm_free() */
+	int kvm_fd; /* borrowed until vm_new() returns */
 	uint64_t memory; /* (bytes) */
 	unsigned int vcpus;
 	/* When given, vm_new() loads kernel and initrd while KVM makes the VM (which

@@ -45,7 +45,7 @@ thread_status() {
 	host_mounts=$(awk '{print $1}' /proc/self/mountinfo)
 	for fd in "/proc/$pid/fd/"*; do
 		target=$(readlink "$fd" || true)
-		[[ $target == /* && $target != /dev/kvm && $target != /dev/null ]] || continue
+		[[ $target == /* && $target != /dev/null ]] || continue
 		[[ $target != "$BATS_TEST_TMPDIR/err" ]] || continue # its stderr
 		id=$(awk '/^mnt_id:/ {print $2}' "/proc/$pid/fdinfo/${fd##*/}" || true)
 		if grep -qx "$id" <<<"$host_mounts"; then
