@@ -131,7 +131,7 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 		.type = CONTROL_EXEC,
 		.a = se->terminal ? CONTROL_EXEC_TTY : 0,
 		.fds = fds,
-		.n_fds = se->terminal ? 1 : 3,
+		.n_fds = se->terminal ? 2 : 3,
 	};
 	int ret = oci_process_write(process, &json, err);
 
@@ -140,7 +140,7 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	request.payload = json.data;
 	request.len = json.len;
 	if (se->slave >= 0)
-		ours[0] = se->slave;
+		ours[0] = ours[1] = se->slave;
 	for (unsigned int i = 0; i < request.n_fds; i++) {
 		anew[i] = open_anew(ours[i]);
 		fds[i] = anew[i] >= 0 ? anew[i] : ours[i];
@@ -212,10 +212,8 @@ static int exec_attached(struct session *se, const struct oci_process *process,
 {
 	int ret = own_console(se, err);
 
-	if (ret == 0 && se->terminal && se->slave < 0) {
-		se->s.tty = STDIN_FILENO;
-		ret = tty_raw_begin(&se->raw, STDIN_FILENO, err);
-	}
+	if (ret == 0 && se->s.tty >= 0)
+		ret = tty_raw_begin(&se->raw, se->s.tty, err);
 	if (ret == 0)
 		ret = begin(se, process, err);
 	if (ret == 0 && pid_file)
@@ -239,8 +237,6 @@ static int check_terminal(const struct cli *cli, const struct session *se, bool 
 		return err_msg(err, EINVAL,
 			       "cannot allocate tty if runc will detach "
 			       "without setting console socket");
-	if (se->terminal && !console && !isatty(STDIN_FILENO))
-		return err_set(err, ENOTTY, "--tty: standard input");
 	return 0;
 }
 
@@ -253,6 +249,7 @@ static int exec_in(const struct cli *cli, const struct container *c, struct err 
 	auto_fd int sock = -1;
 	auto_fd int signals = -1;
 	auto_fd int slave = -1;
+	auto_fd int tty = -1;
 	struct session se = { .slave = -1, .raw = { .fd = -1 } };
 	int ret;
 
@@ -261,6 +258,11 @@ static int exec_in(const struct cli *cli, const struct container *c, struct err 
 		return ret;
 	se.terminal = spec->process->terminal;
 	ret = check_terminal(cli, &se, detach, err);
+	if (ret == 0 && se.terminal && !console) {
+		tty = tty_of_caller(err);
+		if (tty < 0)
+			ret = err_wrap(err, tty, "--tty");
+	}
 	if (ret == 0)
 		ret = control_connect(c, &sock, err);
 	if (ret < 0)
@@ -272,7 +274,7 @@ static int exec_in(const struct cli *cli, const struct container *c, struct err 
 				    .news = news,
 				    .forward = forward,
 				    .resize = resize,
-				    .tty = -1,
+				    .tty = tty,
 				    .signals = signals };
 	if (console) {
 		ret = open_console(&se, console, spec->process, err);

@@ -63,7 +63,7 @@ static int stay(struct created *created, int signals, struct err *err)
 			.news = reap,
 			.forward = forward,
 			.resize = resize,
-			.tty = created->terminal ? STDIN_FILENO : -1,
+			.tty = created->tty,
 			.signals = signals,
 		},
 		.container = created->container,
@@ -71,8 +71,8 @@ static int stay(struct created *created, int signals, struct err *err)
 	struct tty_raw raw = { .fd = -1 };
 	int ret = 0;
 
-	if (created->terminal)
-		ret = tty_raw_begin(&raw, STDIN_FILENO, err);
+	if (created->tty >= 0)
+		ret = tty_raw_begin(&raw, created->tty, err);
 	if (ret == 0)
 		ret = container_start(created->container, err);
 	if (ret == 0)
@@ -86,6 +86,7 @@ static int finish(struct created *created, bool keep, struct err *err)
 	int ret = keep ? 0 : container_delete(created->container, true, err);
 
 	close_fd(created->pidfd);
+	close_fd(created->tty);
 	container_free(created->container);
 	return ret;
 }

@@ -50,6 +50,7 @@ struct creation {
 	int sync; /* our end of the sync socket */
 	int vmm_sync; /* hull-vmm's end */
 	int pidfd;
+	int tty; /* of the caller, for a container in the foreground */
 	struct buf guest_spec; /* the JSON for the agent */
 };
 
@@ -106,7 +107,8 @@ static void undo(struct container *c, int pidfd)
 void create_abort(struct created *created)
 {
 	undo(created->container, created->pidfd);
-	*created = (struct created){ .pidfd = -1 };
+	close_fd(created->tty);
+	*created = (struct created){ .pidfd = -1, .tty = -1 };
 }
 
 static int load_bundle(struct creation *cr, struct err *err)
@@ -287,13 +289,14 @@ static int plan_stdio(struct creation *cr, struct err *err)
 	if (!p->foreground)
 		return err_msg(err, EINVAL, "cannot allocate tty if runc will detach "
 					    "without setting console socket");
-	if (!isatty(0))
-		return err_set(err, ENOTTY, "process.terminal: standard input");
-	tty_size(0, &rows, &cols);
+	cr->tty = tty_of_caller(err);
+	if (cr->tty < 0)
+		return err_wrap(err, cr->tty, "process.terminal");
+	tty_size(cr->tty, &rows, &cols);
 	if (set_console_size(cr->spec, rows, cols) < 0)
 		return err_set(err, ENOMEM, "plan the terminal");
-	for (int i = 1; i < 3; i++)
-		cr->config->stdio_fd[i] = 0;
+	/* What the process says on stderr goes to its terminal too. */
+	cr->config->stdio_fd[2] = STDOUT_FILENO;
 	return 0;
 }
 
@@ -527,6 +530,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 		.sync = -1,
 		.vmm_sync = -1,
 		.pidfd = -1,
+		.tty = -1,
 		.guest_spec = BUF_INIT,
 	};
 	int ret;
@@ -550,8 +554,9 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	if (ret == 0) {
 		ret_created->container = take_ptr(&cr.container);
 		ret_created->pidfd = take_fd(&cr.pidfd);
-		ret_created->terminal = cr.spec->process->terminal;
+		ret_created->tty = take_fd(&cr.tty);
 	}
+	close_fd(cr.tty);
 	oci_spec_free(cr.spec);
 	undo(cr.container, cr.pidfd);
 	return ret;

@@ -32,7 +32,7 @@ struct create_params {
 struct created {
 	struct container *container; /* owned */
 	int pidfd; /* owned; hull-vmm is a child of the caller */
-	bool terminal; /* process.terminal */
+	int tty; /* tty_of_caller() for its terminal; -1: it has none of the caller's */
 };
 
 /* create_container() - nothing is left behind on failure. */

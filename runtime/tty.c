@@ -48,6 +48,19 @@ int tty_open_console(const char *path, uint32_t rows, uint32_t cols, int *ret_sl
 	return 0;
 }
 
+int tty_of_caller(struct err *err)
+{
+	static const int streams[] = { STDERR_FILENO, STDOUT_FILENO, STDIN_FILENO };
+	int fd = -1;
+
+	for (size_t i = 0; fd < 0 && i < sizeof(streams) / sizeof(*streams); i++)
+		if (isatty(streams[i]))
+			fd = fcntl(streams[i], F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_set(err, errno, "no terminal: open '/dev/tty'");
+}
+
 int tty_raw_begin(struct tty_raw *raw, int fd, struct err *err)
 {
 	struct termios t;

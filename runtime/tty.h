@@ -20,6 +20,14 @@ struct err;
 int tty_open_console(const char *path, uint32_t rows, uint32_t cols, int *ret_slave,
 		     struct err *err);
 
+/*
+ * tty_of_caller() - the terminal whose mode and size are the caller's: the first that
+ * is one of stderr, stdout and stdin, else the controlling terminal.  Input and output
+ * go through the standard streams all the same, as in runc.
+ * Return: a descriptor, the caller's; -errno when there is none
+ */
+int tty_of_caller(struct err *err);
+
 struct tty_raw {
 	int fd; /* borrowed; -1: nothing to restore */
 	struct termios saved;

@@ -378,8 +378,7 @@ static int exec_streams(struct proc *p, bool tty, int *fds, struct err *err)
 	int ret;
 
 	if (tty)
-		return add_stream(p, STREAM_IO, "terminal",
-				  fcntl(fds[0], F_DUPFD_CLOEXEC, 3), fds[0], err);
+		return add_stream(p, STREAM_IO, "terminal", fds[0], fds[1], err);
 	ret = add_stream(p, STREAM_IO, "stdin and stdout", fds[0], fds[1], err);
 	if (ret < 0) {
 		close_fd(fds[2]);

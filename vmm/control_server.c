@@ -106,7 +106,7 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 {
 	bool exec = msg->type == CONTROL_EXEC;
 	bool update = msg->type == CONTROL_UPDATE;
-	unsigned int want_fds = !exec ? 0 : msg->a & CONTROL_EXEC_TTY ? 1 : 3;
+	unsigned int want_fds = !exec ? 0 : msg->a & CONTROL_EXEC_TTY ? 2 : 3;
 
 	if (msg->type < CONTROL_START || msg->type > CONTROL_EVENTS ||
 	    msg->type == CONTROL_SIGNAL)

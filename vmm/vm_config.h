@@ -87,7 +87,7 @@ struct vm_config {
 	int32_t sync_fd; /* to the creating command */
 	int32_t status_fd; /* struct vm_status */
 	int32_t log_fd; /* lines of lib/log.h, or -1: none are wanted */
-	int32_t stdio_fd[3]; /* the container's; with terminal all the same tty */
+	int32_t stdio_fd[3]; /* the container's; with terminal the third is not used */
 
 	uint8_t terminal; /* process.terminal */
 	uint8_t console; /* stdio is the slave of a pty made for us: take it as

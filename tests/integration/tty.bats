@@ -83,3 +83,22 @@ on_tty() {
 	[[ $stderr == *"/nonexistent"* ]]
 	nothing_left "$ID"
 }
+
+@test "tty: standard streams that are no terminals are used, and the terminal that is left sized" {
+	config '.process.terminal = true'
+	args /bin/sh -c 'stty size; read x; echo "got $x"'
+	printf 'from a file\n' >"$WORK/in"
+	run pty run "$WORK/shown" 'expect:through eof' /bin/sh -c "timeout 60 hull --root '$STATE' --set vcpus=1 \
+		--set memory=512M run -b '$BUNDLE' '$ID' <'$WORK/in' 2>&1 | sed 's/^/through /'"
+	grep -q '^through 24 80' "$WORK/shown"
+	grep -q 'got from a file' "$WORK/shown"
+}
+
+@test "tty: no terminal anywhere: an error that names the field" {
+	config '.process.terminal = true'
+	run --separate-stderr setsid -w timeout 60 hull --root "$STATE" run -b "$BUNDLE" "$ID" </dev/null
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"process.terminal: no terminal: open '/dev/tty': No such device or address"* ]]
+	run hull state "$ID"
+	[[ $status -eq 1 ]]
+}

@@ -201,7 +201,8 @@ static void test_exec_tty(void)
 	cfmakeraw(&raw);
 	fake_check(tcsetattr(slave, TCSANOW, &raw) == 0);
 	client = control_connect(&vm);
-	control_send(&vm, client, CONTROL_EXEC, CONTROL_EXEC_TTY, 0, "{}", &slave, 1);
+	control_send(&vm, client, CONTROL_EXEC, CONTROL_EXEC_TTY, 0, "{}",
+		     (int[]){ slave, slave }, 2);
 	f = agent_next(&vm, NULL);
 	ok(f.type == AGENT_EXEC && f.flags == CONTROL_EXEC_TTY, "exec with a terminal");
 	io = agent_stream(&vm, f.proc, AGENT_STREAM_IO);
