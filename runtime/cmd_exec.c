@@ -141,6 +141,8 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	request.len = json.len;
 	if (se->slave >= 0)
 		ours[0] = ours[1] = se->slave;
+	if (se->terminal && !isatty(ours[1]))
+		request.a |= CONTROL_EXEC_NO_CR;
 	for (unsigned int i = 0; i < request.n_fds; i++) {
 		anew[i] = open_anew(ours[i]);
 		fds[i] = anew[i] >= 0 ? anew[i] : ours[i];

@@ -295,6 +295,7 @@ static int plan_stdio(struct creation *cr, struct err *err)
 	tty_size(cr->tty, &rows, &cols);
 	if (set_console_size(cr->spec, rows, cols) < 0)
 		return err_set(err, ENOMEM, "plan the terminal");
+	cr->config->no_cr = !isatty(STDOUT_FILENO);
 	/* What the process says on stderr goes to its terminal too. */
 	cr->config->stdio_fd[2] = STDOUT_FILENO;
 	return 0;

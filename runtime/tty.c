@@ -70,6 +70,9 @@ int tty_raw_begin(struct tty_raw *raw, int fd, struct err *err)
 		return err_set(err, errno, "tcgetattr the caller's terminal");
 	t = raw->saved;
 	cfmakeraw(&t);
+	/* Where our output goes elsewhere, others write there meanwhile. */
+	if (!isatty(STDOUT_FILENO))
+		t.c_oflag = raw->saved.c_oflag;
 	if (tcsetattr(fd, TCSANOW, &t) < 0)
 		return err_set(err, errno, "tcsetattr the caller's terminal");
 	raw->fd = fd;

@@ -88,7 +88,8 @@ struct agent_frame {
 	uint32_t seq; /* of the request; 0 for events */
 	uint32_t proc; /* AGENT_PROC_INIT, or the number of an exec */
 	uint32_t arg;
-	uint32_t flags; /* AGENT_EXEC: enum control_exec_flags; otherwise 0 */
+	uint32_t flags; /* enum control_exec_flags: AGENT_EXEC, AGENT_CREATE without
+			 * _TTY; otherwise 0 */
 	uint64_t value;
 };
 

@@ -54,6 +54,8 @@ enum control_type {
 
 enum control_exec_flags {
 	CONTROL_EXEC_TTY = 1 << 0,
+	/* Where the terminal's output goes is none: no CR before LF (termios(3) ONLCR) */
+	CONTROL_EXEC_NO_CR = 1 << 1,
 };
 
 struct control_msg {

@@ -117,7 +117,8 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 		return "request with a payload";
 	if (update && !len)
 		return "update without limits";
-	if (exec && (!len || msg->a & ~(uint32_t)CONTROL_EXEC_TTY))
+	if (exec &&
+	    (!len || msg->a & ~(uint32_t)(CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR)))
 		return "exec without a process, or with unknown flags";
 	if (n_fds != want_fds)
 		return "wrong number of descriptors";

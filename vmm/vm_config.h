@@ -90,6 +90,7 @@ struct vm_config {
 	int32_t stdio_fd[3]; /* the container's; with terminal the third is not used */
 
 	uint8_t terminal; /* process.terminal */
+	uint8_t no_cr; /* as CONTROL_EXEC_NO_CR */
 	uint8_t console; /* stdio is the slave of a pty made for us: take it as
 			  * controlling terminal, SIGWINCH tells of new sizes */
 	uint8_t debug; /* log the timeline, the guest's kernel log to the log */

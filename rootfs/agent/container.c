@@ -21,6 +21,7 @@
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
 #include "rootfs/agent/userns.h"
+#include "vmm/control.h"
 
 /* Processes of one container that are signalled or listed at once. */
 #define MAX_PIDS 4096
@@ -123,8 +124,8 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	return ret;
 }
 
-int container_create(struct agent *a, uint16_t number, uint32_t seq, const char *id,
-		     const char *config, size_t len, struct err *err)
+int container_create(struct agent *a, uint16_t number, uint32_t seq, uint32_t flags,
+		     const char *id, const char *config, size_t len, struct err *err)
 {
 	struct container *c;
 	int ret;
@@ -144,14 +145,14 @@ int container_create(struct agent *a, uint16_t number, uint32_t seq, const char 
 	a->containers[number] = c;
 	ret = c->id ? set_up(a, c, config, len, err) : err_set(err, ENOMEM, "container");
 	if (ret == 0)
-		ret = spawn_init(a, c, seq, err);
+		ret = spawn_init(a, c, seq, flags, err);
 	if (ret < 0)
 		container_free(a, c);
 	return ret;
 }
 
 int container_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-		   bool terminal, const char *process, size_t len, struct err *err)
+		   uint32_t flags, const char *process, size_t len, struct err *err)
 {
 	auto_oci_spec struct oci_spec *spec = NULL;
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
@@ -166,9 +167,9 @@ int container_exec(struct agent *a, struct container *c, uint32_t number, uint32
 		return ret;
 	if (!spec->process || !spec->process->args.n)
 		return err_msg(err, EINVAL, "process.args must not be empty");
-	if (terminal)
+	if (flags & CONTROL_EXEC_TTY)
 		spec->process->terminal = true;
-	return spawn_exec(a, c, number, seq, spec->process, err);
+	return spawn_exec(a, c, number, seq, flags, spec->process, err);
 }
 
 struct proc *container_proc(const struct container *c, uint32_t number)

@@ -36,14 +36,15 @@ struct container {
 
 /*
  * container_create() - AGENT_CREATE up to the clone; answered by events.
+ * @flags: of the frame
  * Return: 0; -errno: @err tells why, nothing is left behind
  */
-int container_create(struct agent *a, uint16_t number, uint32_t seq, const char *id,
-		     const char *config, size_t len, struct err *err);
+int container_create(struct agent *a, uint16_t number, uint32_t seq, uint32_t flags,
+		     const char *id, const char *config, size_t len, struct err *err);
 
-/* container_exec() - AGENT_EXEC likewise. @terminal: asked for by the frame */
+/* container_exec() - AGENT_EXEC likewise. */
 int container_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-		   bool terminal, const char *process, size_t len, struct err *err);
+		   uint32_t flags, const char *process, size_t len, struct err *err);
 
 struct proc *container_proc(const struct container *c, uint32_t number);
 

@@ -25,7 +25,7 @@ static int make_tty(const struct launch *l, struct err *err)
 
 	if (root < 0)
 		return err_set(err, errno, "open '/'");
-	ret = tty_open(root, l->process->console_size, &master, &slave, err);
+	ret = tty_open(l, root, &master, &slave, err);
 	return ret < 0 ? ret : launch_tty(master, slave, err);
 }
 

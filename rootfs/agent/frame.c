@@ -17,12 +17,15 @@ int frame_check(const struct agent_frame *f)
 
 	switch (f->type) {
 	case AGENT_EXEC:
-		flags = CONTROL_EXEC_TTY;
+		flags = CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR;
 		if (f->proc == AGENT_PROC_INIT)
 			return -EPROTO;
 		payload = true;
 		break;
 	case AGENT_CREATE:
+		flags = CONTROL_EXEC_NO_CR;
+		payload = true;
+		break;
 	case AGENT_UPDATE:
 		payload = true;
 		break;

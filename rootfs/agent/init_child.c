@@ -57,7 +57,7 @@ static int make_tty(const struct launch *l, int root, struct err *err)
 {
 	int master = -1;
 	int slave = -1;
-	int ret = tty_open(root, l->process->console_size, &master, &slave, err);
+	int ret = tty_open(l, root, &master, &slave, err);
 
 	if (ret == 0)
 		ret = tty_bind_console(root, slave, err);

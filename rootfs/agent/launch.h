@@ -86,8 +86,11 @@ int launch_start_hooks(const struct launch *l, struct err *err);
 int caps_limit_bounding(const struct oci_capabilities *caps, struct err *err);
 int caps_apply(const struct oci_capabilities *caps, struct err *err);
 
-/* tty.c: a new terminal of the devpts at dev/pts below @root. */
-int tty_open(int root, const struct oci_box *size, int *ret_master, int *ret_slave,
+/*
+ * tty.c: a new terminal of the devpts at dev/pts below @root, with the size that
+ * @l->process asks for.
+ */
+int tty_open(const struct launch *l, int root, int *ret_master, int *ret_slave,
 	     struct err *err);
 /* tty_bind_console() - /dev/console below @root is @slave. */
 int tty_bind_console(int root, int slave, struct err *err);

@@ -128,7 +128,8 @@ static void on_create(struct agent *a, const struct agent_frame *f, const char *
 	if (frame_split_create(payload, f->len, &id, &config, &len) < 0)
 		ret = err_msg(&err, EPROTO, "malformed request to create a container");
 	else
-		ret = container_create(a, f->container, f->seq, id, config, len, &err);
+		ret = container_create(a, f->container, f->seq, f->flags, id, config, len,
+				       &err);
 	if (ret < 0)
 		agent_result_err(a, f->seq, &err);
 }
@@ -138,8 +139,7 @@ static void on_exec(struct agent *a, const struct agent_frame *f, struct contain
 {
 	struct err err = ERR_INIT;
 
-	if (container_exec(a, c, f->proc, f->seq, f->flags & CONTROL_EXEC_TTY, payload,
-			   f->len, &err) < 0)
+	if (container_exec(a, c, f->proc, f->seq, f->flags, payload, f->len, &err) < 0)
 		agent_result_err(a, f->seq, &err);
 }
 

@@ -20,6 +20,7 @@
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
 #include "rootfs/agent/userns.h"
+#include "vmm/control.h"
 
 static const uint64_t ns_flags[OCI_NS_MAX] = {
 	[OCI_NS_PID] = CLONE_NEWPID,   [OCI_NS_NETWORK] = CLONE_NEWNET,
@@ -332,7 +333,8 @@ static uint64_t own_namespaces(const struct container *c)
 	return c->given_network ? own & ~(uint64_t)CLONE_NEWNET : own;
 }
 
-int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *err)
+int spawn_init(struct agent *a, struct container *c, uint32_t seq, uint32_t flags,
+	       struct err *err)
 {
 	const struct oci_process *process = c->spec->process;
 	struct proc *p = proc_new(c, AGENT_PROC_INIT, seq, process->terminal);
@@ -342,6 +344,7 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *e
 		.filter = c->filter,
 		.container_id = c->id,
 		.terminal = process->terminal,
+		.no_cr = flags & CONTROL_EXEC_NO_CR,
 		.init_pidfd = -1,
 	};
 	int ret = 0;
@@ -371,7 +374,7 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *e
 }
 
 int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-	       const struct oci_process *process, struct err *err)
+	       uint32_t flags, const struct oci_process *process, struct err *err)
 {
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
 	struct launch l = {
@@ -380,6 +383,7 @@ int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t s
 		.filter = c->filter,
 		.container_id = c->id,
 		.terminal = process->terminal,
+		.no_cr = flags & CONTROL_EXEC_NO_CR,
 		.namespaces = own_namespaces(c),
 		.init_pidfd = init->pidfd,
 	};

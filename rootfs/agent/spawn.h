@@ -28,15 +28,18 @@ struct launch {
 	const struct sock_fprog *filter; /* or NULL */
 	const char *container_id;
 	bool terminal;
+	bool no_cr; /* the terminal puts no CR before LF */
 	uint64_t namespaces; /* CLONE_NEW* that the container has of its own */
 	int init_pidfd; /* exec: whose namespaces to join */
 	int stdio[3]; /* -1 with a terminal */
 	int sync_fd;
 };
 
-int spawn_init(struct agent *a, struct container *c, uint32_t seq, struct err *err);
+/* @flags: enum control_exec_flags */
+int spawn_init(struct agent *a, struct container *c, uint32_t seq, uint32_t flags,
+	       struct err *err);
 int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-	       const struct oci_process *process, struct err *err);
+	       uint32_t flags, const struct oci_process *process, struct err *err);
 
 /* The children's main functions. */
 void init_child(const struct launch *l) __attribute__((noreturn));

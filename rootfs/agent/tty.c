@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -12,14 +13,29 @@
 #include "oci/spec.h"
 #include "rootfs/agent/inroot.h"
 #include "rootfs/agent/launch.h"
+#include "rootfs/agent/spawn.h"
 
-int tty_open(int root, const struct oci_box *size, int *ret_master, int *ret_slave,
+static int leave_out_cr(int fd, struct err *err)
+{
+	struct termios t;
+
+	if (tcgetattr(fd, &t) < 0)
+		return err_set(err, errno, "tcgetattr the terminal");
+	t.c_oflag &= ~(tcflag_t)ONLCR;
+	return tcsetattr(fd, TCSANOW, &t) < 0
+		       ? err_set(err, errno, "tcsetattr the terminal")
+		       : 0;
+}
+
+int tty_open(const struct launch *l, int root, int *ret_master, int *ret_slave,
 	     struct err *err)
 {
+	const struct oci_box *size = l->process->console_size;
 	auto_fd int master = inroot_open(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
 	struct statfs sfs;
+	auto_fd int slave = -1;
 	int unlock = 0;
-	int slave;
+	int ret;
 
 	if (master < 0)
 		return err_set(err, -master, "open '/dev/pts/ptmx' in the container");
@@ -37,8 +53,11 @@ int tty_open(int root, const struct oci_box *size, int *ret_master, int *ret_sla
 
 		(void)ioctl(slave, TIOCSWINSZ, &ws); /* cannot fail on a terminal */
 	}
+	ret = l->no_cr ? leave_out_cr(slave, err) : 0;
+	if (ret < 0)
+		return ret;
 	*ret_master = take_fd(&master);
-	*ret_slave = slave;
+	*ret_slave = take_fd(&slave);
 	return 0;
 }
 

@@ -94,6 +94,17 @@ on_tty() {
 	grep -q 'got from a file' "$WORK/shown"
 }
 
+@test "tty: output that goes to no terminal has no carriage returns" {
+	config '.process.terminal = true'
+	args /bin/sh -c 'echo one; echo two; sleep 1000'
+	run pty run "$WORK/shown" 'expect:ready eof' /bin/sh -c "{ timeout 60 hull --root '$STATE' --set vcpus=1 \
+		--set memory=512M run -b '$BUNDLE' '$ID' >'$WORK/out' & }; until grep -q two '$WORK/out'; do sleep 0.2; done; \
+		hull --root '$STATE' exec -t '$ID' echo three >'$WORK/exec'; \
+		hull --root '$STATE' kill '$ID' KILL; wait; echo ready"
+	[[ $(od -An -c "$WORK/out" | tr -d ' \n') == 'one\ntwo\n' ]]
+	[[ $(od -An -c "$WORK/exec" | tr -d ' \n') == 'three\n' ]]
+}
+
 @test "tty: no terminal anywhere: an error that names the field" {
 	config '.process.terminal = true'
 	run --separate-stderr setsid -w timeout 60 hull --root "$STATE" run -b "$BUNDLE" "$ID" </dev/null

@@ -52,8 +52,15 @@ static void test_check(void)
 	is_int(frame_check(&f), -EPROTO, "exec of init's number");
 	f.proc = 1;
 	is_int(frame_check(&f), 0, "exec with a terminal");
-	f.flags = 2;
+	f.flags = CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR;
+	is_int(frame_check(&f), 0, "and one that leaves out CR");
+	f.flags = 4;
 	is_int(frame_check(&f), -EPROTO, "an unknown flag");
+	f.type = AGENT_CREATE;
+	f.flags = CONTROL_EXEC_NO_CR;
+	is_int(frame_check(&f), 0, "a container's terminal leaves out CR");
+	f.flags = CONTROL_EXEC_TTY;
+	is_int(frame_check(&f), -EPROTO, "whether it has one is in its configuration");
 	f = ps;
 	f.proc = AGENT_KILL_ALL;
 	is_int(frame_check(&f), -EPROTO, "all processes, but not to kill");

@@ -436,7 +436,7 @@ static void test_bad_requests(void)
 	m.a = CONTROL_EXEC_TTY;
 	memcpy(exec, &m, sizeof(m));
 	refused("exec with a terminal and three descriptors", exec, sizeof(exec), fds, 3);
-	m.a = 2;
+	m.a = 4;
 	memcpy(exec, &m, sizeof(m));
 	refused("exec with unknown flags", exec, sizeof(exec), fds, 3);
 
