@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/json.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
@@ -150,6 +151,8 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	ret = control_exchange(se->s.fd, &request, NULL, err);
 	for (unsigned int i = 0; i < request.n_fds; i++)
 		close_fd(anew[i]);
+	if (ret == 0)
+		log_debug("exec: '%s' runs in the container", process->args.v[0]);
 	return ret;
 }
 

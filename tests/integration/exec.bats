@@ -78,6 +78,12 @@ teardown_file() {
 	[[ $output == "from file" ]]
 }
 
+@test "exec: --debug says that the process runs" {
+	run --separate-stderr hull --debug exec "$ID" true
+	[[ $status -eq 0 ]]
+	[[ $stderr == *"level=debug msg=\"exec: 'true' runs in the container\""* ]]
+}
+
 @test "exec: options behind the command are the command's" {
 	run --separate-stderr hull exec "$ID" /bin/echo -d --tty
 	[[ $output == "-d --tty" ]]
