@@ -26,17 +26,20 @@ install_hull() {
 
 # make_image DIR - a small root file system: busybox, and what tests look at
 make_image() {
-	local dir=$1 name
+	local dir=$1
 
 	mkdir -p "$dir"/{bin,etc,tmp,root,proc,sys,dev,var}
 	cp /bin/busybox "$dir/bin/"
-	for name in $(busybox --list | grep -vx busybox); do
-		ln -s busybox "$dir/bin/$name"
-	done
+	chroot "$dir" /bin/busybox --install -s /bin
 	chmod 1777 "$dir/tmp"
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$dir/etc/passwd"
 	echo 'user:x:1000:1000:user:/:/bin/sh' >>"$dir/etc/passwd"
 	printf 'root:x:0:\nuser:x:1000:\n' >"$dir/etc/group"
+}
+
+# on_terminal SCRIPT COMMAND... - COMMAND with a terminal of 24 lines of 80 (pty.py)
+on_terminal() {
+	timeout 120 "$BATS_TEST_DIRNAME/../integration/pty.py" run "$WORK/shown" "$@"
 }
 
 # wait_for SECONDS COMMAND... - until it succeeds

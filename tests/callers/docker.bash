@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# docker with hull as its default runtime, for the files docker_*.bats: a daemon of
+# their own for each of them, with the image `image`.
+
+load helpers
+
+setup_file() {
+	install_hull
+	mkdir -p "$WORK/docker" "$WORK/image"
+	make_image "$WORK/image"
+	cat >"$WORK/daemon.json" <<-END
+		{
+			"data-root": "$WORK/docker", "exec-root": "$WORK/exec", "pidfile": "$WORK/pid",
+			"bridge": "none", "iptables": false, "default-runtime": "hull",
+			"runtimes": { "hull": { "path": "$PREFIX/bin/hull" } }
+		}
+	END
+	dockerd --config-file "$WORK/daemon.json" -H "unix://$WORK/docker.sock" >"$WORK/dockerd.log" 2>&1 3>&- &
+	export DOCKER_HOST=unix://$WORK/docker.sock DAEMON=$!
+	wait_for 120 docker version >/dev/null 2>&1
+	tar -C "$WORK/image" -c . | docker import - image >/dev/null
+}
+
+teardown() {
+	local all
+
+	[[ -n $BATS_TEST_COMPLETED ]] || grep -E 'level=(error|fatal)' "$WORK/dockerd.log" | tail -n 8
+	all=$(docker ps -aq)
+	# shellcheck disable=SC2086 # several ids
+	[[ -z $all ]] || docker rm -f $all >/dev/null
+}
+
+teardown_file() {
+	kill "$DAEMON"
+	wait_for 60 [ ! -e "/proc/$DAEMON" ]
+	nothing_left
+	umount "$WORK/docker" 2>/dev/null || true
+	rm -rf "$WORK"
+}
+
+# sleeper [ARG...] - a container `box` that does nothing
+sleeper() {
+	docker run -d --name box --network none "$@" image sleep 1000 >/dev/null
+}
+
+# is FIELD VALUE - the state of `box`
+is() {
+	[[ $(docker inspect -f "{{.State.$1}}" box) == "$2" ]]
+}
