@@ -42,10 +42,10 @@ is() {
 
 @test "podman run -it: a terminal" {
 	export -f pod
-	run expect -c 'set timeout 60; spawn bash -c {pod run --rm -it --network none image sh -c "tty; read x; echo got=\$x"}
-		expect "/dev/pts/"; send "word\r"; expect "got=word"; expect eof'
+	run on_terminal 'expect:/dev/pts/ send:word\n expect:got=word eof' \
+		bash -c 'pod run --rm -it --network none image sh -c '\''tty; read x; echo got=$x; exit 9'\'
 	echo "$output"
-	[[ $output == *got=word* ]]
+	[[ $status -eq 9 ]]
 }
 
 @test "podman exec, logs, stop, inspect" {
@@ -79,4 +79,31 @@ is() {
 	[[ $status -ne 0 ]]
 	pod exec box touch /tmp/well
 	pod healthcheck run box
+}
+
+@test "podman run -v, -m, --cpus, --read-only, --cap-drop, --user, --hostname" {
+	mkdir -p "$WORK/folder"
+	echo host >"$WORK/folder/file"
+	run pod run --rm --network none -v "$WORK/folder:/f:ro" -m 64m --cpus 0.5 --pids-limit 33 --cgroupns private \
+		--read-only --read-only-tmpfs=false --cap-drop all --user 1000:1000 --hostname name image sh -c \
+		'cat /f/file; cd /sys/fs/cgroup; cat memory.max cpu.max pids.max; id -u; hostname; grep CapEff /proc/self/status; touch /tmp/x; echo $?'
+	echo "$output"
+	[[ ${lines[0]} == host && ${lines[1]} -eq 67108864 && ${lines[2]} == "50000 100000" && ${lines[3]} -eq 33 ]]
+	[[ ${lines[4]} -eq 1000 && ${lines[5]} == name && ${lines[6]} == *0000000000000000 ]]
+	[[ $output == *"Read-only file system"* && ${lines[-1]} -eq 1 ]]
+}
+
+@test "podman cp: both ways, of a stopped and of a paused container" {
+	pod run --name box --network none image sh -c 'cat /root/in && exec sleep 1000; echo text >/root/out'
+	pod cp box:/root/out "$WORK/back"
+	[[ $(cat "$WORK/back") == text ]]
+	pod cp "$WORK/back" box:/root/in
+	pod start box
+	wait_for 30 eval '[[ $(pod logs box 2>/dev/null) == text ]]'
+	pod exec box sh -c 'echo more >/root/more'
+	pod pause box
+	pod cp box:/root/more "$WORK/more"
+	pod cp "$WORK/more" box:/root/again
+	pod unpause box
+	[[ $(cat "$WORK/more") == more && $(pod exec box cat /root/again) == more ]]
 }
