@@ -18,7 +18,7 @@ logged() {
 	run bash -c 'echo text | docker exec -i box cat'
 	[[ $output == text ]]
 	docker exec -d box touch /tmp/made
-	wait_for 20 docker exec box test -e /tmp/made
+	wait_for 60 docker exec box test -e /tmp/made
 	run -127 docker exec box /no/such
 }
 
@@ -87,9 +87,9 @@ logged() {
 
 @test "docker: a health check" {
 	sleeper --health-cmd 'test -e /tmp/well' --health-interval 1s --health-retries 2
-	wait_for 60 is Health.Status unhealthy
+	wait_for 120 is Health.Status unhealthy
 	docker exec box touch /tmp/well
-	wait_for 60 is Health.Status healthy
+	wait_for 120 is Health.Status healthy
 }
 
 @test "docker: a container whose hull-vmm is killed has ended" {
