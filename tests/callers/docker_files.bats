@@ -21,7 +21,7 @@ load docker
 	mkdir -p "$WORK/folder"
 	echo host >"$WORK/folder/file"
 	run docker run --rm --network none -v "$WORK/folder:/f" -v "$WORK/folder:/ro:ro" -v vol:/vol image sh -c \
-		'cat /f/file; echo guest >/f/file; echo x >/ro/file; echo $?; echo kept >/vol/kept'
+		'exec 2>&1; cat /f/file; echo guest >/f/file; echo x >/ro/file; echo $?; echo kept >/vol/kept'
 	echo "$output"
 	[[ ${lines[0]} == host && $output == *"Read-only file system"* && ${lines[-1]} == 1 ]]
 	[[ $(cat "$WORK/folder/file") == guest ]]

@@ -40,7 +40,7 @@ load docker
 
 @test "docker run --read-only, --tmpfs, --shm-size, --cap-drop" {
 	run docker run --rm --network none --read-only --tmpfs /tmp --shm-size 8m --cap-drop all image sh -c \
-		'touch /x; echo $?; touch /tmp/x; echo $?; df -k /dev/shm | tail -n 1 | awk "{print \$2}"; grep CapEff /proc/self/status'
+		'exec 2>&1; touch /x; echo $?; touch /tmp/x; echo $?; df -k /dev/shm | tail -n 1 | awk "{print \$2}"; grep CapEff /proc/self/status'
 	echo "$output"
 	[[ ${lines[0]} == *"Read-only file system"* ]]
 	[[ ${lines[1]} == 1 && ${lines[2]} == 0 && ${lines[3]} == 8192 && ${lines[4]} == *0000000000000000 ]]

@@ -86,7 +86,7 @@ is() {
 	echo host >"$WORK/folder/file"
 	run pod run --rm --network none -v "$WORK/folder:/f:ro" -m 64m --cpus 0.5 --pids-limit 33 --cgroupns private \
 		--read-only --read-only-tmpfs=false --cap-drop all --user 1000:1000 --hostname name image sh -c \
-		'cat /f/file; cd /sys/fs/cgroup; cat memory.max cpu.max pids.max; id -u; hostname; grep CapEff /proc/self/status; touch /tmp/x; echo $?'
+		'exec 2>&1; cat /f/file; cd /sys/fs/cgroup; cat memory.max cpu.max pids.max; id -u; hostname; grep CapEff /proc/self/status; touch /tmp/x; echo $?'
 	echo "$output"
 	[[ ${lines[0]} == host && ${lines[1]} -eq 67108864 && ${lines[2]} == "50000 100000" && ${lines[3]} -eq 33 ]]
 	[[ ${lines[4]} -eq 1000 && ${lines[5]} == name && ${lines[6]} == *0000000000000000 ]]
