@@ -24,6 +24,8 @@ static int run(struct cli *cli, struct err *err)
 	if (container_status(c) == CONTAINER_STOPPED)
 		/* With --all there is just nobody to kill, as in runc. */
 		return all ? 0 : err_msg(err, ESRCH, "container not running");
+	if (sig == 0) /* kill(2): nothing is sent */
+		return 0;
 	return control_call(c,
 			    &(struct control_request){
 				    .type = CONTROL_KILL, .a = (uint32_t)sig, .b = all },

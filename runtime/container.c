@@ -479,10 +479,6 @@ int container_list(const char *root, struct oci_strings *ret_ids, struct arena *
 	char **ids = NULL;
 	size_t n = 0;
 
-	if (!d && errno == ENOENT) {
-		*ret_ids = (struct oci_strings){ 0 };
-		return 0;
-	}
 	if (!d)
 		return err_set(err, errno, "open '%s'", root);
 	while ((e = readdir(d))) {

@@ -102,8 +102,11 @@ struct buf;
 int container_state_json(const struct container *c, const char *status, pid_t pid,
 			 const char *indent, struct buf *b);
 
+/* Where the state is unless --root says otherwise. */
+#define CONTAINER_DEFAULT_ROOT "/run/hull"
+
 /*
- * container_list() - the ids below @root, sorted; a root that is not there has none.
+ * container_list() - the ids below @root, sorted; -ENOENT when it is not there.
  * @ret_ids: in @arena
  */
 int container_list(const char *root, struct oci_strings *ret_ids, struct arena *arena,

@@ -11,9 +11,9 @@
 #include "lib/log.h"
 #include "oci/validate.h"
 #include "runtime/cli.h"
+#include "runtime/container.h"
 #include "runtime/verbs.h"
 
-#define DEFAULT_ROOT "/run/hull"
 
 static const struct command *const commands[] = {
 	&cmd_create, &cmd_delete, &cmd_events, &cmd_exec,  &cmd_features,
@@ -28,7 +28,7 @@ static const struct option_def global_options[] = {
 	  NULL },
 	{ OPTION_STRING, "log-format", NULL, "FORMAT", "text or json", "text" },
 	{ OPTION_STRING, "root", NULL, "DIR", "where the state of containers is kept",
-	  DEFAULT_ROOT },
+	  CONTAINER_DEFAULT_ROOT },
 	{ OPTION_BOOL, "systemd-cgroup", NULL, NULL,
 	  "accepted; cgroups are made through cgroupfs", NULL },
 	{ OPTION_STRING, "rootless", NULL, "auto|true|false",

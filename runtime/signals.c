@@ -57,7 +57,7 @@ int signal_parse(const char *text, struct err *err)
 		char *end;
 		long n = strtol(text, &end, 10);
 
-		if (!*end && n > 0 && n <= MAX_SIGNAL)
+		if (!*end && n <= MAX_SIGNAL)
 			return (int)n;
 		return err_msg(err, EINVAL, "unknown signal \"%s\"", text);
 	}

@@ -9,7 +9,7 @@ struct err;
 
 /*
  * signal_parse() - "KILL", "SIGKILL", "sigkill", "9", "RTMIN+1".
- * Return: the number, 1 to 64; -EINVAL
+ * Return: the number, 0 to 64; -EINVAL
  */
 int signal_parse(const char *text, struct err *err);
 

@@ -47,6 +47,23 @@ load helpers
 	[[ $stderr == *"cannot start a container that has stopped"* ]]
 }
 
+@test "list: a root that is not there is an error, the default one is not" {
+	run --separate-stderr hull --root "$WORK/nowhere" list
+	[[ $status -eq 1 && $stderr == *"open '$WORK/nowhere': No such file or directory"* ]]
+	run --separate-stderr command hull list -q
+	[[ $status -eq 0 && -z $stderr ]]
+}
+
+@test "kill: signal 0 asks whether it runs" {
+	start_sleeper
+	hull kill "$ID" 0
+	hull kill "$ID" KILL
+	wait_for 30 is_stopped "$ID"
+	run --separate-stderr hull kill "$ID" 0
+	[[ $status -eq 1 && $stderr == *"container not running"* ]]
+	hull kill -a "$ID" 0
+}
+
 @test "kill: signals by name and number, TERM by default" {
 	start_sleeper
 	hull kill "$ID" USR1

@@ -15,11 +15,12 @@ int main(void)
 	} good[] = {
 		{ "KILL", SIGKILL },   { "SIGKILL", SIGKILL }, { "sigterm", SIGTERM },
 		{ "9", SIGKILL },      { "64", 64 },	       { "HUP", SIGHUP },
+		{ "0", 0 },
 		{ "SIGCLD", SIGCHLD }, { "IOT", SIGABRT },     { "POLL", SIGPOLL },
 		{ "RTMIN", 34 },       { "RTMIN+1", 35 },      { "SIGRTMAX", 64 },
 		{ "RTMAX-2", 62 },     { "WINCH", SIGWINCH },
 	};
-	static const char *const bad[] = { "",	  "0",	    "65",	"9x",	    "NONSENSE",
+	static const char *const bad[] = { "",	  "0x",	    "65",	"9x",	    "NONSENSE",
 					   "SIG", "RTMIN-", "RTMIN+31", "RTMAX+1", "-9" };
 	struct err err = ERR_INIT;
 
