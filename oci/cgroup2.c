@@ -101,17 +101,14 @@ uint64_t cgroup_io_weight(uint16_t blkio_weight)
 	return 1 + (uint64_t)(blkio_weight < 10 ? 0 : blkio_weight - 10) * 9999 / 990;
 }
 
-/* set_swap() - memory.swap.max: what memory + swap leaves for swap. */
-static int set_swap(int cgroup, const struct oci_memory *m, struct err *err)
+int cgroup_swap_max(const struct oci_memory *m, struct oci_opt_i64 *ret, struct err *err)
 {
 	int64_t swap = m->swap.set ? m->swap.value : 0;
 	int64_t limit = m->limit.set ? m->limit.value : 0;
-	const char *name = "memory.swap.max";
-	char text[24];
-	int ret;
 
 	if (limit == -1 && !swap)
 		swap = -1;
+	*ret = (struct oci_opt_i64){ .set = swap != 0 };
 	if (!swap)
 		return 0;
 	if (swap > 0 && !limit)
@@ -120,14 +117,24 @@ static int set_swap(int cgroup, const struct oci_memory *m, struct err *err)
 	if (swap > 0 && limit > 0 && swap < limit)
 		return err_msg(err, EINVAL,
 			       "memory+swap limit should be >= memory limit");
-	if (swap < 0)
-		(void)!snprintf(text, sizeof(text), "max");
-	else
-		(void)!snprintf(text, sizeof(text), "%" PRId64,
-				limit > 0 ? swap - limit : swap);
+	ret->value = swap < 0 ? -1 : limit > 0 ? swap - limit : swap;
+	return 0;
+}
+
+static int set_swap(int cgroup, const struct oci_memory *m, struct err *err)
+{
+	const char *name = "memory.swap.max";
+	struct oci_opt_i64 swap;
+	char text[24] = "max";
+	int ret = cgroup_swap_max(m, &swap, err);
+
+	if (ret < 0 || !swap.set)
+		return ret;
+	if (swap.value >= 0)
+		(void)!snprintf(text, sizeof(text), "%" PRId64, swap.value);
 	ret = io_write_file(cgroup, name, text, NULL);
 	/* A kernel without swap has no such file, and nothing to limit. */
-	if (ret == -ENOENT && (text[0] == 'm' || strcmp(text, "0") == 0))
+	if (ret == -ENOENT && swap.value <= 0)
 		return 0;
 	return ret < 0 ? err_set(err, -ret, "cgroup: write '%s' to '%s'", text, name) : 0;
 }

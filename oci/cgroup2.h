@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 struct err;
+struct oci_memory;
+struct oci_opt_i64;
 struct oci_resources;
 
 /*
@@ -20,6 +22,13 @@ struct oci_resources;
  * Return: 0 or -errno; what came before the failure has been set
  */
 int cgroup_set(int cgroup, const struct oci_resources *res, struct err *err);
+
+/*
+ * cgroup_swap_max() - memory.swap.max: what memory and swap together leave for swap.
+ * @ret: (bytes) -1: any; not set: as it is
+ * Return: 0; -EINVAL
+ */
+int cgroup_swap_max(const struct oci_memory *m, struct oci_opt_i64 *ret, struct err *err);
 
 /* Conversions, as runc does them. */
 uint64_t cgroup_weight_of_shares(uint64_t shares);

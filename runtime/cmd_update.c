@@ -47,6 +47,7 @@ struct host_changes {
 	struct oci_cpu_set before; /* with set.has_cpus: hull-vmm's CPUs */
 	bool moved;
 	int cgroup; /* owned; -1: the host has no cgroup v2 */
+	struct host_limits limits; /* of hull-vmm's cgroup */
 	struct cgroup_saved *saved; /* owned */
 };
 
@@ -72,7 +73,11 @@ static int change_host(const struct container *c, const struct oci_resources *re
 	h->cgroup = open(c->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (h->cgroup < 0)
 		return err_set(err, errno, "open cgroup '%s'", c->cgroup);
-	return host_limits_update(h->cgroup, res, &machine, &h->saved, err);
+	host_limits_changed(h->cgroup, res, &machine, &h->limits);
+	h->saved = cgroup_save(h->cgroup, &h->limits.res);
+	if (!h->saved)
+		return err_set(err, ENOMEM, "host");
+	return host_limits_set(h->cgroup, &h->limits, err);
 }
 
 static void put_back_host(const struct container *c, const struct host_changes *h)

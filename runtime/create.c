@@ -318,9 +318,10 @@ static int limit_host(struct creation *cr, struct err *err)
 {
 	const struct machine machine = { .memory = cr->config->memory,
 					 .vcpus = cr->config->vcpus };
+	struct host_limits limits;
 
-	return host_limits_set(cr->launch.cgroup_fd, cr->spec->linux_->resources, &machine,
-			       err);
+	host_limits_of(cr->spec->linux_->resources, &machine, &limits);
+	return host_limits_set(cr->launch.cgroup_fd, &limits, err);
 }
 
 static int prepare(struct creation *cr, struct err *err)

@@ -6,7 +6,6 @@
 #include "lib/err.h"
 #include "oci/cgroup2.h"
 #include "oci/cgroup2_saved.h"
-#include "oci/spec.h"
 
 /*
  * (bytes) hull-vmm's own memory and what the host's kernel holds for it: heap, page
@@ -55,18 +54,12 @@ static void cpu_limit(struct oci_cpu *c)
 	c->burst.set = false;
 }
 
-/* The host's part of a linux.resources object. */
-struct host_part {
-	struct oci_resources res; /* points to the others */
-	struct oci_memory memory;
-	struct oci_cpu cpu;
-	struct oci_pids pids;
-};
-
-/* take_part() - a copy, with the container's values. */
-static void take_part(const struct oci_resources *res, struct host_part *ret)
+/* take_part() - a copy of what means something on the host, with the container's values. */
+static void take_part(const struct oci_resources *res, struct host_limits *ret)
 {
-	*ret = (struct host_part){ 0 };
+	*ret = (struct host_limits){ 0 };
+	if (!res)
+		return;
 	if (res->memory) {
 		ret->memory = *res->memory;
 		ret->res.memory = &ret->memory;
@@ -84,26 +77,19 @@ static void take_part(const struct oci_resources *res, struct host_part *ret)
 }
 
 /* make_room() - hull-vmm's values instead. */
-static void make_room(struct host_part *p, const struct machine *machine)
+static void make_room(struct host_limits *l, const struct machine *machine)
 {
-	memory_limit(&p->memory, machine);
-	cpu_limit(&p->cpu);
-	if (p->pids.limit.value >= 0)
-		add(&p->pids.limit.value, machine->vcpus + PIDS_ROOM);
+	memory_limit(&l->memory, machine);
+	cpu_limit(&l->cpu);
+	if (l->pids.limit.value >= 0)
+		add(&l->pids.limit.value, machine->vcpus + PIDS_ROOM);
 }
 
-int host_limits_set(int cgroup, const struct oci_resources *res,
-		    const struct machine *machine, struct err *err)
+void host_limits_of(const struct oci_resources *res, const struct machine *machine,
+		    struct host_limits *ret)
 {
-	struct host_part part;
-	int ret;
-
-	if (!res)
-		return 0;
-	take_part(res, &part);
-	make_room(&part, machine);
-	ret = cgroup_set(cgroup, &part.res, err);
-	return ret < 0 ? err_wrap(err, ret, "host") : 0;
+	take_part(res, ret);
+	make_room(ret, machine);
 }
 
 /* complete_cpu() - quota and period are one file: what is not given stays. */
@@ -135,26 +121,18 @@ static void complete_memory(struct oci_memory *m)
 		m->swap.set = false;
 }
 
-int host_limits_update(int cgroup, const struct oci_resources *res,
-		       const struct machine *machine, struct cgroup_saved **ret_saved,
-		       struct err *err)
+void host_limits_changed(int cgroup, const struct oci_resources *res,
+			 const struct machine *machine, struct host_limits *ret)
 {
-	auto_cgroup_saved struct cgroup_saved *saved = NULL;
-	struct host_part part;
-	int ret;
+	take_part(res, ret);
+	complete_cpu(cgroup, &ret->cpu);
+	complete_memory(&ret->memory);
+	make_room(ret, machine);
+}
 
-	take_part(res, &part);
-	complete_cpu(cgroup, &part.cpu);
-	complete_memory(&part.memory);
-	make_room(&part, machine);
-	saved = cgroup_save(cgroup, &part.res);
-	if (!saved)
-		return err_set(err, ENOMEM, "host");
-	ret = cgroup_set(cgroup, &part.res, err);
-	if (ret < 0) {
-		cgroup_put_back(cgroup, saved);
-		return err_wrap(err, ret, "host");
-	}
-	*ret_saved = take_ptr(&saved);
-	return 0;
+int host_limits_set(int cgroup, const struct host_limits *limits, struct err *err)
+{
+	int ret = cgroup_set(cgroup, &limits->res, err);
+
+	return ret < 0 ? err_wrap(err, ret, "host") : 0;
 }

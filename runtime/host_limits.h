@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-struct cgroup_saved;
+#include "oci/spec.h"
+
 struct err;
-struct oci_resources;
 
 /* struct machine - what the room depends on. */
 struct machine {
@@ -18,21 +18,32 @@ struct machine {
 	unsigned int vcpus;
 };
 
-/*
- * host_limits_set() - write them into the host's cgroup (a folder of cgroup v2).
- * @res: as the container has it; NULL: nothing to do
- * Return: 0 or -errno; the error names the file
- */
-int host_limits_set(int cgroup, const struct oci_resources *res,
-		    const struct machine *machine, struct err *err);
+/* struct host_limits - the host's part of a linux.resources object; it cannot be copied. */
+struct host_limits {
+	struct oci_resources res; /* points to the others, and to what it was made of */
+	struct oci_memory memory;
+	struct oci_cpu cpu;
+	struct oci_pids pids;
+};
 
 /*
- * host_limits_update() - the same for limits that change: what @res does not have stays.
- * @ret_saved: for cgroup_put_back(), should the guest refuse its part; the caller's
- * Return: 0; -errno: nothing has changed
+ * host_limits_of() - hull-vmm's limits.
+ * @res: as the container has it; NULL: none
  */
-int host_limits_update(int cgroup, const struct oci_resources *res,
-		       const struct machine *machine, struct cgroup_saved **ret_saved,
-		       struct err *err);
+void host_limits_of(const struct oci_resources *res, const struct machine *machine,
+		    struct host_limits *ret);
+
+/*
+ * host_limits_changed() - the same for limits that change: what @res does not have, and
+ * belongs to what it has, is what the host's @cgroup (a folder of cgroup v2) says now.
+ */
+void host_limits_changed(int cgroup, const struct oci_resources *res,
+			 const struct machine *machine, struct host_limits *ret);
+
+/*
+ * host_limits_set() - write them into the host's @cgroup.
+ * Return: 0 or -errno; the error names the file, and what came before it has been set
+ */
+int host_limits_set(int cgroup, const struct host_limits *limits, struct err *err);
 
 #endif

@@ -25,12 +25,14 @@ static int apply(const char *resources, struct err *err)
 	static const struct machine machine = { .memory = 640 * MIB, .vcpus = 3 };
 	auto_oci_spec struct oci_spec *spec = NULL;
 	auto_buf struct buf b = BUF_INIT;
+	struct host_limits limits;
 
 	buf_printf(&b, "{\"ociVersion\":\"1.0.2\",\"linux\":{\"resources\":{%s}}}",
 		   resources);
 	if (oci_spec_parse(b.data, b.len, &spec, err) < 0)
 		return -EINVAL;
-	return host_limits_set(dir_fd, spec->linux_->resources, &machine, err);
+	host_limits_of(spec->linux_->resources, &machine, &limits);
+	return host_limits_set(dir_fd, &limits, err);
 }
 
 /* has() - what @resources write into @file, the only one there is. */
@@ -44,6 +46,21 @@ static void has(const char *resources, const char *file, const char *want)
 	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
 	is_str(got.data ? got.data : "", want, "%s", file);
 	(void)unlinkat(dir_fd, file, 0);
+}
+
+/* change() - as `hull update` does; on failure all is as it was. */
+static int change(const struct oci_resources *res, const struct machine *machine,
+		  struct cgroup_saved **ret_saved, struct err *err)
+{
+	struct host_limits limits;
+	int ret;
+
+	host_limits_changed(dir_fd, res, machine, &limits);
+	*ret_saved = cgroup_save(dir_fd, &limits.res);
+	ret = host_limits_set(dir_fd, &limits, err);
+	if (ret < 0)
+		cgroup_put_back(dir_fd, *ret_saved);
+	return ret;
 }
 
 /* update() - @resources change in a cgroup that says @before in @file. */
@@ -61,8 +78,7 @@ static void update(const char *resources, const char *file, const char *before,
 	ok(write(fd, before, strlen(before)) == (ssize_t)strlen(before) &&
 		   oci_resources_parse(resources, strlen(resources), &spec, &err) == 0,
 	   "update %s", resources);
-	ok(host_limits_update(dir_fd, spec->linux_->resources, &machine, &saved, &err) ==
-		   0,
+	ok(change(spec->linux_->resources, &machine, &saved, &err) == 0,
 	   "done: %s", err.msg);
 	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
 	is_str(got.data, want, "%s", file);
@@ -85,9 +101,8 @@ static void test_new_device(void)
 
 	(void)close(openat(dir_fd, "io.max", O_CREAT | O_WRONLY, 0600));
 	is_int(oci_resources_parse(text, strlen(text), &spec, NULL), 0, "a device");
-	is_int(host_limits_update(dir_fd, spec->linux_->resources, &(struct machine){ 0 },
-				  &saved, NULL),
-	       0, "gets a limit");
+	is_int(change(spec->linux_->resources, &(struct machine){ 0 }, &saved, NULL), 0,
+	       "gets a limit");
 	(void)io_read_file(dir_fd, "io.max", 4096, &got, NULL);
 	is_str(got.data, "8:1 rbps=9", "io.max");
 	cgroup_put_back(dir_fd, saved);
@@ -118,26 +133,27 @@ static void test_update(void)
 	       "max 200000\n");
 	(void)close(openat(dir_fd, "pids.max", O_CREAT | O_WRONLY, 0600));
 	is_int(oci_resources_parse(two, strlen(two), &spec, &err), 0, "two limits");
-	is_int(host_limits_update(dir_fd, spec->linux_->resources,
-				  &(struct machine){ .vcpus = 1 }, &saved, &err),
+	is_int(change(spec->linux_->resources, &(struct machine){ .vcpus = 1 }, &saved,
+		      &err),
 	       -ENOENT, "of which one has no file");
 	is_str(err.msg,
 	       "host: cgroup: write '100' to 'cpu.weight': No such file or directory",
 	       "it is named");
-	ok(!saved, "and there is nothing to put back any more");
+	cgroup_saved_free(saved);
 	(void)unlinkat(dir_fd, "pids.max", 0);
 	oci_spec_free(spec);
 }
 
 int main(void)
 {
+	struct host_limits none;
 	struct err err = ERR_INIT;
 
 	if (!mkdtemp(dir))
 		return 1;
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	is_int(host_limits_set(dir_fd, NULL, &(struct machine){ 0 }, NULL), 0,
-	       "no limits");
+	host_limits_of(NULL, &(struct machine){ 0 }, &none);
+	is_int(host_limits_set(dir_fd, &none, NULL), 0, "no limits");
 	is_int(apply("", NULL), 0, "an empty object");
 	/* 640 + 64 + 10 MiB */
 	has("\"memory\":{\"limit\":536870912}", "memory.max", "748683264");
