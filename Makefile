@@ -11,7 +11,7 @@ MANDIR	= $(PREFIX)/share/man
 
 VERSION	:= 0.1.0
 
-all: hull hull-vmm agent initramfs
+all: hull hull-vmm hull-systemd agent initramfs
 
 Q	:= $(if $(V),,@)
 say	= $(if $(V),@:,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$@)')
@@ -33,21 +33,22 @@ OPT	:= -O2 -g
 CFLAGS	+= -std=gnu17 $(OPT) $(FORTIFY) -fPIE -fno-common -fstack-protector-strong \
 	   -fno-strict-aliasing -pthread $(WARN) $(SANFLAGS)
 LDFLAGS	+= -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
-# Everything of Debian's that we need exists as a static library: no dynamic
-# linker runs at container start, and nothing is looked up after the jail.
+# Everything of Debian's that a start needs exists as a static library: no dynamic
+# linker runs then, and nothing is looked up after the jail.
 STATIC	:= -static-pie
 
 YAJL	:= -lyajl_s
 SECCOMP	:= -lseccomp
 CAP	:= -lcap
+SYSTEMD	:= -lsystemd
 # What bzImages are packed with.
 UNPACK	:= -llz4 -llzma -lz -lzstd
 
 # ---- sources: an archive per folder, mains apart ----------------------------
 
-folders	:= lib oci runtime vmm vmm/arch/x86 vmm/virtio vmm/fs vmm/jail rootfs/agent
+folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/virtio vmm/fs vmm/jail rootfs/agent
 # Programs of their own, not part of their folder's archive.
-mains	:= runtime/main.c vmm/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
+mains	:= runtime/main.c runtime/systemd/main.c vmm/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
 srcs_of	= $(filter-out $(mains),$(wildcard $(1)/*.c))
 objs	= $(patsubst %.c,$(O)/%.o,$(1))
 ar_of	= $(O)/$(subst /,_,$(1)).a
@@ -75,6 +76,7 @@ agt_ars	:= $(call ars,rootfs/agent oci lib)
 
 hull: $(O)/bin/hull
 hull-vmm: $(O)/bin/hull-vmm
+hull-systemd: $(O)/bin/hull-systemd
 agent: $(O)/bin/hull-agent
 
 $(O)/bin/hull: $(O)/runtime/main.o $(run_ars)
@@ -86,6 +88,13 @@ $(O)/bin/hull-vmm: $(O)/vmm/main.o $(vmm_ars)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(vmm_ars) -Wl,--end-group $(SECCOMP) $(CAP) $(UNPACK)
+
+# There is no static libsystemd: the one program with a dynamic linker, started by hull
+# only for --systemd-cgroup.
+$(O)/bin/hull-systemd: $(O)/runtime/systemd/main.o $(call ars,runtime/systemd lib)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $^ $(SYSTEMD)
 
 $(O)/bin/hull-agent: $(O)/rootfs/agent/main.o $(agt_ars)
 	$(call say,LD)
@@ -117,12 +126,12 @@ all_ars	:= $(call ars,$(folders))
 
 # A test links against every archive it may need: those of the folder that begins its name, and what lies below.
 unit_ars = $(if $(filter lib_%,$(1)),$(call ars,lib),$(if $(filter oci_%,$(1)),$(call ars,oci lib),$(if \
-	$(filter runtime_%,$(1)),$(run_ars),$(if $(filter agent_%,$(1)),$(agt_ars),$(vmm_ars)))))
+	$(filter runtime_%,$(1)),$(run_ars),$(if $(filter systemd_%,$(1)),$(call ars,runtime/systemd lib),$(if $(filter agent_%,$(1)),$(agt_ars),$(vmm_ars))))))
 
 .SECONDEXPANSION:
 $(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK) $(if $(filter systemd_%,$*),$(SYSTEMD))
 
 unit: $(unit)
 check-unit: $(unit)
@@ -204,6 +213,7 @@ format:
 install: all $(O)/vmlinux
 	install -D -m 755 $(O)/bin/hull $(DESTDIR)$(PREFIX)/bin/hull
 	install -D -m 755 $(O)/bin/hull-vmm $(DESTDIR)$(LIBEXEC)/hull-vmm
+	install -D -m 755 $(O)/bin/hull-systemd $(DESTDIR)$(LIBEXEC)/hull-systemd
 	install -D -m 644 $(O)/initramfs.cpio $(DESTDIR)$(PKGLIB)/initramfs.cpio
 	install -D -m 644 $(O)/vmlinux $(DESTDIR)$(PKGLIB)/vmlinux
 	$(Q)for page in man/*.8; do install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man8/$${page##*/}" || exit 1; done
@@ -213,5 +223,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm agent initramfs kernel unit check check-callers check-man check-unit check-headers demo bench bench-products \
+.PHONY: all hull hull-vmm hull-systemd agent initramfs kernel unit check check-callers check-man check-unit check-headers demo bench bench-products \
 	sanitize lint format install clean

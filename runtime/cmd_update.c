@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * New limits for a running container: those of the guest's cgroup go to the agent;
- * hull-vmm's cgroup and the CPUs that it is bound to are changed here.
+ * hull-vmm's cgroup, as systemd knows it too, and the CPUs that it is bound to are
+ * changed here.
  *
  * The host's come first: they can be put back when the guest refuses its part.
  */
@@ -21,7 +22,9 @@
 #include "runtime/cpuset.h"
 #include "runtime/guest_spec.h"
 #include "runtime/host_limits.h"
+#include "runtime/host_scope.h"
 #include "runtime/new_limits.h"
+#include "runtime/systemd_client.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
 
@@ -44,30 +47,20 @@ static int update_guest(const struct container *c, const struct oci_resources *r
 /* What was changed on the host, to be put back. */
 struct host_changes {
 	struct cpuset set;
-	struct oci_cpu_set before; /* with set.has_cpus: hull-vmm's CPUs */
-	bool moved;
+	struct oci_cpu_set before; /* hull-vmm's CPUs, once known */
+	bool known;
 	int cgroup; /* owned; -1: the host has no cgroup v2 */
 	struct host_limits limits; /* of hull-vmm's cgroup */
 	struct cgroup_saved *saved; /* owned */
+	struct systemd_call systemd; /* the unit's properties have changed */
 };
 
-static int change_host(const struct container *c, const struct oci_resources *res,
+/* plan_cgroup() - the limits, and what stands there now. */
+static int plan_cgroup(const struct container *c, const struct oci_resources *res,
 		       struct host_changes *h, struct err *err)
 {
 	const struct machine machine = { .memory = c->memory, .vcpus = c->vcpus };
-	int ret;
 
-	if (h->set.has_mems) {
-		ret = cpuset_check_mems(c->pid, &h->set.mems, err);
-		if (ret < 0)
-			return ret;
-	}
-	if (h->set.has_cpus) {
-		ret = cpuset_move(c->pid, &h->set.cpus, &h->before, err);
-		if (ret < 0)
-			return ret;
-		h->moved = true;
-	}
 	if (!c->cgroup)
 		return 0;
 	h->cgroup = open(c->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -75,24 +68,47 @@ static int change_host(const struct container *c, const struct oci_resources *re
 		return err_set(err, errno, "open cgroup '%s'", c->cgroup);
 	host_limits_changed(h->cgroup, res, &machine, &h->limits);
 	h->saved = cgroup_save(h->cgroup, &h->limits.res);
-	if (!h->saved)
-		return err_set(err, ENOMEM, "host");
-	return host_limits_set(h->cgroup, &h->limits, err);
+	return h->saved ? 0 : err_set(err, ENOMEM, "host");
 }
 
-static void put_back_host(const struct container *c, const struct host_changes *h)
+static int change_host(const struct container *c, const struct oci_resources *res,
+		       struct host_changes *h, struct err *err)
+{
+	int ret = plan_cgroup(c, res, h, err);
+
+	if (ret == 0 && h->set.has_mems)
+		ret = cpuset_check_mems(c->pid, &h->set.mems, err);
+	if (ret == 0 && h->set.has_cpus) {
+		ret = cpuset_read(c->pid, &h->before, err);
+		h->known = ret == 0;
+	}
+	/*
+	 * systemd's first: CPUs must be allowed before a thread can be bound to them, and
+	 * kernels before 6.2 bind all threads to all that are allowed whenever that changes.
+	 */
+	if (ret == 0 && c->unit)
+		ret = host_scope_update(c, &h->limits, &h->set, &h->systemd, err);
+	if (ret == 0 && h->set.has_cpus)
+		ret = cpuset_move(c->pid, &h->set.cpus, err);
+	if (ret == 0 && h->cgroup >= 0)
+		ret = host_limits_set(h->cgroup, &h->limits, err);
+	return ret;
+}
+
+static void put_back_host(const struct container *c, struct host_changes *h)
 {
 	struct err err = ERR_INIT;
 
+	systemd_end(&h->systemd, false); /* it writes the files as it knows them */
 	cgroup_put_back(h->cgroup, h->saved);
-	if (h->moved && cpuset_move(c->pid, &h->before, NULL, &err) < 0)
+	if (h->known && cpuset_move(c->pid, &h->before, &err) < 0)
 		log_warn("%s", err.msg); /* why the update failed is the error */
 }
 
 static int update(const struct container *c, struct oci_spec *spec, struct err *err)
 {
 	struct oci_resources *res = spec->linux_->resources;
-	struct host_changes h = { .cgroup = -1 };
+	struct host_changes h = { .cgroup = -1, .systemd = SYSTEMD_CALL_INIT };
 	int ret = cpuset_take(spec, &h.set, err);
 
 	if (ret < 0)
@@ -107,6 +123,7 @@ static int update(const struct container *c, struct oci_spec *spec, struct err *
 	}
 	if (ret < 0)
 		put_back_host(c, &h);
+	systemd_end(&h.systemd, true);
 	cgroup_saved_free(h.saved);
 	close_fd(h.cgroup);
 	return ret;

@@ -227,7 +227,7 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 	} strings[] = {
 		{ "ociVersion", &c->oci_version }, { "bundle", &c->bundle },
 		{ "rootfs", &c->rootfs },	   { "created", &c->created },
-		{ "cgroup", &c->cgroup },
+		{ "cgroup", &c->cgroup },	   { "unit", &c->unit },
 	};
 	uint64_t pid = 0, owner = 0, vcpus = 0;
 	int r;
@@ -318,6 +318,8 @@ int container_save(const struct container *c, struct err *err)
 	json_put_u64(&w, "vcpus", c->vcpus);
 	if (c->cgroup)
 		json_put_str(&w, "cgroup", c->cgroup);
+	if (c->unit)
+		json_put_str(&w, "unit", c->unit);
 	put_annotations(&w, c);
 	json_close_object(&w);
 	if (buf_ok(&b) < 0)

@@ -101,27 +101,26 @@ static int move_threads(pid_t pid, const struct oci_cpu_set *cpus)
 	return moved;
 }
 
-int cpuset_move(pid_t pid, const struct oci_cpu_set *cpus, struct oci_cpu_set *ret_before,
-		struct err *err)
+int cpuset_read(pid_t pid, struct oci_cpu_set *ret, struct err *err)
+{
+	if (get_affinity(pid, ret) < 0)
+		return err_set(err, errno, "linux.resources.cpu.cpus: hull-vmm's");
+	return 0;
+}
+
+int cpuset_move(pid_t pid, const struct oci_cpu_set *cpus, struct err *err)
 {
 	static const char what[] = "linux.resources.cpu.cpus: bind hull-vmm";
-	struct oci_cpu_set before;
 	struct oci_cpu_set now;
 	int moved = 1;
 
-	if (get_affinity(pid, &before) < 0)
-		return err_set(err, errno, what);
 	/* The first thread shows whether it can be, and what the kernel makes of it. */
 	if (set_affinity(pid, cpus) < 0 || get_affinity(pid, &now) < 0)
 		return err_set(err, errno, what);
 	/* A thread that was made meanwhile has its maker's CPUs: look again. */
 	for (unsigned int i = 0; i < MAX_PASSES && moved > 0; i++)
 		moved = move_threads(pid, &now);
-	if (moved < 0)
-		return err_set(err, -moved, what);
-	if (ret_before)
-		*ret_before = before;
-	return 0;
+	return moved < 0 ? err_set(err, -moved, what) : 0;
 }
 
 /* bound_mems() - the nodes that most of its memory may come from, as a list. */

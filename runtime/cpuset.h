@@ -29,13 +29,14 @@ int cpuset_take(struct oci_spec *spec, struct cpuset *ret, struct err *err);
 /* cpuset_apply() - bind the calling process, and what it execs; 0 or -errno. */
 int cpuset_apply(const struct cpuset *set, struct err *err);
 
+/* cpuset_read() - what the process @pid is bound to; 0 or -errno. */
+int cpuset_read(pid_t pid, struct oci_cpu_set *ret, struct err *err);
+
 /*
  * cpuset_move() - bind the running process @pid, all its threads, to @cpus.
- * @ret_before: what it was bound to; may be NULL
  * Return: 0; -errno: no thread was moved, or it has ended meanwhile
  */
-int cpuset_move(pid_t pid, const struct oci_cpu_set *cpus, struct oci_cpu_set *ret_before,
-		struct err *err);
+int cpuset_move(pid_t pid, const struct oci_cpu_set *cpus, struct err *err);
 
 /*
  * cpuset_check_mems() - 0 when the memory of the process @pid is bound to @mems

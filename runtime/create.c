@@ -28,12 +28,14 @@
 #include "runtime/guest_spec.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/host_limits.h"
+#include "runtime/host_scope.h"
 #include "runtime/install.h"
 #include "runtime/kernel_release.h"
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
 #include "runtime/pid_file.h"
 #include "runtime/roots.h"
+#include "runtime/systemd_client.h"
 #include "runtime/tty.h"
 #include "runtime/unix_socket.h"
 #include "runtime/verbs.h"
@@ -46,6 +48,7 @@ struct creation {
 	struct oci_spec *spec; /* owned; rewritten for the guest on the way */
 	struct vm_config *config; /* owned, with its descriptors */
 	struct launch_params launch;
+	struct systemd_call holder; /* of the cgroup, until hull-vmm is in it */
 	int vmm_fd; /* the program */
 	int sync; /* our end of the sync socket */
 	int vmm_sync; /* hull-vmm's end */
@@ -88,7 +91,7 @@ static void remove_all(struct container *c)
 
 	if (!c)
 		return;
-	if (c->cgroup && host_cgroup_remove(c->cgroup, &err) < 0)
+	if (host_cgroup_remove(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.msg);
 	if (container_remove(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.msg);
@@ -314,14 +317,22 @@ static int plan_log(struct vm_config *c, struct err *err)
 	return c->log_fd < 0 ? err_set(err, errno, "duplicate the log's descriptor") : 0;
 }
 
-static int limit_host(struct creation *cr, struct err *err)
+/* make_cgroup() - hull-vmm's, with its limits; none on a host without cgroup v2. */
+static int make_cgroup(struct creation *cr, struct err *err)
 {
 	const struct machine machine = { .memory = cr->config->memory,
 					 .vcpus = cr->config->vcpus };
+	int *fd = &cr->launch.cgroup_fd;
 	struct host_limits limits;
+	int ret;
 
 	host_limits_of(cr->spec->linux_->resources, &machine, &limits);
-	return host_limits_set(cr->launch.cgroup_fd, &limits, err);
+	if (cr->params->systemd_cgroup)
+		ret = host_scope_create(cr->spec, cr->container, &limits,
+					&cr->launch.cpuset, &cr->holder, fd, err);
+	else
+		ret = host_cgroup_create(cr->spec, cr->container, fd, err);
+	return ret < 0 || *fd < 0 ? ret : host_limits_set(*fd, &limits, err);
 }
 
 static int prepare(struct creation *cr, struct err *err)
@@ -348,9 +359,7 @@ static int prepare(struct creation *cr, struct err *err)
 	if (ret == 0)
 		ret = make_sockets(cr, err);
 	if (ret == 0)
-		ret = host_cgroup_create(cr->spec, cr->container, &cr->launch.cgroup_fd, err);
-	if (ret == 0 && cr->launch.cgroup_fd >= 0)
-		ret = limit_host(cr, err);
+		ret = make_cgroup(cr, err);
 	if (ret == 0)
 		ret = plan_stdio(cr, err);
 	return ret;
@@ -528,6 +537,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	struct creation cr = {
 		.params = params,
 		.launch = { .cgroup_fd = -1 },
+		.holder = SYSTEMD_CALL_INIT,
 		.vmm_fd = -1,
 		.sync = -1,
 		.vmm_sync = -1,
@@ -545,6 +555,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	ret = container_new(params->root, params->id, &cr.container, err);
 	if (ret == 0)
 		ret = create(&cr, err);
+	systemd_end(&cr.holder, false);
 	close_fd(cr.vmm_fd);
 	close_fd(cr.sync);
 	close_fd(cr.vmm_sync);
@@ -574,6 +585,7 @@ void create_params_from(const struct cli *cli, struct create_params *p)
 		.pid_file = cli_string(&cli->options, "pid-file"),
 		.pidfd_socket = cli_string(&cli->options, "pidfd-socket"),
 		.preserve_fds = cli_int(&cli->options, "preserve-fds"),
+		.systemd_cgroup = cli_flag(&cli->global, "systemd-cgroup"),
 		.debug = cli_flag(&cli->global, "debug"),
 	};
 	p->set = cli_list(&cli->global, "set", &p->n_set);

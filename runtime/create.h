@@ -26,6 +26,7 @@ struct create_params {
 	size_t n_set;
 	long preserve_fds; /* must be 0 */
 	bool foreground; /* `run` without --detach: a terminal is the caller's own */
+	bool systemd_cgroup; /* the cgroup is a scope of systemd's */
 	bool debug;
 };
 

@@ -16,12 +16,12 @@
 #include "lib/log.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
+#include "runtime/host_scope.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CONTROLLERS_SIZE 4096u /* (bytes) */
 
-/* has_v2() - cgroup v2 alone is mounted (on hybrid hosts its place is elsewhere). */
-static bool has_v2(void)
+bool host_cgroup_is_v2(void)
 {
 	struct statfs st;
 
@@ -106,44 +106,49 @@ static int make_path(const char *path, struct err *err)
 	}
 }
 
+int host_cgroup_open(const char *name, struct container *c, int *ret_fd, struct err *err)
+{
+	auto_fd int fd = -1;
+	char *path = arena_printf(&c->arena, CGROUP_ROOT "/%s", name + (*name == '/'));
+
+	if (!path)
+		return err_set(err, ENOMEM, "cgroup '%s'", name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, errno, "open cgroup '%s'", path);
+	c->cgroup = path;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 int host_cgroup_create(const struct oci_spec *spec, struct container *c, int *ret_fd,
 		       struct err *err)
 {
-	const char *wanted = spec->linux_->cgroups_path;
+	const char *name = spec->linux_->cgroups_path ? spec->linux_->cgroups_path : c->id;
 	char path[PATH_MAX];
-	int fd;
 	int ret;
 
 	*ret_fd = -1;
-	if (!has_v2()) {
+	if (!host_cgroup_is_v2()) {
 		log_debug("no cgroup v2 at " CGROUP_ROOT ": hull-vmm stays in the "
 			  "caller's cgroup");
 		return 0;
 	}
-	if (wanted && !is_clean(wanted))
-		return err_msg(err, EINVAL, "config.json: linux.cgroupsPath: '%s'",
-			       wanted);
-	if (snprintf(path, sizeof(path), CGROUP_ROOT "/%s",
-		     wanted ? wanted + (*wanted == '/') : c->id) >= (int)sizeof(path))
+	if (!is_clean(name))
+		return err_msg(err, EINVAL, "config.json: linux.cgroupsPath: '%s'", name);
+	if (snprintf(path, sizeof(path), CGROUP_ROOT "/%s", name + (*name == '/')) >=
+	    (int)sizeof(path))
 		return err_set(err, ENAMETOOLONG, "config.json: linux.cgroupsPath");
 	ret = make_path(path, err);
-	if (ret < 0)
-		return ret;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, errno, "open cgroup '%s'", path);
-	c->cgroup = arena_strdup(&c->arena, path);
-	if (!c->cgroup) {
-		close_fd(fd);
-		return err_set(err, ENOMEM, "cgroup '%s'", path);
-	}
-	*ret_fd = fd;
-	return 0;
+	return ret < 0 ? ret : host_cgroup_open(name, c, ret_fd, err);
 }
 
-int host_cgroup_remove(const char *path, struct err *err)
+int host_cgroup_remove(const struct container *c, struct err *err)
 {
-	if (rmdir(path) < 0 && errno != ENOENT)
-		return err_set(err, errno, "remove cgroup '%s'", path);
-	return 0;
+	int ret = c->unit ? host_scope_stop(c, err) : 0;
+
+	/* systemd takes the folder away with the scope. */
+	if (c->cgroup && rmdir(c->cgroup) < 0 && errno != ENOENT && ret == 0)
+		ret = err_set(err, errno, "remove cgroup '%s'", c->cgroup);
+	return ret;
 }

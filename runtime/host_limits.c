@@ -22,6 +22,7 @@
  * guest; without room here the guest's kernel and agent would stand still with it.
  */
 #define CPU_PERIOD_DEFAULT 100000u /* (us) */
+#define CPU_SHARES_DEFAULT 1024u
 #define CPU_ROOM(period) ((int64_t)((period) / 4))
 
 /* add() - a limit with room, at most what its type holds. */
@@ -110,6 +111,19 @@ static void complete_cpu(int cgroup, struct oci_cpu *c)
 }
 
 /*
+ * complete_idle() - the kernel gives a cgroup that stops being idle its default weight:
+ * say so, for systemd has one property for both.
+ */
+static void complete_idle(int cgroup, struct oci_cpu *c)
+{
+	int64_t idle;
+
+	if (c->idle.set && c->idle.value == 0 && !c->shares.set &&
+	    cgroup_read_limit(cgroup, "cpu.idle", &idle) == 0 && idle == 1)
+		c->shares = (struct oci_opt_u64){ true, CPU_SHARES_DEFAULT };
+}
+
+/*
  * complete_memory() - swap is written as the part beyond the limit: without a limit beside
  * it, only "none" means something here.  The guest, which knows its limit, holds the rest.
  */
@@ -126,6 +140,7 @@ void host_limits_changed(int cgroup, const struct oci_resources *res,
 {
 	take_part(res, ret);
 	complete_cpu(cgroup, &ret->cpu);
+	complete_idle(cgroup, &ret->cpu);
 	complete_memory(&ret->memory);
 	make_room(ret, machine);
 }

@@ -15,6 +15,9 @@ static const struct {
 	const char *places[3]; /* relative to the program's folder */
 } files[INSTALL_FILES] = {
 	[INSTALL_VMM] = { "hull-vmm", NULL, { "hull-vmm", "../libexec/hull/hull-vmm" } },
+	[INSTALL_SYSTEMD] = { "hull-systemd",
+			      NULL,
+			      { "hull-systemd", "../libexec/hull/hull-systemd" } },
 	[INSTALL_KERNEL] = { "guest kernel", "HULL_KERNEL",
 			     { "../vmlinux", "../lib/hull/vmlinux" } },
 	[INSTALL_INITRAMFS] = { "guest initramfs", NULL,

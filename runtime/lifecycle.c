@@ -156,7 +156,7 @@ int container_delete(struct container *c, bool force, struct err *err)
 			stop(c, pidfd);
 	}
 	container_poststop(c);
-	if (c->cgroup && host_cgroup_remove(c->cgroup, &cgroup_err) < 0)
+	if (host_cgroup_remove(c, &cgroup_err) < 0)
 		log_warn("container '%s': %s", c->id, cgroup_err.msg);
 	return container_remove(c, err);
 }

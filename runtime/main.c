@@ -30,7 +30,7 @@ static const struct option_def global_options[] = {
 	{ OPTION_STRING, "root", NULL, "DIR", "where the state of containers is kept",
 	  CONTAINER_DEFAULT_ROOT },
 	{ OPTION_BOOL, "systemd-cgroup", NULL, NULL,
-	  "accepted; cgroups are made through cgroupfs", NULL },
+	  "have systemd make the cgroup: cgroupsPath is slice:prefix:name", NULL },
 	{ OPTION_STRING, "rootless", NULL, "auto|true|false",
 	  "accepted, has no meaning here", NULL },
 	{ OPTION_LIST, "set", NULL, "KEY=VALUE",

@@ -51,6 +51,8 @@ static struct container *made(const char *id, pid_t pid)
 	c->bundle = arena_strdup(&c->arena, "/b \"quoted\"");
 	c->rootfs = arena_strdup(&c->arena, "/b/rootfs");
 	c->created = arena_strdup(&c->arena, "2024-01-01T00:00:00Z");
+	c->cgroup = arena_strdup(&c->arena, "/sys/fs/cgroup/system.slice/hull-one.scope");
+	c->unit = arena_strdup(&c->arena, "hull-one.scope");
 	is_int(container_set_pid(c, pid, &err), 0, "its pid");
 	is_int(container_save(c, &err), 0, "save: %s", err.msg);
 	return c;
@@ -78,6 +80,8 @@ static void test_life(void)
 	is_int(container_load(root, "one", &again, &err), 0, "load: %s", err.msg);
 	is_str(again->bundle, "/b \"quoted\"", "what was saved comes back");
 	is_int(again->pid, pid, "the pid too");
+	is_str(again->cgroup, c->cgroup, "the cgroup");
+	is_str(again->unit, "hull-one.scope", "systemd's unit");
 	is_int(container_status(again), CONTAINER_CREATING, "no status yet");
 	set_phase(c, VM_PHASE_CREATED);
 	is_int(container_status(again), CONTAINER_CREATED, "created");

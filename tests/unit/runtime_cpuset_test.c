@@ -121,19 +121,21 @@ static void test_move(void)
 	while (!CPU_ISSET(cpu, &ours))
 		cpu++;
 	one.bits[cpu / 64] = 1ull << (cpu % 64);
-	is_int(cpuset_move(getpid(), &one, &before, &err), 0, "move them");
+	is_int(cpuset_read(getpid(), &before, &err), 0, "where they are");
+	is_int(cpuset_move(getpid(), &one, &err), 0, "move them");
 	(void)pthread_getaffinity_np(thread, sizeof(now), &now);
 	ok(CPU_COUNT(&now) == 1 && CPU_ISSET(cpu, &now), "the second has moved too");
 	ok(oci_cpu_isset(&before, cpu), "where they were before");
-	is_int(cpuset_move(getpid(), &none, NULL, &err), -EINVAL,
+	is_int(cpuset_move(getpid(), &none, &err), -EINVAL,
 	       "a CPU that is not there");
 	ok(strstr(err.msg, "linux.resources.cpu.cpus"), "is named by its field");
-	is_int(cpuset_move(getpid(), &before, NULL, &err), 0, "and back");
+	is_int(cpuset_move(getpid(), &before, &err), 0, "and back");
 	(void)pthread_getaffinity_np(thread, sizeof(now), &now);
 	ok(CPU_EQUAL(&now, &ours), "all of them again");
 	waiting = 0;
 	(void)pthread_join(thread, NULL);
-	is_int(cpuset_move(0x7fffffff, &one, NULL, &err), -ESRCH, "no such process");
+	is_int(cpuset_move(0x7fffffff, &one, &err), -ESRCH, "no such process");
+	is_int(cpuset_read(0x7fffffff, &before, &err), -ESRCH, "nor its CPUs");
 }
 
 static void test_mems(void)

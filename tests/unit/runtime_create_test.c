@@ -16,6 +16,7 @@ static void params_of(struct cli *cli, char *option, char *value,
 	static const struct option_def global[] = {
 		{ OPTION_STRING, "root", NULL, "DIR", "", "/nonexistent/hull" },
 		{ OPTION_BOOL, "debug", NULL, NULL, "", NULL },
+		{ OPTION_BOOL, "systemd-cgroup", NULL, NULL, "", NULL },
 		{ OPTION_LIST, "set", NULL, "KEY=VALUE", "", NULL },
 		{ 0 },
 	};

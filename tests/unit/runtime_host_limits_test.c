@@ -63,6 +63,25 @@ static int change(const struct oci_resources *res, const struct machine *machine
 	return ret;
 }
 
+/* test_idle() - systemd's one property for both needs the weight that the kernel gives. */
+static void test_idle(void)
+{
+	static const char text[] = "{\"cpu\":{\"idle\":0}}";
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct host_limits limits;
+	int fd = openat(dir_fd, "cpu.idle", O_CREAT | O_WRONLY, 0600);
+
+	is_int(oci_resources_parse(text, strlen(text), &spec, NULL), 0, "not idle any more");
+	ok(write(fd, "0\n", 2) == 2, "it was not");
+	host_limits_changed(dir_fd, spec->linux_->resources, &(struct machine){ 0 }, &limits);
+	ok(!limits.cpu.shares.set, "its weight stays");
+	ok(pwrite(fd, "1\n", 2, 0) == 2, "it was");
+	host_limits_changed(dir_fd, spec->linux_->resources, &(struct machine){ 0 }, &limits);
+	ok(limits.cpu.shares.set && limits.cpu.shares.value == 1024, "the default weight");
+	(void)close(fd);
+	(void)unlinkat(dir_fd, "cpu.idle", 0);
+}
+
 /* update() - @resources change in a cgroup that says @before in @file. */
 static void update(const char *resources, const char *file, const char *before,
 		   const char *want)
@@ -177,6 +196,7 @@ int main(void)
 	       "host: cgroup: write '45' to 'pids.max': No such file or directory",
 	       "is named");
 	test_update();
+	test_idle();
 	test_new_device();
 	(void)rmdir(dir);
 	return tap_done();
