@@ -38,6 +38,15 @@ create() {
 	refused 1 "linux.intelRdt" create
 }
 
+@test "errors: --systemd-cgroup without systemd, and with a cgroupsPath that is none" {
+	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
+	refused 1 "--systemd-cgroup: connect to the system bus: No such file" \
+		hull --systemd-cgroup create -b "$BUNDLE" "$ID"
+	config '.linux.cgroupsPath = "/a/b"'
+	refused 1 'expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/a/b\" instead' \
+		hull --systemd-cgroup run -b "$BUNDLE" "$ID"
+}
+
 @test "errors: no root file system" {
 	config '.root.path = "nowhere"'
 	refused 1 "$BUNDLE/nowhere" create
