@@ -145,6 +145,10 @@ check:
 check-callers:
 	$(Q)tests/check-callers
 
+# hull with --systemd-cgroup, where systemd is PID 1.
+check-systemd:
+	$(Q)tests/check-systemd
+
 # One container, to look at; it installs and builds what it needs.
 demo:
 	$(Q)tests/demo
@@ -223,5 +227,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm hull-systemd agent initramfs kernel unit check check-callers check-man check-unit check-headers demo bench bench-products \
+.PHONY: all hull hull-vmm hull-systemd agent initramfs kernel unit check check-callers check-systemd check-man check-unit check-headers demo bench bench-products \
 	sanitize lint format install clean

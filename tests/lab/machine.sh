@@ -93,6 +93,7 @@ machine_initramfs() {
 	ssh-keygen -q -t ed25519 -N '' -C lab -f "$state/key"
 	cp "$lab_dir/init" "$dir/init"
 	cp "$lab_dir"/{setup,env,end,hold-vm} "$dir/lab/"
+	[[ $variant != systemd ]] || cp -r "$lab_dir/systemd" "$dir/lab/"
 	cp "$state/key.pub" "$dir/lab/authorized_keys"
 	chmod 755 "$dir/init" "$dir"/lab/{setup,env,end,hold-vm}
 	{

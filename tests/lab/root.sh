@@ -22,7 +22,8 @@ cache_dir() {
 
 # root_packages - what goes into the root
 root_packages() {
-	"$tests/install-packages" --list lab-root ${LAB_CALLERS:+lab-callers}
+	"$tests/install-packages" --list lab-root ${LAB_CALLERS:+lab-callers} \
+		$([[ $variant != systemd ]] || echo lab-systemd)
 }
 
 # root_key - a hash of what the root is made from: the packages, and the functions
