@@ -149,6 +149,16 @@ check-callers:
 check-systemd:
 	$(Q)tests/check-systemd
 
+# runc's own integration suite with hull in its place: SUITES=DIR, with a checkout of runc in DIR/runc. Writes docs/conformance.md.
+conf_bins := $(addprefix $(O)/conformance/bin/,recvtty pidfd-kill fs-idmap)
+$(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STATIC) $(LDFLAGS) -o $@ $<
+conformance-products: all $(O)/vmlinux $(conf_bins)
+conformance:
+	$(Q)tests/conformance/run "$(SUITES)" $(FILES)
+
 # One container, to look at; it installs and builds what it needs.
 demo:
 	$(Q)tests/demo
@@ -227,5 +237,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm hull-systemd agent initramfs kernel unit check check-callers check-systemd check-man check-unit check-headers demo bench bench-products \
+.PHONY: all hull hull-vmm hull-systemd agent initramfs kernel unit check check-callers check-systemd check-man check-unit check-headers conformance conformance-products demo bench bench-products \
 	sanitize lint format install clean
