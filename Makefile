@@ -151,10 +151,10 @@ check-systemd:
 
 # runc's own integration suite with hull in its place: SUITES=DIR, with a checkout of runc in DIR/runc. Writes docs/conformance.md.
 conf_bins := $(addprefix $(O)/conformance/bin/,recvtty pidfd-kill fs-idmap)
-$(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c
+$(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c tests/conformance/receive_fd.h $(call ars,runtime lib)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STATIC) $(LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STATIC) $(LDFLAGS) -o $@ $< $(call ars,runtime lib)
 conformance-products: all $(O)/vmlinux $(conf_bins)
 conformance:
 	$(Q)tests/conformance/run "$(SUITES)" $(FILES)

@@ -150,16 +150,19 @@ static int set_memory(int cgroup, const struct oci_memory *m, struct err *err)
 	return ret;
 }
 
+uint64_t cgroup_cpu_period(const struct oci_cpu *c)
+{
+	return c->period.set && c->period.value ? c->period.value : CPU_PERIOD_DEFAULT;
+}
+
 static int set_cpu_max(int cgroup, const struct oci_cpu *c, struct err *err)
 {
 	int64_t quota = c->quota.set ? c->quota.value : 0;
-	uint64_t period = c->period.set ? c->period.value : 0;
+	uint64_t period = cgroup_cpu_period(c);
 	char text[48];
 
-	if (!quota && !period)
+	if (!quota && !(c->period.set && c->period.value))
 		return 0;
-	if (!period)
-		period = CPU_PERIOD_DEFAULT;
 	if (quota > 0)
 		(void)!snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, quota,
 				period);

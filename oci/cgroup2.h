@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct err;
+struct oci_cpu;
 struct oci_memory;
 struct oci_opt_i64;
 struct oci_resources;
@@ -29,6 +30,9 @@ int cgroup_set(int cgroup, const struct oci_resources *res, struct err *err);
  * Return: 0; -EINVAL
  */
 int cgroup_swap_max(const struct oci_memory *m, struct oci_opt_i64 *ret, struct err *err);
+
+/* cgroup_cpu_period() - (us) the period that @c has, or the kernel's. */
+uint64_t cgroup_cpu_period(const struct oci_cpu *c);
 
 /* Conversions, as runc does them. */
 uint64_t cgroup_weight_of_shares(uint64_t shares);

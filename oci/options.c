@@ -7,6 +7,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "oci/cgroup2.h"
 #include "oci/cpu_list.h"
 #include "oci/spec.h"
 
@@ -313,8 +314,7 @@ static uint32_t default_vcpus(const struct oci_spec *spec, const struct hull_hos
 
 	if (cpu && cpu->quota.set && cpu->quota.value > 0) {
 		uint64_t quota = (uint64_t)cpu->quota.value;
-		uint64_t period =
-			cpu->period.set && cpu->period.value ? cpu->period.value : 100000;
+		uint64_t period = cgroup_cpu_period(cpu);
 		uint64_t needed = quota / period + (quota % period != 0);
 
 		n = needed < n ? needed : n;

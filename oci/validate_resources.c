@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* linux.resources and linux.seccomp. */
+#include "oci/cgroup2.h"
 #include "oci/cpu_list.h"
 #include "oci/validate-internal.h"
 #include "oci/validate.h"
@@ -85,7 +86,7 @@ static int validate_memory(const struct oci_memory *m, bool update, struct err *
 
 static int validate_cpu(const struct oci_cpu *c, struct err *err)
 {
-	uint64_t period = c->period.set && c->period.value ? c->period.value : 100000;
+	uint64_t period = cgroup_cpu_period(c);
 
 	/* The kernel's bounds: 1 ms to 1 s. */
 	if (period < 1000 || period > 1000000)

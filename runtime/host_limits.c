@@ -17,12 +17,12 @@
 /* Threads of hull-vmm besides its vCPUs: the loop, the maker, virtio-fs. */
 #define PIDS_ROOM 32
 
+#define CPU_SHARES_DEFAULT 1024u
+
 /*
  * A quarter of a CPU for exits and devices. The container's own share is held in the
  * guest; without room here the guest's kernel and agent would stand still with it.
  */
-#define CPU_PERIOD_DEFAULT 100000u /* (us) */
-#define CPU_SHARES_DEFAULT 1024u
 #define CPU_ROOM(period) ((int64_t)((period) / 4))
 
 /* add() - a limit with room, at most what its type holds. */
@@ -46,11 +46,8 @@ static void memory_limit(struct oci_memory *m, const struct machine *machine)
 
 static void cpu_limit(struct oci_cpu *c)
 {
-	uint64_t period =
-		c->period.set && c->period.value ? c->period.value : CPU_PERIOD_DEFAULT;
-
 	if (c->quota.set && c->quota.value > 0)
-		add(&c->quota.value, CPU_ROOM(period));
+		add(&c->quota.value, CPU_ROOM(cgroup_cpu_period(c)));
 	/* Measured by the quota it was made for. */
 	c->burst.set = false;
 }

@@ -14,7 +14,6 @@
 #include "runtime/container.h"
 #include "runtime/verbs.h"
 
-
 static const struct command *const commands[] = {
 	&cmd_create, &cmd_delete, &cmd_events, &cmd_exec,  &cmd_features,
 	&cmd_kill,   &cmd_list,   &cmd_pause,  &cmd_ps,    &cmd_resume,

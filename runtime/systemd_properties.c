@@ -10,7 +10,6 @@
 #include "oci/cgroup2.h"
 #include "runtime/cpuset.h"
 
-#define CPU_PERIOD_DEFAULT 100000u /* (us) */
 #define PERCENT_USEC 10000u /* (us of CPU time in a second) a hundredth of a CPU */
 
 /* Words that are being added. */
@@ -73,24 +72,19 @@ static uint64_t percent_of(uint64_t quota, uint64_t period)
 	return whole * 100 + (quota % period * 100 + period - 1) / period;
 }
 
-static uint64_t period_of(const struct oci_cpu *c)
-{
-	return c->period.set && c->period.value ? c->period.value : CPU_PERIOD_DEFAULT;
-}
-
 /* can_be_rounded() - no overflow; the kernel's own bounds are far below (1 s). */
 static bool can_be_rounded(const struct oci_cpu *c)
 {
 	return c->quota.set && c->quota.value > 0 && c->quota.value < INT64_MAX / 200 &&
-	       period_of(c) < UINT32_MAX;
+	       cgroup_cpu_period(c) < UINT32_MAX;
 }
 
 void systemd_round(struct oci_cpu *c)
 {
 	if (can_be_rounded(c))
-		c->quota.value =
-			(int64_t)(percent_of((uint64_t)c->quota.value, period_of(c)) *
-				  period_of(c) / 100);
+		c->quota.value = (int64_t)(percent_of((uint64_t)c->quota.value,
+						      cgroup_cpu_period(c)) *
+					   cgroup_cpu_period(c) / 100);
 }
 
 static void put_quota(struct writer *w, const struct oci_cpu *c)
@@ -101,7 +95,7 @@ static void put_quota(struct writer *w, const struct oci_cpu *c)
 		put_weight(w, "CPUQuotaPeriodUSec", c->period.value);
 	if (can_be_rounded(c))
 		put_weight(w, "CPUQuotaPerSecUSec",
-			   percent_of((uint64_t)c->quota.value, period_of(c)) *
+			   percent_of((uint64_t)c->quota.value, cgroup_cpu_period(c)) *
 				   PERCENT_USEC);
 	else if (has_period || (c->quota.set && c->quota.value))
 		put(w, "CPUQuotaPerSecUSec", "infinity");

@@ -208,6 +208,19 @@ static void on_shutdown_late(struct timer *timer)
 	container_check_over(c);
 }
 
+/* ask_shutdown() - kill, write back, end; fails where no agent is connected. */
+static int ask_shutdown(struct container *c)
+{
+	int ret;
+
+	if (c->params.before_shutdown)
+		c->params.before_shutdown(c->params.opaque);
+	ret = container_to_agent(c, AGENT_SHUTDOWN, 0, 0, on_shut_down, c, NULL);
+	return ret < 0 ? ret
+		       : timer_start(&c->shutdown, c->loop, SHUTDOWN_MS, on_shutdown_late,
+				     NULL);
+}
+
 void container_end(struct container *c, bool gone)
 {
 	bool was_made = !is_being_made(c);
@@ -223,12 +236,8 @@ void container_end(struct container *c, bool gone)
 		c->exit_status = was_made && gone ? STATUS_KILLED : 1;
 	timer_stop(&c->boot);
 	procs_hurry(c);
-	if (!c->shut_down && c->params.before_shutdown)
-		c->params.before_shutdown(c->params.opaque);
 	/* While it is being made there is nothing to write back. */
-	if (!c->shut_down &&
-	    (container_to_agent(c, AGENT_SHUTDOWN, 0, 0, on_shut_down, c, NULL) < 0 ||
-	     timer_start(&c->shutdown, c->loop, SHUTDOWN_MS, on_shutdown_late, NULL) < 0))
+	if (!c->shut_down && ask_shutdown(c) < 0)
 		c->shut_down = true;
 	container_check_over(c);
 }

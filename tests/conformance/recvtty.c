@@ -6,78 +6,13 @@
  * on SOCKET. null: any number of them, what they say is thrown away; single (when
  * nothing is said): one, copied to stdout, and stdin to it.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+
+#include "tests/conformance/receive_fd.h"
 
 #define MAX_TERMINALS 64
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void save_pid(const char *path)
-{
-	FILE *f = fopen(path, "w");
-
-	if (!f || fprintf(f, "%d", (int)getpid()) < 0 || fclose(f) != 0)
-		die(path);
-}
-
-static int wait_on(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof(addr.sun_path)) {
-		errno = ENAMETOOLONG;
-		die(path);
-	}
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    listen(fd, 16) < 0)
-		die(path);
-	return fd;
-}
-
-/* take() - the terminal that comes over a new connection, or -1. */
-static int take(int listener)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	char name[4096];
-	struct iovec iov = { .iov_base = name, .iov_len = sizeof(name) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c;
-	int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	int tty = -1;
-
-	if (sock < 0)
-		die("accept");
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) > 0) {
-		c = CMSG_FIRSTHDR(&msg);
-		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&tty, CMSG_DATA(c), sizeof(tty));
-	}
-	(void)close(sock);
-	return tty;
-}
 
 /* copy() - what is there now; false at the end, which is EIO on a terminal. */
 static bool copy(int from, int to)
@@ -102,7 +37,7 @@ static void serve_one(int tty, bool with_stdin)
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0)
-			die("poll");
+			return;
 		if (p[0].revents && !copy(tty, STDOUT_FILENO))
 			return;
 		if (p[1].revents && !copy(STDIN_FILENO, tty))
@@ -117,7 +52,7 @@ static void serve_all(int listener)
 
 	for (;;) {
 		if (poll(p, n, -1) < 0)
-			die("poll");
+			return;
 		for (nfds_t i = n; i-- > 1;) {
 			if (!p[i].revents || copy(p[i].fd, -1))
 				continue;
@@ -125,7 +60,8 @@ static void serve_all(int listener)
 			p[i] = p[--n];
 		}
 		if (p[0].revents && n <= MAX_TERMINALS) {
-			p[n] = (struct pollfd){ .fd = take(listener), .events = POLLIN };
+			p[n] = (struct pollfd){ .fd = receive_fd(listener),
+						.events = POLLIN };
 			n += p[n].fd >= 0;
 		}
 	}
@@ -157,6 +93,6 @@ int main(int argc, char **argv)
 	listener = wait_on(argv[optind]);
 	if (null)
 		serve_all(listener);
-	serve_one(take(listener), with_stdin);
+	serve_one(receive_fd(listener), with_stdin);
 	return 0;
 }
