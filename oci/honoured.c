@@ -128,7 +128,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.readonlyPaths", AGENT, NULL },
 	{ "linux.mountLabel", REFUSED, NULL },
 	{ "linux.intelRdt", REFUSED, NULL },
-	{ "linux.memoryPolicy", REFUSED, "the guest's kernel is built without NUMA" },
+	{ "linux.memoryPolicy", HOST, "of hull-vmm, whose memory is the guest's" },
 	{ "linux.personality.domain", AGENT, NULL },
 	{ "linux.personality.flags", ACCEPTED, "a warning, as runc: none is defined" },
 	{ "linux.timeOffsets", AGENT, NULL },

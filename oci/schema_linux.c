@@ -100,7 +100,7 @@ static const struct oci_field intel_rdt_fields[] = {
 static OCI_TYPE(type_intel_rdt, oci_intel_rdt, intel_rdt_fields);
 
 static const struct oci_field memory_policy_fields[] = {
-	OCI_FIELD(oci_memory_policy, mode, "mode", OCI_ENUM, .flags = OCI_REQUIRED,
+	OCI_FIELD(oci_memory_policy, mode, "mode", OCI_ENUM,
 		  .names = &oci_names_mempolicy_mode),
 	OCI_FIELD(oci_memory_policy, nodes, "nodes", OCI_STR),
 	OCI_FIELD(oci_memory_policy, flags, "flags", OCI_ENUMS,

@@ -217,6 +217,9 @@ static int validate_memory_policy(const struct oci_memory_policy *p, struct err 
 
 	if (!p)
 		return 0;
+	if (!p->mode)
+		return invalid(err,
+			       "linux.memoryPolicy.mode: invalid memory policy mode \"\"");
 	nodes = p->nodes ? oci_cpu_list(p->nodes, NULL) : 0;
 	if (nodes < 0)
 		return invalid(err,

@@ -18,6 +18,18 @@
 #define MAX_PASSES 16 /* over the threads of a process that makes new ones */
 #define MAX_MAPS (16u << 20) /* (bytes) of /proc/PID/numa_maps */
 
+static long get_affinity(pid_t tid, struct oci_cpu_set *ret)
+{
+	*ret = (struct oci_cpu_set){ 0 };
+	return syscall(SYS_sched_getaffinity, tid, sizeof(ret->bits), ret->bits);
+}
+
+/* set_affinity() - the C library's wrapper takes no bits beyond those it knows. */
+static long set_affinity(pid_t tid, const struct oci_cpu_set *cpus)
+{
+	return syscall(SYS_sched_setaffinity, tid, sizeof(cpus->bits), cpus->bits);
+}
+
 /* take_list() - *@list, which is NULL then. */
 static int take_list(char **list, const char *field, bool *ret_has,
 		     struct oci_cpu_set *ret, struct err *err)
@@ -39,7 +51,8 @@ int cpuset_take(struct oci_spec *spec, struct cpuset *ret, struct err *err)
 	struct oci_cpu *cpu = res ? res->cpu : NULL;
 	int r;
 
-	*ret = (struct cpuset){ 0 };
+	*ret = (struct cpuset){ .policy = spec->linux_->memory_policy };
+	spec->linux_->memory_policy = NULL;
 	if (!cpu)
 		return 0;
 	r = take_list(&cpu->cpus, "cpus", &ret->has_cpus, &ret->cpus, err);
@@ -48,27 +61,37 @@ int cpuset_take(struct oci_spec *spec, struct cpuset *ret, struct err *err)
 	return r;
 }
 
+static int set_policy(const struct oci_memory_policy *p, struct err *err)
+{
+	struct oci_cpu_set nodes = { 0 };
+	int mode = (int)p->mode - 1; /* MPOL_* */
+
+	for (size_t i = 0; i < p->flags.n; i++)
+		mode |= p->flags.v[i];
+	if (p->nodes && oci_cpu_list(p->nodes, &nodes) < 0)
+		return err_msg(err, EINVAL,
+			       "linux.memoryPolicy.nodes: '%.80s' is no list", p->nodes);
+	if (syscall(SYS_set_mempolicy, mode, p->nodes ? nodes.bits : NULL,
+		    p->nodes ? (unsigned long)OCI_CPU_MAX : 0ul) < 0)
+		return err_set(err, errno, "linux.memoryPolicy: set_mempolicy");
+	return 0;
+}
+
 int cpuset_apply(const struct cpuset *set, struct err *err)
 {
-	/* The C library's wrapper takes no bits beyond those it knows. */
-	if (set->has_cpus &&
-	    syscall(SYS_sched_setaffinity, 0, sizeof(set->cpus.bits), set->cpus.bits) < 0)
+	struct oci_cpu_set all;
+
+	memset(all.bits, 0xff, sizeof(all.bits)); /* the kernel leaves those it has */
+	if (!set->has_cpus)
+		(void)set_affinity(0, &all);
+	else if (set_affinity(0, &set->cpus) < 0)
 		return err_set(err, errno, "linux.resources.cpu.cpus: bind hull-vmm");
+	if (set->policy)
+		return set_policy(set->policy, err);
 	if (set->has_mems && syscall(SYS_set_mempolicy, MPOL_BIND, set->mems.bits,
 				     (unsigned long)OCI_CPU_MAX) < 0)
 		return err_set(err, errno, "linux.resources.cpu.mems: bind hull-vmm");
 	return 0;
-}
-
-static long get_affinity(pid_t tid, struct oci_cpu_set *ret)
-{
-	*ret = (struct oci_cpu_set){ 0 };
-	return syscall(SYS_sched_getaffinity, tid, sizeof(ret->bits), ret->bits);
-}
-
-static long set_affinity(pid_t tid, const struct oci_cpu_set *cpus)
-{
-	return syscall(SYS_sched_setaffinity, tid, sizeof(cpus->bits), cpus->bits);
 }
 
 /*

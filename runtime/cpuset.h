@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linux.resources.cpu.cpus and mems: the host's CPUs and memory nodes.
+ * linux.resources.cpu.cpus and mems, linux.memoryPolicy: the host's CPUs and memory
+ * nodes.
  *
  * They mean nothing in the guest, whose CPUs have numbers of their own: hull-vmm and
  * all its threads are bound to them instead, and it gets as many vCPUs.
@@ -21,12 +22,17 @@ struct cpuset {
 	bool has_mems;
 	struct oci_cpu_set cpus;
 	struct oci_cpu_set mems;
+	const struct oci_memory_policy *policy; /* in place of mems, or NULL; the spec's */
 };
 
-/* cpuset_take() - move both lists from @spec to @ret; 0 or -EINVAL. */
+/* cpuset_take() - move lists and policy from @spec to @ret; 0 or -EINVAL. */
 int cpuset_take(struct oci_spec *spec, struct cpuset *ret, struct err *err);
 
-/* cpuset_apply() - bind the calling process, and what it execs; 0 or -errno. */
+/*
+ * cpuset_apply() - bind the calling process, and what it execs; without cpus: to no CPU
+ * in particular, whatever its caller is bound to.
+ * Return: 0 or -errno
+ */
 int cpuset_apply(const struct cpuset *set, struct err *err);
 
 /* cpuset_read() - what the process @pid is bound to; 0 or -errno. */

@@ -74,21 +74,6 @@ static int set_io_priority(const struct oci_io_priority *p, struct err *err)
 	return 0;
 }
 
-static int set_memory_policy(const struct oci_memory_policy *m, struct err *err)
-{
-	struct oci_cpu_set nodes = { 0 };
-	int mode = (int)m->mode - 1;
-
-	for (size_t i = 0; i < m->flags.n; i++)
-		mode |= m->flags.v[i];
-	if (m->nodes && oci_cpu_list(m->nodes, &nodes) < 0)
-		return err_msg(err, EINVAL, "linux.memoryPolicy.nodes: \"%s\"", m->nodes);
-	if (syscall(SYS_set_mempolicy, mode, m->nodes ? &nodes : NULL,
-		    m->nodes ? OCI_CPU_MAX : 0) < 0)
-		return err_set(err, errno, "error setting memory policy");
-	return 0;
-}
-
 static int set_affinity(const char *list, struct err *err)
 {
 	struct oci_cpu_set cpus = { 0 };
@@ -114,8 +99,6 @@ int limits_apply(const struct launch *l, struct err *err)
 	    personality(linux_->personality->domain == OCI_PER_LINUX32 ? PER_LINUX32
 								       : PER_LINUX) < 0)
 		ret = err_set(err, errno, "error setting personality");
-	if (ret == 0 && linux_->memory_policy)
-		ret = set_memory_policy(linux_->memory_policy, err);
 	if (ret == 0 && l->init_pidfd >= 0 && p->exec_cpu_affinity &&
 	    p->exec_cpu_affinity->final)
 		ret = set_affinity(p->exec_cpu_affinity->final, err);
