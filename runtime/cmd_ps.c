@@ -1,42 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <time.h>
 
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/json.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
+#include "runtime/ps_table.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
 
-static void print_processes(const struct control_ps *ps, size_t n, struct buf *b)
+static int print_table(const struct cli *cli, const struct container *c, struct buf *b,
+		       struct err *err)
 {
-	(void)buf_printf(b, "%-8s %7s %7s %8s %s\n", "UID", "PID", "PPID", "TIME", "CMD");
-	for (size_t i = 0; i < n; i++) {
-		unsigned long long s = ps[i].cpu_ns / 1000000000u;
+	auto_buf struct buf payload = BUF_INIT;
+	struct ps_table table;
+	struct timespec now;
+	int ret = ps_table_choose(&table, cli->argv + 1, cli->argc - 1, err);
 
-		/* The guest wrote these texts: they end where their room ends. */
-		(void)buf_printf(b, "%-8u %7d %7d %02llu:%02llu:%02llu ", ps[i].uid,
-				 ps[i].pid, ps[i].ppid, s / 3600, s / 60 % 60, s % 60);
-		(void)buf_printf(b, "%.*s\n", (int)sizeof(ps[i].args), ps[i].args);
-	}
-}
-
-/* plain_text() - what a guest wrote must not move the cursor of who reads it. */
-static void plain_text(struct control_ps *ps, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < sizeof(ps[i].args); k++)
-			if (ps[i].args[k] &&
-			    ((unsigned char)ps[i].args[k] < ' ' || ps[i].args[k] == 0x7f))
-				ps[i].args[k] = '?';
+	/* One that has ended has no processes, which is nothing wrong. */
+	if (ret == 0 && container_alive(c))
+		ret = control_call(c, &(struct control_request){ .type = CONTROL_PS },
+				   &payload, err);
+	if (ret < 0)
+		return ret;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	ps_table_print(&table, (const struct control_ps *)(void *)payload.data,
+		       payload.len / sizeof(struct control_ps),
+		       (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, b);
+	return 0;
 }
 
 static int run(struct cli *cli, struct err *err)
 {
 	auto_container struct container *c = NULL;
 	const char *format = cli_string(&cli->options, "format");
-	auto_buf struct buf payload = BUF_INIT;
 	auto_buf struct buf b = BUF_INIT;
 	int ret = container_of(cli, &c, err);
 
@@ -52,15 +51,9 @@ static int run(struct cli *cli, struct err *err)
 		json_close_array(&w);
 		(void)buf_puts(&b, "\n");
 	} else if (!strcmp(format, "table")) {
-		struct control_ps *ps;
-
-		ret = control_call(c, &(struct control_request){ .type = CONTROL_PS },
-				   &payload, err);
+		ret = print_table(cli, c, &b, err);
 		if (ret < 0)
 			return ret;
-		ps = (struct control_ps *)(void *)payload.data;
-		plain_text(ps, payload.len / sizeof(*ps));
-		print_processes(ps, payload.len / sizeof(*ps), &b);
 	} else {
 		return err_msg(err, EINVAL, "invalid format option");
 	}

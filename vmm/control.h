@@ -71,9 +71,14 @@ struct control_ps {
 	int32_t pid; /* in the container's pid namespace */
 	int32_t ppid;
 	uint32_t uid;
-	uint32_t reserved;
-	uint64_t start_ns; /* since the guest booted */
+	uint32_t tty; /* its device number as proc(5) has it in tty_nr; 0: none */
+	uint64_t start_ns; /* CLOCK_REALTIME of the guest */
 	uint64_t cpu_ns;
+	uint64_t vsize; /* (bytes) */
+	uint64_t rss; /* (bytes) */
+	uint32_t mem_permille; /* rss, of the guest's memory */
+	uint32_t threads;
+	char stat[8]; /* ps(1) PROCESS STATE CODES, terminated */
 	char comm[16];
 	char args[80]; /* cut, terminated */
 };
@@ -89,6 +94,6 @@ struct control_stats {
 };
 
 static_assert(sizeof(struct control_msg) == 16, "flat");
-static_assert(sizeof(struct control_ps) == 128, "flat");
+static_assert(sizeof(struct control_ps) == 160, "flat");
 
 #endif

@@ -17,7 +17,8 @@ struct control_ps;
 ssize_t ps_list(const struct container *c, struct control_ps *list, size_t max);
 
 /*
- * ps_parse_stat() - the fields of /proc/PID/stat that are told (proc(5)).
+ * ps_parse_stat() - the fields of /proc/PID/stat that are told (proc(5)); start_ns
+ * is since the boot.
  * Return: 0 or -EINVAL
  */
 int ps_parse_stat(const char *text, struct control_ps *ps, pid_t *ret_ppid);

@@ -155,10 +155,14 @@ load helpers
 	start_sleeper
 	run --separate-stderr hull ps "$ID"
 	[[ $status -eq 0 ]]
-	[[ ${lines[0]} =~ UID\ +PID\ +PPID ]]
-	[[ ${lines[1]} =~ ^0\ +1\ +0\ .*/bin/sh ]]
+	[[ ${lines[0]} =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ ]]
+	[[ ${lines[1]} =~ ^root\ +1\ +0\ +[0-9]+\ [0-9:]{5}\ \?\ +00:00:[0-9]{2}\ /bin/sh ]]
 	[[ $output == *"sleep 1000"* ]]
+	[[ $(hull ps "$ID" -x | sed -n 2p) =~ ^\ +1\ \?\ +S.*\ /bin/sh ]]
 	[[ $(hull ps -f json "$ID") == "[$(pid_of "$ID")]" ]]
+	hull kill "$ID" KILL
+	wait_for 30 is_stopped "$ID"
+	[[ $(hull ps "$ID") =~ ^UID\ +PID[^$'\n']*$ ]]
 }
 
 @test "two containers side by side, with roots of their own" {

@@ -245,14 +245,23 @@ static void test_stat(void)
 	pid_t ppid = 0;
 
 	is_int(ps_parse_stat(
-		       "7 (a (b) c) S 5 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 "
-		       "1234 10 20",
+		       "7 (a (b) c) S 5 7 7 34816 7 4194560 1 2 3 4 150 50 0 0 20 -5 2 0 "
+		       "1234 4096 20 18446744073709551615",
 		       &ps, &ppid),
 	       0, "stat");
 	is_str(ps.comm, "a (b) c", "a name with parentheses");
 	is_int(ppid, 5, "parent");
 	is_int(ps.cpu_ns, 2000000000, "time used");
 	is_int(ps.start_ns, 12340000000, "time of start");
+	is_int(ps.tty, 34816, "terminal");
+	is_int(ps.vsize, 4096, "size");
+	is_int(ps.rss, 20 * sysconf(_SC_PAGESIZE), "resident pages, in bytes");
+	is_int(ps.threads, 2, "threads");
+	is_str(ps.stat, "S<sl+", "leader in the foreground, with threads, nice below 0");
+	is_int(ps_parse_stat("8 (b) D 5 7 7 0 -1 0 1 2 3 4 150 50 0 0 20 9 1 0 0 0 0", &ps,
+			     &ppid),
+	       0, "no terminal");
+	is_str(ps.stat, "DN", "nice above 0");
 	is_int(ps_parse_stat("7 (x", &ps, &ppid), -EINVAL, "no end of the name");
 	is_int(ps_parse_stat("7 (x) S 1", &ps, &ppid), -EINVAL, "too short");
 	is_int(ps_parse_stat("", &ps, &ppid), -EINVAL, "empty");
