@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,6 +94,17 @@ int io_write_file(int dirfd, const char *path, const char *text, struct err *err
 	if (ret < 0)
 		return err_set(err, -ret, "write '%s' to '%s'", text, path);
 	return 0;
+}
+
+int io_wait_readable(int fd, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int n;
+
+	do {
+		n = poll(&p, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
 }
 
 int io_leave_stdio(struct err *err)

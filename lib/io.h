@@ -36,6 +36,13 @@ int io_read_fd(int fd, const char *name, size_t max, struct buf *b, struct err *
  */
 int io_write_file(int dirfd, const char *path, const char *text, struct err *err);
 
+/*
+ * io_wait_readable() - until @fd can be read or has ended: a socket, a pidfd.
+ * @timeout_ms: -1: for ever; each signal lets it begin anew
+ * Return: 1: it can; 0: not in time; -errno
+ */
+int io_wait_readable(int fd, int timeout_ms);
+
 /* io_leave_stdio() - /dev/null in the place of descriptors 0, 1 and 2. */
 int io_leave_stdio(struct err *err);
 

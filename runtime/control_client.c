@@ -2,7 +2,6 @@
 #include "runtime/control_client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "lib/buf.h"
@@ -71,14 +70,10 @@ int control_receive(int sock, struct control_answer *ret, struct buf *payload,
 
 static int await_answer(int sock, int timeout_ms, struct err *err)
 {
-	struct pollfd p = { .fd = sock, .events = POLLIN };
-	int ret;
+	int ret = io_wait_readable(sock, timeout_ms);
 
-	do {
-		ret = poll(&p, 1, timeout_ms);
-	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
-		return err_set(err, errno, "poll");
+		return err_set(err, -ret, "poll");
 	return ret > 0 ? 0
 		       : err_msg(err, ETIMEDOUT, "no answer of hull-vmm within %d s",
 				 timeout_ms / 1000);

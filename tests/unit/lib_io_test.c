@@ -159,6 +159,21 @@ static void test_folders(void)
 	is_int(io_open_folder(longer, folder, &name), -ENAMETOOLONG, "a path too long");
 }
 
+static void test_wait_readable(void)
+{
+	int fds[2];
+
+	if (!ok(pipe(fds) == 0, "pipe"))
+		return;
+	is_int(io_wait_readable(fds[0], 0), 0, "nothing is there");
+	is_int(write(fds[1], "x", 1), 1, "write");
+	is_int(io_wait_readable(fds[0], -1), 1, "something is");
+	is_int(io_read_full(fds[0], &(char){ 0 }, 1), 0, "read it");
+	(void)close(fds[1]);
+	is_int(io_wait_readable(fds[0], 10000), 1, "the end counts as well");
+	(void)close(fds[0]);
+}
+
 int main(void)
 {
 	char path[] = "/tmp/hull-lib-io-XXXXXX";
@@ -174,5 +189,6 @@ int main(void)
 	test_socket();
 	test_folders();
 	(void)rmdir(path);
+	test_wait_readable();
 	return tap_done();
 }
