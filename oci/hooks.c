@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/hooks.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -35,9 +35,8 @@ static int memory_file(const char *text, struct err *err)
 	return take_fd(&fd);
 }
 
-static void exec_hook(const struct oci_hook *hook, int in, int out)
+static void exec_hook(const struct oci_hook *hook, char *const *env, int in, int out)
 {
-	char *const none[] = { NULL };
 	sigset_t empty;
 
 	(void)sigemptyset(&empty);
@@ -46,7 +45,7 @@ static void exec_hook(const struct oci_hook *hook, int in, int out)
 		_exit(126);
 	(void)execve(hook->path,
 		     hook->args.n ? hook->args.v : (char *const[]){ hook->path, NULL },
-		     hook->env.n ? hook->env.v : none);
+		     hook->env.v ? hook->env.v : env);
 	(void)dprintf(2, "%s", strerror(errno));
 	_exit(127);
 }
@@ -62,21 +61,22 @@ static void last_words(int out, char *text, size_t size)
 			*p = ' ';
 }
 
+/* signal_name() - in words, small as Go has them: "bad system call" */
+static const char *signal_name(int sig, char name[64])
+{
+	(void)!snprintf(name, 64, "%s", strsignal(sig));
+	name[0] = (char)tolower((unsigned char)name[0]);
+	return name;
+}
+
 /* ends_in_time() - 1: it has ended; 0: it has not; -errno: that cannot be known. */
 static int ends_in_time(pid_t pid, int32_t timeout_s)
 {
 	/* Under a container's own filter it may be refused. */
 	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	int timeout_ms = timeout_s > INT_MAX / 1000 ? INT_MAX : timeout_s * 1000;
-	int n;
 
-	if (pidfd < 0)
-		return -errno;
-	do {
-		n = poll(&p, 1, timeout_ms);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	return pidfd < 0 ? -errno : io_wait_readable(pidfd, timeout_ms);
 }
 
 /* wait_hook() - its wait status, or -ETIMEDOUT after killing it. */
@@ -93,11 +93,13 @@ static int wait_hook(pid_t pid, const struct oci_hook *hook)
 	return ended < 0 ? ended : ended ? status : -ETIMEDOUT;
 }
 
-static int run_hook(const struct oci_hook *hook, const char *state, struct err *err)
+static int run_hook(const struct oci_hook *hook, const char *state, char *const *env,
+		    struct err *err)
 {
 	auto_fd int in = memory_file(state, err);
 	auto_fd int out = -1;
 	char words[MAX_OUTPUT];
+	char name[64];
 	int status;
 	pid_t pid;
 
@@ -110,7 +112,7 @@ static int run_hook(const struct oci_hook *hook, const char *state, struct err *
 	if (pid < 0)
 		return err_set(err, errno, "fork");
 	if (pid == 0)
-		exec_hook(hook, in, out);
+		exec_hook(hook, env, in, out);
 	status = wait_hook(pid, hook);
 	if (status == 0)
 		return 0;
@@ -121,17 +123,17 @@ static int run_hook(const struct oci_hook *hook, const char *state, struct err *
 	if (status < 0)
 		return err_set(err, -status, "wait for hook '%s'", hook->path);
 	if (WIFSIGNALED(status))
-		return err_msg(err, EIO, "hook '%s': signal %d, output: %s", hook->path,
-			       WTERMSIG(status), words);
+		return err_msg(err, EIO, "hook '%s': signal: %s, output: %s", hook->path,
+			       signal_name(WTERMSIG(status), name), words);
 	return err_msg(err, EIO, "hook '%s': exit status %d, output: %s", hook->path,
 		       WEXITSTATUS(status), words);
 }
 
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const char *state,
-	      struct err *err)
+	      char *const *env, struct err *err)
 {
 	for (size_t i = 0; i < hooks->n; i++) {
-		int ret = run_hook(&hooks->v[i], state, err);
+		int ret = run_hook(&hooks->v[i], state, env, err);
 
 		if (ret < 0)
 			return err_wrap(err, ret, "error running %s hook #%zu", kind, i);

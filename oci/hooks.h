@@ -14,11 +14,12 @@ struct oci_hook_list;
  * container's state on stdin; stop at the first that fails.
  * @kind: for messages: "prestart"
  * @state: JSON
+ * @env: the environment of a hook that has no `env`, as runc gives its own
  *
- * A hook has the caller's namespaces, root and privileges; of its environment only
- * what its `env` says.  SIGCHLD must not be ignored.
+ * A hook has the caller's namespaces, root and privileges.  SIGCHLD must not be
+ * ignored.
  */
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const char *state,
-	      struct err *err);
+	      char *const *env, struct err *err);
 
 #endif

@@ -56,9 +56,10 @@ int create_hooks_runtime(const struct oci_hooks *hooks, const struct container *
 		return 0;
 	ret = state_of(c, &state, err);
 	if (ret == 0)
-		ret = hooks_run(&hooks->prestart, "prestart", state.data, err);
+		ret = hooks_run(&hooks->prestart, "prestart", state.data, environ, err);
 	if (ret == 0)
-		ret = hooks_run(&hooks->create_runtime, "createRuntime", state.data, err);
+		ret = hooks_run(&hooks->create_runtime, "createRuntime", state.data,
+				environ, err);
 	return ret;
 }
 
@@ -96,7 +97,7 @@ static int run_inside(const struct oci_hook_list *hooks, const char *rootfs,
 	int ret = enter(rootfs, vmm, &root, err);
 
 	if (ret == 0)
-		ret = hooks_run(hooks, "createContainer", state, err);
+		ret = hooks_run(hooks, "createContainer", state, environ, err);
 	/* From the descriptor: at the path a hook may have mounted something else. */
 	return ret < 0 ? ret : roots_clone(root, "", ret_root, err);
 }

@@ -3,7 +3,6 @@
  * Start and end of a container: what `start`, `run` and `delete` share.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,7 +71,7 @@ static int run_hooks(const struct container *c, enum late_hooks which, const cha
 	if (ret < 0)
 		return err_set(err, -ret, "state for the hooks");
 	return hooks_run(hooks, which == POSTSTART ? "poststart" : "poststop", state.data,
-			 err);
+			 environ, err);
 }
 
 int container_start(struct container *c, struct err *err)
@@ -100,18 +99,6 @@ int container_start(struct container *c, struct err *err)
 	return run_hooks(c, POSTSTART, "running", c->pid, err);
 }
 
-/* await_end() - whether hull-vmm has ended within @timeout_ms (-1: any time). */
-static bool await_end(int pidfd, int timeout_ms)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int n;
-
-	do {
-		n = poll(&p, 1, timeout_ms);
-	} while (n < 0 && errno == EINTR);
-	return n > 0;
-}
-
 /* stop() - an orderly end through the agent; by force when that takes too long. */
 static void stop(const struct container *c, int pidfd)
 {
@@ -122,13 +109,13 @@ static void stop(const struct container *c, int pidfd)
 	if (ret == 0)
 		ret = control_send(
 			sock, &(struct control_request){ .type = CONTROL_STOP }, &err);
-	if (ret == 0 && await_end(pidfd, STOP_TIMEOUT_MS))
+	if (ret == 0 && io_wait_readable(pidfd, STOP_TIMEOUT_MS) > 0)
 		return;
-	if (!await_end(pidfd, 0))
+	if (io_wait_readable(pidfd, 0) <= 0)
 		log_warn("container '%s' does not end by itself%s%s: killing hull-vmm",
 			 c->id, ret < 0 ? ": " : "", ret < 0 ? err.msg : "");
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	(void)await_end(pidfd, -1);
+	(void)io_wait_readable(pidfd, -1);
 }
 
 void container_poststop(const struct container *c)

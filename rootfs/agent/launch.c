@@ -259,9 +259,11 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 		if (ret < 0)
 			return ret;
 	}
-	ret = is_init ? launch_start_hooks(l, err) : 0;
+	ret = is_init ? launch_start_hooks(l, env, err) : 0;
 	if (ret < 0)
 		return ret;
 	(void)execve(program, p->args.v, env);
-	return err_msg(err, errno, "exec %s: %s", program, reason(errno));
+	/* As from runc: it was started, and these are its only words. */
+	(void)dprintf(STDERR_FILENO, "exec %s: %s\n", program, reason(errno));
+	_exit(LAUNCH_FAILED);
 }

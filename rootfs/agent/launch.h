@@ -79,8 +79,11 @@ int lookup_program(const char *name, const char *path, char *ret, struct err *er
 /* reason() - strerror() as Go spells it: "no such file or directory". */
 const char *reason(int code);
 
-/* start_hooks.c: hooks.startContainer, in the container's init when it is started. */
-int launch_start_hooks(const struct launch *l, struct err *err);
+/*
+ * start_hooks.c: hooks.startContainer, in the container's init when it is started.
+ * @env: that of the container's process
+ */
+int launch_start_hooks(const struct launch *l, char *const *env, struct err *err);
 
 /* caps.c */
 int caps_limit_bounding(const struct oci_capabilities *caps, struct err *err);

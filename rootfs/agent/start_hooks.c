@@ -60,7 +60,7 @@ static int put_state(const struct launch *l, struct buf *b)
 	return buf_ok(b);
 }
 
-int launch_start_hooks(const struct launch *l, struct err *err)
+int launch_start_hooks(const struct launch *l, char *const *env, struct err *err)
 {
 	const struct oci_hooks *hooks = l->spec->hooks;
 	auto_buf struct buf state = BUF_INIT;
@@ -69,5 +69,6 @@ int launch_start_hooks(const struct launch *l, struct err *err)
 		return 0;
 	if (put_state(l, &state) < 0)
 		return err_set(err, ENOMEM, "state for the hooks");
-	return hooks_run(&hooks->start_container, "startContainer", state.data, err);
+	return hooks_run(&hooks->start_container, "startContainer", state.data, env,
+			 err);
 }

@@ -67,6 +67,15 @@ create() {
 	refused 1 'no such file or directory' create
 }
 
+@test "errors: a program that only execve() refuses: its words are the container's, its status 255" {
+	printf '#!/no/interpreter\n' >"$BUNDLE/rootfs/t/script"
+	chmod 755 "$BUNDLE/rootfs/t/script"
+	args /t/script
+	run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	[[ $status -eq 255 && -z $output ]]
+	[[ $stderr == "exec /t/script: no such file or directory" ]]
+}
+
 @test "errors: ids: illegal, taken, unknown" {
 	refused 1 "invalid container ID format" hull create -b "$BUNDLE" ../x
 	refused 1 "invalid container ID format" hull state ../x

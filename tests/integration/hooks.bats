@@ -54,6 +54,29 @@ noting() {
 	[[ $(sed -n 3p "$BUNDLE/rootfs/t/place") == "V=1 PATH=/usr/bin:/bin " ]]
 }
 
+@test "hooks without an environment have hull's, or in the container the process'" {
+	hook "$WORK/hook-host" <<-END
+		#!/bin/sh
+		echo "\$CALLER" >"$WORK/env-host"
+	END
+	hook "$WORK/hook-none" <<-END
+		#!/bin/sh
+		echo "none\$CALLER" >"$WORK/env-none"
+	END
+	hook "$BUNDLE/rootfs/t/hook" <<-'END'
+		#!/bin/sh
+		echo "$ONE $CALLER" >/t/env
+	END
+	config --arg w "$WORK" '.process.env += ["ONE=two"] | .hooks = {
+		createRuntime: [{path: ($w + "/hook-host")}, {path: ($w + "/hook-none"), env: []}],
+		startContainer: [{path: "/t/hook"}]}'
+	CALLER=me run_in /bin/true
+	[[ $status -eq 0 ]]
+	[[ $(cat "$WORK/env-host") == me ]]
+	[[ $(cat "$WORK/env-none") == none ]]
+	[[ $(cat "$BUNDLE/rootfs/t/env") == "two " ]]
+}
+
 @test "startContainer: with the process' capabilities and filter" {
 	hook "$BUNDLE/rootfs/t/hook" <<-'END'
 		#!/bin/sh
