@@ -70,6 +70,14 @@ int oci_strings_add(struct oci_spec *spec, struct oci_strings *list, const char 
 	return 0;
 }
 
+bool oci_strings_has(const struct oci_strings *list, const char *s)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], s) == 0)
+			return true;
+	return false;
+}
+
 const struct oci_namespace *oci_namespace(const struct oci_spec *spec,
 					  enum oci_ns_type type)
 {

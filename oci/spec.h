@@ -701,6 +701,8 @@ void *oci_list_grow_(struct oci_spec *spec, size_t *n, const void *old, void *re
 /* oci_strings_add() - append a copy of @s; 0 or -ENOMEM. */
 int oci_strings_add(struct oci_spec *spec, struct oci_strings *list, const char *s);
 
+bool oci_strings_has(const struct oci_strings *list, const char *s);
+
 /* oci_namespace() - the entry of that type, or NULL. */
 const struct oci_namespace *oci_namespace(const struct oci_spec *spec,
 					  enum oci_ns_type type);

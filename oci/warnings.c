@@ -15,6 +15,23 @@ static void warn_capabilities(const char *set, const struct oci_strings *names,
 					 set, names->v[i]);
 }
 
+/* warn_ambient() - those that cannot be raised (capabilities(7), "Ambient"). */
+static void warn_ambient(const struct oci_capabilities *c, struct buf *lines)
+{
+	for (size_t i = 0; i < c->ambient.n; i++) {
+		const char *name = c->ambient.v[i];
+
+		if (oci_capability(name) >= 0 &&
+		    !(oci_strings_has(&c->permitted, name) &&
+		      oci_strings_has(&c->inheritable, name)))
+			(void)buf_printf(lines,
+					 "process.capabilities.ambient: can't raise "
+					 "ambient capability %s: it is not both "
+					 "permitted and inheritable\n",
+					 name);
+	}
+}
+
 static void warn_process(const struct oci_process *p, struct buf *lines)
 {
 	const struct oci_capabilities *c = p->capabilities;
@@ -25,6 +42,7 @@ static void warn_process(const struct oci_process *p, struct buf *lines)
 		warn_capabilities("inheritable", &c->inheritable, lines);
 		warn_capabilities("permitted", &c->permitted, lines);
 		warn_capabilities("ambient", &c->ambient, lines);
+		warn_ambient(c, lines);
 	}
 	if (p->apparmor_profile)
 		(void)buf_printf(lines,

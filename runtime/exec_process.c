@@ -85,6 +85,10 @@ static int add_caps(struct oci_spec *spec, const struct cli *cli, struct err *er
 		for (size_t k = 0; k < ARRAY_SIZE(sets); k++)
 			if (oci_strings_add(spec, sets[k], list[i]) < 0)
 				return err_set(err, ENOMEM, "--cap");
+		/* What it may inherit it shall have as any user. */
+		if (oci_strings_has(&p->capabilities->inheritable, list[i]) &&
+		    oci_strings_add(spec, &p->capabilities->ambient, list[i]) < 0)
+			return err_set(err, ENOMEM, "--cap");
 	}
 	return 0;
 }

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -129,12 +131,45 @@ static int map_ids(const struct oci_spec *spec, struct oci_mount *m,
 	return ret;
 }
 
+static bool below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+/*
+ * kernel_path() - where a source lies in the guest that is of the kernel's own file
+ * systems: these tell of the machine that the container is in, and what is written
+ * to them is meant for it.
+ * @ret: the path, or NULL for any other source
+ */
+static int kernel_path(struct oci_spec *spec, const char *source, char **ret,
+		       struct err *err)
+{
+	auto_free char *real = NULL;
+	struct statfs sfs;
+
+	*ret = NULL;
+	if (statfs(source, &sfs) < 0 ||
+	    (sfs.f_type != PROC_SUPER_MAGIC && sfs.f_type != SYSFS_MAGIC &&
+	     sfs.f_type != CGROUP2_SUPER_MAGIC))
+		return 0;
+	/* A link of /proc that leads elsewhere is that place. */
+	real = realpath(source, NULL);
+	if (!real || !(below(real, "/proc") || below(real, "/sys")))
+		return 0;
+	*ret = oci_strdup(spec, real);
+	return *ret ? 0 : err_set(err, ENOMEM, "plan the mounts");
+}
+
 static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount *m,
 		     struct vm_config *config, struct err *err)
 {
 	struct oci_mount_options opt = { 0 };
 	struct clone_options clone = { 0 };
 	const char *source = m->source;
+	char *in_guest;
 	int fd = -1;
 	int ret;
 
@@ -148,6 +183,13 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount
 		source = arena_printf(&spec->arena, "%s/%s", bundle, source);
 	if (!source)
 		return err_set(err, ENOMEM, "plan the mounts");
+	ret = kernel_path(spec, source, &in_guest, err);
+	if (ret < 0)
+		return ret;
+	if (in_guest) {
+		m->source = in_guest;
+		return 0;
+	}
 	clone.recursive = opt.flags & MS_REC;
 	clone.readonly = opt.flags & MS_RDONLY;
 	clone.readonly_below = opt.rec_set & MOUNT_ATTR_RDONLY;

@@ -160,22 +160,35 @@ static bool below(const char *path, const char *dir)
 	return path && strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
 }
 
-/*
- * show_sysfs() - the kernel lets a user namespace mount one only where it sees one
- * already: the container's mount namespace begins with the agent's mounts.
- */
-static int show_sysfs(const struct oci_spec *spec, struct err *err)
+/* show_sysfs() - with the cgroups, as systems have it */
+static int show_sysfs(struct err *err)
 {
 	static bool shown;
 
-	if (shown || !oci_namespace(spec, OCI_NS_USER))
+	if (shown)
 		return 0;
 	if (mkdir("/sys", 0755) < 0)
 		return err_set(err, errno, "mkdir '/sys'");
 	if (mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
 		return err_set(err, errno, "mount '/sys'");
+	if (mount(BOOT_CGROUP_DIR, "/sys/fs/cgroup", NULL, MS_BIND, NULL) < 0)
+		return err_set(err, errno, "bind the cgroups");
 	shown = true;
 	return 0;
+}
+
+/*
+ * needs_sysfs() - a bind mount's source lies in it, or there is a user namespace: the
+ * kernel lets one mount a sysfs only where it sees one already, and the container's
+ * mount namespace begins with the agent's mounts.
+ */
+static bool needs_sysfs(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->mounts.n; i++)
+		if (oci_mount_is_bind(&spec->mounts.v[i]) &&
+		    below(spec->mounts.v[i].source, "/sys"))
+			return true;
+	return oci_namespace(spec, OCI_NS_USER);
 }
 
 int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
@@ -187,9 +200,9 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 	for (size_t i = 0; i < spec->mounts.n; i++) {
 		const struct oci_mount *m = &spec->mounts.v[i];
 
-		if (!oci_mount_is_bind(m) || !m->source)
+		if (!oci_mount_is_bind(m) || !below(m->source, AGENT_SHARED_DIR))
 			continue;
-		if (!shared && below(m->source, AGENT_SHARED_DIR)) {
+		if (!shared) {
 			ret = mount_fs("shared", AGENT_SHARED_DIR, err);
 			if (ret < 0)
 				return ret;
@@ -198,7 +211,7 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 		visit(m->source);
 	}
 	visit(spec->root->path);
-	return show_sysfs(spec, err);
+	return needs_sysfs(spec) ? show_sysfs(err) : 0;
 }
 
 void boot_finish(void *opaque)

@@ -101,8 +101,13 @@ int mounts_mask(int root, const struct oci_spec *spec, struct err *err)
 
 	for (size_t i = 0; i < l->readonly_paths.n && ret == 0; i++)
 		ret = make_readonly(root, l->readonly_paths.v[i], err);
-	for (size_t i = 0; i < l->masked_paths.n && ret == 0; i++)
-		ret = mask(&covers, root, l->masked_paths.v[i], err);
+	for (size_t i = 0; i < l->masked_paths.n && ret == 0; i++) {
+		const struct oci_strings before = { l->masked_paths.v, i };
+
+		/* One that is named again has its cover. */
+		if (!oci_strings_has(&before, l->masked_paths.v[i]))
+			ret = mask(&covers, root, l->masked_paths.v[i], err);
+	}
 	close_fd(covers.null);
 	close_fd(covers.empty);
 	return ret;

@@ -8,7 +8,8 @@ setup_file() {
 	ID=${WORK##*/}-exec
 	export ID
 	cp "$BUNDLE/config.default" "$BUNDLE/config.json"
-	config '.process.terminal = false | .root.readonly = false | .process.env += ["BASE=yes"]'
+	config '.process.terminal = false | .root.readonly = false | .process.env += ["BASE=yes"]
+		| .process.capabilities.inheritable = ["CAP_KILL"]'
 	start_sleeper_in_file
 }
 
@@ -68,6 +69,11 @@ teardown_file() {
 		/bin/grep -E 'CapEff|NoNewPrivs' /proc/self/status
 	[[ $((16#$(awk '/CapEff/ {print $2}' <<<"$output") & (1 << 21))) -ne 0 ]]
 	[[ $output == *$'NoNewPrivs:\t1'* ]]
+}
+
+@test "exec: --cap of one that is inheritable is ambient too" {
+	run --separate-stderr hull exec --cap CAP_KILL --cap CAP_CHOWN "$ID" /bin/grep CapAmb /proc/self/status
+	[[ $output == $'CapAmb:\t0000000000000020' ]]
 }
 
 @test "exec: --process" {

@@ -85,6 +85,18 @@ print("all")'
 	wait_for 5 eval '[[ $(hull exec "$ID" /bin/cat /vol/c) == three ]]'
 }
 
+@test "fs: bind mounts of the host's /proc and /sys are the guest's own" {
+	config '.linux.namespaces -= [{type: "pid"}] | .mounts |= map(select(.type != "proc")) + [
+		{destination: "/proc", type: "none", source: "/proc", options: ["rbind", "nosuid", "nodev", "noexec"]},
+		{destination: "/host/sys", type: "bind", source: "/sys", options: ["rbind", "ro"]},
+		{destination: "/host/net", type: "bind", source: "/proc/../sys/class/net", options: ["bind"]}]'
+	run_in /bin/sh -c 'cat /proc/version; ls /host/net; test -e /host/sys/fs/cgroup/cgroup.procs && echo cgroups; mkdir /host/sys/x; test -d /proc/$$ && echo $$'
+	echo "$output"
+	[[ ${lines[0]} != "$(cat /proc/version)" && ${lines[0]} == Linux* ]]
+	[[ ${lines[1]} == lo && ${lines[2]} == cgroups && ${lines[3]} -gt 1 ]]
+	[[ $stderr == *"Read-only file system"* ]]
+}
+
 @test "fs: symlinks of the image lead nowhere but into the image" {
 	echo secret >"$WORK/secret"
 	ln -sfn "$WORK" "$BUNDLE/rootfs/t/out"
