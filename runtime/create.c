@@ -332,7 +332,10 @@ static int make_cgroup(struct creation *cr, struct err *err)
 					&cr->launch.cpuset, &cr->holder, fd, err);
 	else
 		ret = host_cgroup_create(cr->spec, cr->container, fd, err);
-	return ret < 0 || *fd < 0 ? ret : host_limits_set(*fd, &limits, err);
+	if (ret < 0 || *fd < 0)
+		return ret;
+	cr->config->memory_limit = host_limits_hard(&limits);
+	return host_limits_set(*fd, &limits, err);
 }
 
 static int prepare(struct creation *cr, struct err *err)

@@ -2,6 +2,7 @@
 #include "runtime/host_limits.h"
 
 #include <errno.h>
+#include <sys/sysinfo.h>
 
 #include "lib/err.h"
 #include "oci/cgroup2.h"
@@ -140,6 +141,19 @@ void host_limits_changed(int cgroup, const struct oci_resources *res,
 	complete_idle(cgroup, &ret->cpu);
 	complete_memory(&ret->memory);
 	make_room(ret, machine);
+}
+
+uint64_t host_limits_hard(const struct host_limits *limits)
+{
+	const struct oci_memory *m = &limits->memory;
+	struct sysinfo host;
+	bool no_swap;
+
+	if (!m->limit.set || m->limit.value <= 0)
+		return 0;
+	no_swap = (m->swap.set && m->swap.value == m->limit.value) ||
+		  (sysinfo(&host) == 0 && !host.totalswap);
+	return no_swap ? (uint64_t)m->limit.value : 0;
 }
 
 int host_limits_set(int cgroup, const struct host_limits *limits, struct err *err)

@@ -40,6 +40,9 @@ void host_limits_of(const struct oci_resources *res, const struct machine *machi
 void host_limits_changed(int cgroup, const struct oci_resources *res,
 			 const struct machine *machine, struct host_limits *ret);
 
+/* host_limits_hard() - (bytes) of memory, when none can be swapped out; or 0 */
+uint64_t host_limits_hard(const struct host_limits *limits);
+
 /*
  * host_limits_set() - write them into the host's @cgroup.
  * Return: 0 or -errno; the error names the file, and what came before it has been set

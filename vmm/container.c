@@ -521,3 +521,8 @@ int container_exit_status(const struct container *c)
 {
 	return c->exit_status;
 }
+
+bool container_ended_by_oom(const struct container *c)
+{
+	return c->n_ooms && c->exit_status == STATUS_KILLED;
+}

@@ -75,4 +75,7 @@ void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
 /* container_exit_status() - 0-255, valid after loop_run(). */
 int container_exit_status(const struct container *c);
 
+/* container_ended_by_oom() - its guest killed its init for lack of memory; likewise. */
+bool container_ended_by_oom(const struct container *c);
+
 #endif

@@ -28,6 +28,7 @@
 #include "vmm/config_file.h"
 #include "vmm/container.h"
 #include "vmm/fs/fs.h"
+#include "vmm/host_oom.h"
 #include "vmm/jail/jail.h"
 #include "vmm/loop.h"
 #include "vmm/pci.h"
@@ -48,6 +49,7 @@ struct vmm {
 	struct virtio_device *fs[VM_FS_DEVICES]; /* NULL: no root of that kind */
 	struct vsock *vsock;
 	struct container *container;
+	int oom_fd; /* of vmm/host_oom.h, or -1 */
 
 	struct loop_source signals;
 	struct loop_source stopped; /* an eventfd: the guest ended by itself */
@@ -255,6 +257,7 @@ static int make_outside(struct vmm *v, struct err *err)
 	};
 	int ret;
 
+	v->oom_fd = v->config->memory_limit ? host_oom_prepare() : -1;
 	ret = loop_new(&v->loop, err);
 	if (ret == 0)
 		ret = watch(v, err);
@@ -421,6 +424,8 @@ int main(int argc, char **argv)
 	ret = run(&vmm, &err);
 	if (ret < 0)
 		return fail(&vmm, &err);
+	if (vmm.oom_fd >= 0 && container_ended_by_oom(vmm.container))
+		host_oom_die(vmm.oom_fd, vmm.config->memory_limit);
 	/* Threads, memory and descriptors end with the process: nothing waits for them. */
 	_exit(container_exit_status(vmm.container));
 }

@@ -12,6 +12,16 @@ load docker
 	[[ ${lines[0]} -eq 67108864 && ${lines[1]} == "50000 100000" && ${lines[2]} -eq 33 && ${lines[3]} -eq 1 ]]
 }
 
+@test "docker inspect: OOMKilled of a container that ended for lack of memory" {
+	run docker run --name oom --network none -m 64m image tail /dev/zero
+	[[ $status -eq 137 ]]
+	[[ $(docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' oom) == "true 137" ]]
+	docker rm oom
+	docker run --name no-oom --network none -m 64m image true
+	[[ $(docker inspect -f '{{.State.OOMKilled}}' no-oom) == false ]]
+	docker rm no-oom
+}
+
 @test "docker run --ulimit, --sysctl, --oom-score-adj" {
 	run docker run --rm --network none --ulimit nofile=100:200 --sysctl net.ipv4.ip_forward=1 --oom-score-adj 500 image sh -c \
 		'ulimit -Sn; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward /proc/self/oom_score_adj'

@@ -19,6 +19,14 @@ load helpers
 	[[ ${lines[6]} == 100 && ${lines[7]} == 200 && ${lines[8]} == 321 ]]
 }
 
+@test "process: an ambient capability that is not inheritable: a warning" {
+	config '.process.capabilities.inheritable = ["CAP_KILL"] | .process.capabilities.ambient = ["CAP_KILL", "CAP_CHOWN"]
+		| .process.capabilities.permitted += ["CAP_KILL", "CAP_CHOWN"] | .process.capabilities.bounding += ["CAP_KILL", "CAP_CHOWN"]'
+	run_in /bin/grep CapAmb /proc/self/status
+	[[ $output == $'CapAmb:\t0000000000000020' ]]
+	[[ $stderr == *"can't raise ambient capability CAP_CHOWN: "* && $stderr != *CAP_KILL* ]]
+}
+
 @test "process: seccomp" {
 	config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"],
 		syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95}]}'
@@ -37,6 +45,12 @@ load helpers
 	[[ ${lines[3]} == 1 && ${lines[4]} == 9999 ]]
 }
 
+@test "process: a masked path that is named twice is covered once" {
+	config '.linux.maskedPaths = ["/etc/passwd", "/opt", "/opt", "/etc/passwd"]'
+	run_in /bin/grep -cE ' (/opt|/etc/passwd) ' /proc/self/mounts
+	[[ $output == 2 ]]
+}
+
 @test "process: devices" {
 	config '.linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 5, fileMode: 438, uid: 3, gid: 4}]'
 	run_in /bin/sh -c 'head -c 3 /dev/mine | od -An -tx1; stat -c "%t %T %a %u %g" /dev/mine; for d in null zero full random urandom tty; do test -c /dev/$d || echo $d; done; readlink /dev/stdout /dev/fd; ls /dev/pts'
@@ -45,11 +59,41 @@ load helpers
 	[[ ${lines[2]} == /proc/self/fd/1 && ${lines[3]} == /proc/self/fd ]]
 }
 
+@test "process: the memory policy is that of hull-vmm, whose memory is the guest's" {
+	[[ -e /proc/self/numa_maps ]] # of a kernel with NUMA, as the lab's is
+	config '.linux.memoryPolicy = {mode: "MPOL_INTERLEAVE", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}'
+	start_sleeper
+	grep -q ' interleave=static:0 ' "/proc/$(pid_of "$ID")/numa_maps"
+	hull delete -f "$ID"
+	config '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "1000"}'
+	run --separate-stderr hull create -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 && $stderr == *"linux.memoryPolicy: set_mempolicy: Invalid argument"* ]]
+	nothing_left "$ID"
+}
+
 @test "process: the memory limit holds in the guest: exit 137 when it is exceeded" {
 	config '.linux.resources.memory = {limit: 67108864}'
 	run_in /usr/bin/python3 -c 'bytearray(200 << 20); print("never")'
 	[[ $status -eq 137 ]]
 	[[ $output != *never* ]]
+}
+
+@test "process: an end for lack of memory is counted in the host's cgroup" {
+	local kills=/sys/fs/cgroup/hull-test-oom-$$/memory.events
+	config --arg g "/hull-test-oom-$$" '.linux.resources.memory = {limit: 67108864, swap: 67108864} | .linux.cgroupsPath = $g'
+	args /usr/bin/tail /dev/zero
+	hull create -b "$BUNDLE" --pid-file "$WORK/pid" "$ID" </dev/null >/dev/null 2>&1
+	grep -x 'oom_kill 0' "$kills"
+	hull start "$ID"
+	wait_for 60 is_stopped "$ID"
+	grep -x 'oom_kill 1' "$kills"
+	hull delete "$ID"
+	nothing_left "$ID"
+	# What ends otherwise is not.
+	args /bin/sh -c 'tail /dev/zero; exit 3'
+	hull run --keep -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 || [[ $? -eq 3 ]]
+	grep -x 'oom_kill 0' "$kills"
+	hull delete "$ID"
 }
 
 @test "process: the pids limit holds in the guest" {
