@@ -11,13 +11,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/io.h"
+#include "lib/path.h"
 #include "oci/mount.h"
 #include "oci/spec.h"
 #include "runtime/idmap.h"
 #include "vmm/agent_proto.h"
 #include "vmm/vm_config.h"
+
+#define MAX_MOUNTINFO (16u << 20) /* (bytes) */
 
 struct clone_options {
 	bool recursive; /* with what is mounted below it */
@@ -94,8 +99,9 @@ int roots_clone(int dir, const char *path, int *ret_fd, struct err *err)
 	return clone_tree(dir, path, &whole, ret_fd, err);
 }
 
+/* @ret_path: where it is on the host */
 static int plan_rootfs(struct oci_spec *spec, const char *bundle,
-		       struct vm_config *config, struct err *err)
+		       struct vm_config *config, const char **ret_path, struct err *err)
 {
 	const char *path = spec->root->path;
 	struct stat st;
@@ -106,6 +112,7 @@ static int plan_rootfs(struct oci_spec *spec, const char *bundle,
 		path = arena_printf(&spec->arena, "%s/%s", bundle, path);
 	if (!path)
 		return err_set(err, ENOMEM, "plan the root file system");
+	*ret_path = path;
 	if (stat(path, &st) < 0)
 		return err_set(err, errno, "config.json: root.path: '%s'", path);
 	if (!S_ISDIR(st.st_mode))
@@ -131,13 +138,6 @@ static int map_ids(const struct oci_spec *spec, struct oci_mount *m,
 	return ret;
 }
 
-static bool below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
-}
-
 /*
  * kernel_path() - where a source lies in the guest that is of the kernel's own file
  * systems: these tell of the machine that the container is in, and what is written
@@ -157,19 +157,72 @@ static int kernel_path(struct oci_spec *spec, const char *source, char **ret,
 		return 0;
 	/* A link of /proc that leads elsewhere is that place. */
 	real = realpath(source, NULL);
-	if (!real || !(below(real, "/proc") || below(real, "/sys")))
+	if (!real || !(path_is_below(real, "/proc") || path_is_below(real, "/sys")))
 		return 0;
 	*ret = oci_strdup(spec, real);
 	return *ret ? 0 : err_set(err, ENOMEM, "plan the mounts");
 }
 
-static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount *m,
-		     struct vm_config *config, struct err *err)
+/*
+ * guest_path() - where a source is in the guest without being exported.
+ * @rootfs: the path of the root file system on the host
+ * @ret: the path, or NULL
+ */
+static int guest_path(struct oci_spec *spec, const char *rootfs, const char *source,
+		      char **ret, struct err *err)
+{
+	if (!path_is_below(source, rootfs))
+		return kernel_path(spec, source, ret, err);
+	/* As the container has it then, with what is mounted there before. */
+	*ret = arena_printf(&spec->arena, "%s%s", spec->root->path,
+			    source + strlen(rootfs));
+	return *ret ? 0 : err_set(err, ENOMEM, "plan the mounts");
+}
+
+/* has_mounts_below() - as far as /proc tells; in doubt: none */
+static bool has_mounts_below(const char *source)
+{
+	auto_free char *real = realpath(source, NULL);
+	auto_buf struct buf mounts = BUF_INIT;
+	char *rest = NULL;
+
+	if (!real ||
+	    io_read_file(AT_FDCWD, "/proc/self/mountinfo", MAX_MOUNTINFO, &mounts, NULL) < 0)
+		return false;
+	for (const char *line = strtok_r(mounts.data, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		char point[PATH_MAX];
+
+		if (sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1 &&
+		    path_is_below(point, real) && strcmp(point, real) != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * leave_readonly_to_host() - take "ro" away, where the mounts below are not read-only:
+ * in the guest all are one mount, on the host the top of the clone is.
+ */
+static void leave_readonly_to_host(struct oci_mount *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->options.n; i++)
+		if (strcmp(m->options.v[i], "ro") != 0)
+			m->options.v[n++] = m->options.v[i];
+	m->options.n = n;
+	m->options.v[n] = NULL;
+}
+
+/* plan_bind() - @rootfs: the path of the root file system on the host */
+static int plan_bind(struct oci_spec *spec, const char *bundle, const char *rootfs,
+		     struct oci_mount *m, struct vm_config *config, struct err *err)
 {
 	struct oci_mount_options opt = { 0 };
 	struct clone_options clone = { 0 };
 	const char *source = m->source;
-	char *in_guest;
+	char *in_guest = NULL;
 	int fd = -1;
 	int ret;
 
@@ -183,7 +236,8 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount
 		source = arena_printf(&spec->arena, "%s/%s", bundle, source);
 	if (!source)
 		return err_set(err, ENOMEM, "plan the mounts");
-	ret = kernel_path(spec, source, &in_guest, err);
+	/* Ids are mapped here, on a clone. */
+	ret = opt.idmap ? 0 : guest_path(spec, rootfs, source, &in_guest, err);
 	if (ret < 0)
 		return ret;
 	if (in_guest) {
@@ -193,6 +247,9 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount
 	clone.recursive = opt.flags & MS_REC;
 	clone.readonly = opt.flags & MS_RDONLY;
 	clone.readonly_below = opt.rec_set & MOUNT_ATTR_RDONLY;
+	if (clone.recursive && clone.readonly && !clone.readonly_below &&
+	    has_mounts_below(source))
+		leave_readonly_to_host(m);
 	ret = clone_tree(AT_FDCWD, source, &clone, &fd, err);
 	if (ret == 0 && opt.idmap) {
 		ret = map_ids(spec, m, &opt, fd, err);
@@ -210,11 +267,19 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, struct oci_mount
 int roots_plan(struct oci_spec *spec, const char *bundle, struct vm_config *config,
 	       struct err *err)
 {
-	int ret = plan_rootfs(spec, bundle, config, err);
+	const char *rootfs = NULL;
+	int ret = plan_rootfs(spec, bundle, config, &rootfs, err);
 
-	for (size_t i = 0; ret == 0 && i < spec->mounts.n; i++)
-		if (oci_mount_is_bind(&spec->mounts.v[i]))
-			ret = plan_bind(spec, bundle, &spec->mounts.v[i], config, err);
+	for (size_t i = 0; ret == 0 && i < spec->mounts.n; i++) {
+		struct oci_mount *m = &spec->mounts.v[i];
+
+		/* As in runc: a path of the host may name a place in the container. */
+		if (path_is_below(m->destination, rootfs) &&
+		    m->destination[strlen(rootfs)])
+			m->destination += strlen(rootfs);
+		if (oci_mount_is_bind(m))
+			ret = plan_bind(spec, bundle, rootfs, m, config, err);
+	}
 	return ret;
 }
 

@@ -24,6 +24,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "lib/path.h"
 #include "oci/mount.h"
 #include "oci/spec.h"
 #include "rootfs/agent/boot.h"
@@ -153,13 +154,6 @@ static void visit(const char *path)
 	close_fd(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-static bool below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return path && strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
-}
-
 /* show_sysfs() - with the cgroups, as systems have it */
 static int show_sysfs(struct err *err)
 {
@@ -186,7 +180,7 @@ static bool needs_sysfs(const struct oci_spec *spec)
 {
 	for (size_t i = 0; i < spec->mounts.n; i++)
 		if (oci_mount_is_bind(&spec->mounts.v[i]) &&
-		    below(spec->mounts.v[i].source, "/sys"))
+		    path_is_below(spec->mounts.v[i].source, "/sys"))
 			return true;
 	return oci_namespace(spec, OCI_NS_USER);
 }
@@ -200,7 +194,7 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 	for (size_t i = 0; i < spec->mounts.n; i++) {
 		const struct oci_mount *m = &spec->mounts.v[i];
 
-		if (!oci_mount_is_bind(m) || !below(m->source, AGENT_SHARED_DIR))
+		if (!oci_mount_is_bind(m) || !path_is_below(m->source, AGENT_SHARED_DIR))
 			continue;
 		if (!shared) {
 			ret = mount_fs("shared", AGENT_SHARED_DIR, err);

@@ -50,28 +50,48 @@ static const char *next_component(const char *p, size_t *ret_len)
 static int mkdirs(int root, const char *path, unsigned int links);
 
 /*
+ * where_to() - the path below the root that the link @name in @dir leads to.
+ * @path: of the link itself, below the root
+ * Return: 0; -EEXIST: it is no link; -errno
+ */
+static int where_to(int dir, const char *name, const char *path, char to[2 * PATH_MAX])
+{
+	size_t parent = strlen(path);
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return errno == EINVAL ? -EEXIST : -errno;
+	target[n] = 0;
+	while (parent && path[parent - 1] == '/')
+		parent--;
+	while (parent && path[parent - 1] != '/')
+		parent--;
+	(void)!snprintf(to, 2 * PATH_MAX, "%.*s%s", target[0] == '/' ? 0 : (int)parent,
+			path, target);
+	return 0;
+}
+
+/*
  * make_component() - the directory @name in @dir, which is @prefix below @root.
  * A link that leads nowhere gets the directory that it leads to.
  */
 static int make_component(int root, int dir, const char *name, const char *prefix,
 			  unsigned int links)
 {
-	size_t parent = strlen(prefix) - strlen(name);
-	char target[PATH_MAX];
 	char path[2 * PATH_MAX];
-	ssize_t n;
+	int ret;
 	int fd;
 
 	if (mkdirat(dir, name, 0755) == 0)
 		return inroot_open(root, prefix, O_PATH | O_DIRECTORY);
-	n = errno == EEXIST ? readlinkat(dir, name, target, sizeof(target) - 1) : -1;
-	if (n < 0)
-		return errno == EINVAL ? -EEXIST : -errno;
+	if (errno != EEXIST)
+		return -errno;
+	ret = where_to(dir, name, prefix, path);
+	if (ret < 0)
+		return ret;
 	if (!links)
 		return -ELOOP;
-	target[n] = 0;
-	(void)!snprintf(path, sizeof(path), "%.*s%s", target[0] == '/' ? 0 : (int)parent,
-			prefix, target);
 	fd = mkdirs(root, path, links - 1);
 	if (fd < 0)
 		return fd;
@@ -139,11 +159,14 @@ int inroot_parent(int root, const char *path, char name[NAME_MAX + 1])
 	return inroot_mkdirs(root, begin ? parent : "/");
 }
 
-int inroot_file(int root, const char *path, mode_t mode)
+/* make_file() - a link that leads nowhere gets the file that it leads to. */
+static int make_file(int root, const char *path, mode_t mode, unsigned int links)
 {
 	char name[NAME_MAX + 1];
+	char to[2 * PATH_MAX];
 	auto_fd int dir = -1;
 	int fd;
+	int ret;
 
 	fd = inroot_open(root, path, O_PATH);
 	if (fd != -ENOENT)
@@ -153,9 +176,20 @@ int inroot_file(int root, const char *path, mode_t mode)
 		return dir;
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    mode);
+	if (fd < 0 && errno == EEXIST) {
+		ret = where_to(dir, name, path, to);
+		if (ret == 0)
+			ret = links ? make_file(root, to, mode, links - 1) : -ELOOP;
+		return ret;
+	}
 	if (fd < 0)
-		return -errno; /* EEXIST: a link that leads nowhere */
+		return -errno;
 	close_fd(fd);
 	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int inroot_file(int root, const char *path, mode_t mode)
+{
+	return make_file(root, path, mode, MAX_LINKS);
 }

@@ -12,6 +12,7 @@
 #include "lib/arena.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/path.h"
 #include "oci/mount.h"
 #include "oci/spec.h"
 #include "rootfs/agent/boot.h"
@@ -194,19 +195,43 @@ static int bind_attrs(int tree, const struct oci_mount *m,
 	return ret < 0 ? err_set(err, -ret, "set mount flags") : 0;
 }
 
-static int mount_bind(int root, const struct oci_mount *m,
-		      const struct oci_mount_options *o, struct err *err)
+/* clone_source() - the tree to be bound; one of the container's root: as it is now */
+static int clone_source(int root, const struct oci_mount *m, const char *root_path,
+			bool recursive, struct err *err)
 {
 	unsigned int flags = (unsigned int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) |
-			     (o->flags & MS_REC ? AT_RECURSIVE : 0u);
-	auto_fd int tree = open_tree(AT_FDCWD, m->source ? m->source : "", flags);
+			     (recursive ? AT_RECURSIVE : 0u);
+	const char *inside = m->source + strlen(root_path);
+	auto_fd int source = -1;
+	int tree;
+
+	if (path_is_below(m->source, root_path)) {
+		source = inroot_open(root, *inside ? inside : "/", O_PATH);
+		if (source < 0)
+			return err_set(err, -source, "bind source '%s'", m->source);
+		tree = open_tree(source, "", flags | AT_EMPTY_PATH);
+	} else {
+		tree = open_tree(AT_FDCWD, m->source, flags);
+	}
+	return tree < 0 ? err_set(err, errno, "bind source '%s'", m->source) : tree;
+}
+
+/* mount_bind() - @root_path: what sources in the container's root begin with */
+static int mount_bind(int root, const char *root_path, const struct oci_mount *m,
+		      const struct oci_mount_options *o, struct err *err)
+{
+	auto_fd int tree = -1;
 	auto_fd int target = -1;
 	struct stat st;
 	int ret;
 
-	if (tree < 0 || fstat(tree, &st) < 0)
-		return err_set(err, errno, "bind source '%s'",
-			       m->source ? m->source : "");
+	if (!m->source)
+		return err_msg(err, EINVAL, "bind mount without a source");
+	tree = clone_source(root, m, root_path, o->flags & MS_REC, err);
+	if (tree < 0)
+		return tree;
+	if (fstat(tree, &st) < 0)
+		return err_set(err, errno, "bind source '%s'", m->source);
 	target = open_target(root, m, !S_ISDIR(st.st_mode), false, err);
 	if (target < 0)
 		return target;
@@ -324,7 +349,7 @@ int mounts_make(int root, const struct oci_spec *spec, struct err *err)
 
 		if (ret < 0)
 			return ret;
-		ret = o.flags & MS_BIND ? mount_bind(root, m, &o, err)
+		ret = o.flags & MS_BIND ? mount_bind(root, spec->root->path, m, &o, err)
 					: mount_new(root, m, &o, &arena, err);
 		if (ret < 0)
 			return err_wrap(err, ret,

@@ -85,6 +85,42 @@ print("all")'
 	wait_for 5 eval '[[ $(hull exec "$ID" /bin/cat /vol/c) == three ]]'
 }
 
+@test "fs: rbind,ro leaves the mounts below it writable, rro does not" {
+	mkdir -p "$WORK/tree/below"
+	mount -t tmpfs none "$WORK/tree/below"
+	config --arg w "$WORK" '.mounts += [
+		{destination: "/ro", type: "bind", source: ($w + "/tree"), options: ["rbind", "ro"]},
+		{destination: "/rro", type: "bind", source: ($w + "/tree"), options: ["rbind", "rro"]}]'
+	run_in /bin/sh -c 'touch /ro/x; touch /rro/x; touch /rro/below/x; touch /ro/below/y && ls /rro/below'
+	umount "$WORK/tree/below"
+	[[ $output == y ]]
+	[[ $(grep -c "Read-only file system" <<<"$stderr") -eq 3 ]]
+}
+
+@test "fs: a bind mount's source in the root file system is as the container has it then" {
+	mkdir -p "$WORK/vol/sub" "$BUNDLE/rootfs/t/in" "$BUNDLE/rootfs/t/again"
+	echo one >"$WORK/vol/sub/a"
+	config --arg w "$WORK" --arg r "$BUNDLE/rootfs" '.mounts += [
+		{destination: "/t/in", type: "bind", source: ($w + "/vol"), options: ["bind"]},
+		{destination: ($r + "/t/again"), type: "bind", source: ($r + "/t/in/sub"), options: ["bind"]},
+		{destination: "/t/absent", type: "bind", source: "rootfs/t/in", options: ["rbind"]}]'
+	run_in /bin/cat /t/again/a /t/absent/sub/a
+	[[ $output == $'one\none' ]]
+	config --arg r "$BUNDLE/rootfs" '.mounts[-1].source = $r + "/t/nowhere"'
+	run_in /bin/true
+	[[ $status -eq 1 && $stderr == *"/t/nowhere"*"No such file or directory"* ]]
+	nothing_left "$ID"
+}
+
+@test "fs: a file is mounted where a link of the image leads, though there is nothing" {
+	ln -s /t/jump/hosts "$BUNDLE/rootfs/t/link"
+	ln -s /t/deep "$BUNDLE/rootfs/t/jump"
+	echo here >"$WORK/single"
+	config --arg w "$WORK" '.mounts += [{destination: "/t/link", type: "bind", source: ($w + "/single"), options: ["bind"]}]'
+	run_in /bin/cat /t/deep/hosts
+	[[ $output == here ]]
+}
+
 @test "fs: bind mounts of the host's /proc and /sys are the guest's own" {
 	config '.linux.namespaces -= [{type: "pid"}] | .mounts |= map(select(.type != "proc")) + [
 		{destination: "/proc", type: "none", source: "/proc", options: ["rbind", "nosuid", "nodev", "noexec"]},
