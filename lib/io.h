@@ -62,8 +62,8 @@ int io_open_folder(const char *path, char folder[PATH_MAX], const char **ret_nam
 int io_replace_file(int dirfd, const char *name, const void *data, size_t len,
 		    mode_t mode, struct err *err);
 
-/* Most descriptors that one message carries. */
-#define SOCK_MAX_FDS 16
+/* Most descriptors that one message carries: stdio and as many as are preserved. */
+#define SOCK_MAX_FDS 20
 
 /*
  * sock_send() - send one message (MSG_NOSIGNAL) with @n_fds descriptors.

@@ -15,6 +15,8 @@
  *	AGENT_STREAM_IO		host -> guest: stdin, guest -> host: stdout;
  *				with a terminal: both directions of the terminal
  *	AGENT_STREAM_STDERR	guest -> host: stderr (none with a terminal)
+ *	AGENT_STREAM_FD + i	descriptor 3 + i: the directions that the request of
+ *				its process told
  * An end of file is half a shutdown (VIRTIO_VSOCK_SHUTDOWN_SEND); a reader that
  * has gone is VIRTIO_VSOCK_SHUTDOWN_RCV: the writer gets EPIPE.  The agent may
  * open stream connections ahead and send struct agent_stream when one is used.
@@ -41,6 +43,7 @@
 #define AGENT_MAX_CONTAINERS 64u
 #define AGENT_MAX_PROCS 4096u /* numbers of processes of one container */
 #define AGENT_PROC_INIT 0u /* the number of a container's init */
+#define AGENT_MAX_PRESERVED 16u /* descriptors of a process besides stdio */
 
 /* Where the agent mounts the virtio-fs devices (see vmm/vm_config.h). */
 #define AGENT_PRIVATE_DIR "/run/hull/private"
@@ -55,9 +58,11 @@
 enum agent_type {
 	/* Requests: host -> agent. */
 	AGENT_CREATE = 1, /* payload: id, 0, config.json with guest paths: make the
-			     container up to, not including, the user's execve */
+			     container up to, not including, the user's execve;
+			     arg: its preserved descriptors (agent_fd_ways()) */
 	AGENT_START, /* execve; answered when it is done or has failed */
 	AGENT_EXEC, /* payload: `process` object (JSON); proc chosen by the host;
+		       arg: its preserved descriptors (agent_fd_ways());
 		       answered when its execve is done: value = its pid in the
 		       container's pid namespace */
 	AGENT_KILL, /* arg = signal; proc = process, or AGENT_KILL_ALL */
@@ -93,9 +98,28 @@ struct agent_frame {
 	uint64_t value;
 };
 
+/*
+ * What a process does with a preserved descriptor.  The arg of AGENT_CREATE and
+ * AGENT_EXEC has two bits for each, from descriptor 3 on in the lowest; 0: that
+ * one and those behind it are not there.
+ */
+enum agent_fd_ways {
+	AGENT_FD_READ = 1, /* host -> guest: a pipe's end to read from */
+	AGENT_FD_WRITE = 2, /* guest -> host: a pipe's end to write to */
+	AGENT_FD_BOTH = AGENT_FD_READ | AGENT_FD_WRITE, /* a stream socket */
+};
+
+/* agent_fd_ways() - of descriptor 3 + @i, @i < AGENT_MAX_PRESERVED; 0: there is none */
+static inline unsigned int agent_fd_ways(uint32_t arg, unsigned int i)
+{
+	return arg >> (2 * i) & 3;
+}
+
 enum agent_stream_kind {
 	AGENT_STREAM_IO = 1,
 	AGENT_STREAM_STDERR,
+	AGENT_STREAM_FD, /* descriptor 3; what follows is descriptor 4, and so on */
+	AGENT_STREAM_KINDS = AGENT_STREAM_FD + AGENT_MAX_PRESERVED,
 };
 
 /* The first bytes of a stream connection. */
@@ -107,5 +131,7 @@ struct agent_stream {
 
 static_assert(sizeof(struct agent_frame) == 32, "wire format, little endian");
 static_assert(sizeof(struct agent_stream) == 8, "wire format, little endian");
+static_assert(AGENT_MAX_PRESERVED * 2 <= 32, "the ways of all fit into arg");
+static_assert(AGENT_STREAM_FD == 3, "a kind is the number of the descriptor");
 
 #endif

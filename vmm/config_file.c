@@ -42,6 +42,11 @@ static int check_descriptors(const struct vm_config *c, struct err *err)
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (needed[i].fd < 0)
 			return bad(err, needed[i].name);
+	if (c->n_preserved > VM_MAX_PRESERVED)
+		return bad(err, "n_preserved");
+	for (uint8_t i = 0; i < c->n_preserved; i++)
+		if (c->preserved_fd[i] < 0)
+			return bad(err, "preserved_fd");
 	return 0;
 }
 

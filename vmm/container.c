@@ -318,6 +318,7 @@ static void on_hello(void *opaque, uint64_t uptime_ns)
 	struct agent_request req = {
 		.type = AGENT_CREATE,
 		.container = CONTAINER_NUMBER,
+		.arg = procs_init_fds(c),
 		.flags = c->config->no_cr ? CONTROL_EXEC_NO_CR : 0,
 		.done = on_created,
 		.opaque = c,

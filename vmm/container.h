@@ -39,7 +39,8 @@ struct vsock;
 
 struct container_params {
 	/* Borrowed until container_free(); of its descriptors container_new() takes
-	 * control_fd, status_fd, sync_fd and stdio_fd (when it succeeds). */
+	 * control_fd, status_fd, sync_fd, stdio_fd and preserved_fd (when it
+	 * succeeds). */
 	const struct vm_config *config;
 	const void *spec; /* spec_size bytes; borrowed until container_free() */
 	struct loop *loop;

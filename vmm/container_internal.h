@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the container share: container.c (its life), container_procs.c
- * (processes and their streams), container_requests.c (the control socket).
+ * (processes and their streams), container_preserved.c (of these, descriptors besides
+ * stdio), container_requests.c (the control socket).
  *
  * Streams and processes are freed by the reaper only, a callback of its own on the
  * loop: so nothing disappears under a function that is at work on it.
@@ -44,10 +45,11 @@ enum proc_state {
 	PROC_ENDED,
 };
 
+/* A stream's place with its process: its kind, from 0 on. */
 enum {
-	STREAM_IO,
-	STREAM_STDERR,
-	PROC_STREAMS
+	STREAM_IO = AGENT_STREAM_IO - 1,
+	STREAM_STDERR = AGENT_STREAM_STDERR - 1,
+	STREAM_FD = AGENT_STREAM_FD - 1, /* those behind: preserved descriptors */
 };
 
 struct proc {
@@ -56,11 +58,13 @@ struct proc {
 	uint32_t number; /* AGENT_PROC_INIT, or an exec's */
 	enum proc_state state;
 	uint32_t status; /* as a shell shows it, when PROC_ENDED */
-	struct stream *streams[PROC_STREAMS]; /* NULL: has none */
+	uint32_t fd_ways; /* agent_fd_ways() of its preserved descriptors */
 	struct control_client *client; /* of an exec, until it is told the end */
 	bool client_gone; /* `client` is a shell: the process is to be killed */
 	struct timer drain; /* the end waits for its streams */
 	uint64_t drain_progress;
+	unsigned int n_streams;
+	struct stream *streams[]; /* NULL: has none */
 };
 
 /* A stream connection that has not said yet what it is for. */
@@ -104,6 +108,7 @@ struct container {
 
 	LIST_HEAD(proc_list, proc) procs; /* init's is there from the beginning */
 	unsigned int n_procs;
+	unsigned int n_streams; /* of all of them */
 	uint32_t last_number;
 	LIST_HEAD(incoming_list, incoming) incoming;
 	unsigned int n_incoming;
@@ -130,10 +135,13 @@ int procs_listen(struct container *c, struct err *err);
 void procs_init_runs(struct container *c);
 /* procs_terminal() - the descriptor of init's terminal; -1: closed. */
 int procs_terminal(const struct container *c);
+/* procs_init_fds() - agent_fd_ways() of init's preserved descriptors. */
+uint32_t procs_init_fds(const struct container *c);
 /* procs_exec() - start a process; the client gets its answers from here on.
- * @fds: owned from now on, also when it fails */
+ * @fds: stdio, then those that are preserved; owned from now on, also when it fails */
 int procs_exec(struct container *c, struct control_client *client, uint32_t flags,
-	       const void *payload, size_t len, int *fds, struct err *err);
+	       const void *payload, size_t len, int *fds, unsigned int n_fds,
+	       struct err *err);
 void procs_client_gone(struct proc *p);
 /* procs_exited() - false: no such process runs. */
 bool procs_exited(struct container *c, uint32_t number, uint32_t status);
@@ -144,6 +152,18 @@ uint64_t procs_progress(const struct container *c);
 /* procs_give_up() - tell the log about what is left, and every exec's client its end. */
 void procs_give_up(struct container *c);
 void procs_free(struct container *c);
+
+/* container_preserved.c */
+
+/*
+ * preserved_streams() - the streams of @p's preserved descriptors, and p->fd_ways.
+ * @params: what they have in common with the others
+ * @fds: owned from now on, also when it fails; as many as @p has streams for
+ */
+int preserved_streams(struct proc *p, const struct stream_params *params, const int *fds,
+		      struct err *err);
+/* preserved_name() - "descriptor 5" of the stream at place @which >= STREAM_FD */
+const char *preserved_name(unsigned int which);
 
 /* container_requests.c */
 

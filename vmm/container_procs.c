@@ -24,8 +24,8 @@
 #include "vmm/container_internal.h"
 #include "vmm/virtio/vsock.h"
 
-/* Every process may have two streams. */
-#define MAX_STREAM_CONNS (CONTAINER_MAX_PROCS * PROC_STREAMS)
+/* Every process may have two streams, some of them more. */
+#define MAX_STREAM_CONNS (CONTAINER_MAX_PROCS * STREAM_FD)
 
 static_assert(MAX_STREAM_CONNS <= VSOCK_MAX_CONNS, "the device has that many");
 
@@ -50,43 +50,58 @@ static void proc_free(struct proc *p)
 		agent_forget(c->link, p);
 	LIST_REMOVE(p, link);
 	c->n_procs--;
-	for (unsigned int i = 0; i < PROC_STREAMS; i++)
+	c->n_streams -= p->n_streams;
+	for (unsigned int i = 0; i < p->n_streams; i++)
 		stream_free(p->streams[i]);
 	free(p);
 }
 
 static void stream_changed(void *opaque, struct stream *s);
 
+static struct stream_params params_of(struct proc *p)
+{
+	return (struct stream_params){
+		.loop = p->container->loop,
+		/* The caller's own are opened before the jail, while there is /proc. */
+		.reopen = p->number == AGENT_PROC_INIT,
+		.changed = stream_changed,
+		.opaque = p,
+	};
+}
+
 /* add_stream() - the descriptors are taken also when it fails. */
 static int add_stream(struct proc *p, unsigned int which, const char *name, int source_fd,
 		      int sink_fd, struct err *err)
 {
-	struct stream_params params = {
-		.loop = p->container->loop,
-		.source_fd = source_fd,
-		.sink_fd = sink_fd,
-		.one_way = which == STREAM_STDERR,
-		/* The caller's own are opened before the jail, while there is /proc. */
-		.reopen = p->number == AGENT_PROC_INIT,
-		.name = name,
-		.changed = stream_changed,
-		.opaque = p,
-	};
+	struct stream_params params = params_of(p);
 
+	params.source_fd = source_fd;
+	params.sink_fd = sink_fd;
+	params.one_way = which == STREAM_STDERR;
+	params.name = name;
 	return stream_new(&params, &p->streams[which], err);
 }
 
-static struct proc *proc_new(struct container *c, uint32_t number)
+/* proc_new() - @n_preserved: descriptors besides stdio */
+static struct proc *proc_new(struct container *c, uint32_t number,
+			     unsigned int n_preserved)
 {
-	struct proc *p = calloc(1, sizeof(*p));
+	unsigned int n_streams = STREAM_FD + n_preserved;
+	struct proc *p;
 
+	if (c->n_procs >= CONTAINER_MAX_PROCS ||
+	    n_streams > MAX_STREAM_CONNS - c->n_streams)
+		return NULL;
+	p = calloc(1, sizeof(*p) + n_streams * sizeof(p->streams[0]));
 	if (!p)
 		return NULL;
 	p->container = c;
 	p->number = number;
 	p->drain = TIMER_INIT;
+	p->n_streams = n_streams;
 	LIST_INSERT_HEAD(&c->procs, p, link);
 	c->n_procs++;
+	c->n_streams += n_streams;
 	return p;
 }
 
@@ -96,18 +111,17 @@ static int dup_if_same(int fd, int other)
 	return fd >= 0 && fd == other ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
 }
 
-int procs_new_init(struct container *c, struct err *err)
+/* init_stdio() - the descriptors are taken also when it fails. */
+static int init_stdio(struct proc *p, struct err *err)
 {
-	const int *given = c->config->stdio_fd;
-	struct proc *p = proc_new(c, AGENT_PROC_INIT);
+	const struct vm_config *config = p->container->config;
+	const int *given = config->stdio_fd;
 	int in = given[0];
 	int out = dup_if_same(given[1], in);
 	int errout = given[2];
 	int ret;
 
-	if (!p)
-		return err_set(err, ENOMEM, "streams");
-	if (c->config->terminal) {
+	if (config->terminal) {
 		/* One terminal: the third descriptor says nothing new. */
 		if (errout != given[0] && errout != given[1])
 			close_fd(errout);
@@ -121,6 +135,32 @@ int procs_new_init(struct container *c, struct err *err)
 		return ret;
 	}
 	return add_stream(p, STREAM_STDERR, "stderr", -1, errout, err);
+}
+
+/* add_preserved() - behind stdio, which @ret tells of; @fds are taken in any case. */
+static int add_preserved(struct proc *p, int ret, const int *fds, struct err *err)
+{
+	const struct stream_params params = params_of(p);
+
+	if (ret == 0)
+		return preserved_streams(p, &params, fds, err);
+	for (unsigned int i = 0; i < p->n_streams - STREAM_FD; i++)
+		close_fd(fds[i]);
+	return ret;
+}
+
+int procs_new_init(struct container *c, struct err *err)
+{
+	struct proc *p = proc_new(c, AGENT_PROC_INIT, c->config->n_preserved);
+
+	if (!p)
+		return err_set(err, ENOMEM, "streams");
+	return add_preserved(p, init_stdio(p, err), c->config->preserved_fd, err);
+}
+
+uint32_t procs_init_fds(const struct container *c)
+{
+	return find_proc(c, AGENT_PROC_INIT)->fd_ways;
 }
 
 void procs_init_runs(struct container *c)
@@ -158,7 +198,7 @@ void procs_free(struct container *c)
 
 static bool proc_streams_ended(const struct proc *p)
 {
-	for (unsigned int i = 0; i < PROC_STREAMS; i++) {
+	for (unsigned int i = 0; i < p->n_streams; i++) {
 		const struct stream *s = p->streams[i];
 
 		if (!s || !stream_attached(s))
@@ -190,7 +230,7 @@ static uint64_t proc_progress(const struct proc *p)
 {
 	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < PROC_STREAMS; i++)
+	for (unsigned int i = 0; i < p->n_streams; i++)
 		if (p->streams[i])
 			sum += stream_progress(p->streams[i]);
 	return sum;
@@ -203,7 +243,7 @@ static void check_end(struct proc *p)
 {
 	bool wait = false;
 
-	for (unsigned int i = 0; i < PROC_STREAMS; i++)
+	for (unsigned int i = 0; i < p->n_streams; i++)
 		if (p->streams[i] && !stream_idle(p->streams[i]) &&
 		    !stream_stuck(p->streams[i]))
 			wait = true;
@@ -242,7 +282,7 @@ static void stream_changed(void *opaque, struct stream *s)
 
 static void hurry(struct proc *p)
 {
-	for (unsigned int i = 0; i < PROC_STREAMS; i++)
+	for (unsigned int i = 0; i < p->n_streams; i++)
 		if (p->streams[i])
 			stream_hurry(p->streams[i]);
 }
@@ -305,20 +345,27 @@ uint64_t procs_progress(const struct container *c)
 	return sum;
 }
 
+/* log_lost() - what waits for a reader that will not come any more. */
+static void log_lost(const struct proc *p)
+{
+	for (unsigned int i = 0; i < p->n_streams; i++) {
+		const struct stream *s = p->streams[i];
+
+		if (s && stream_pending(s))
+			log_warn("process %u: %zu bytes of %s are lost: nobody took them",
+				 p->number, stream_pending(s),
+				 i == STREAM_IO       ? "stdout"
+				 : i == STREAM_STDERR ? "stderr"
+						      : preserved_name(i));
+	}
+}
+
 void procs_give_up(struct container *c)
 {
 	struct proc *p;
 
 	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link)) {
-		for (unsigned int i = 0; i < PROC_STREAMS; i++) {
-			const struct stream *s = p->streams[i];
-
-			if (s && stream_pending(s))
-				log_warn("process %u: %zu bytes of %s are lost: nobody "
-					 "took them",
-					 p->number, stream_pending(s),
-					 i == STREAM_IO ? "stdout" : "stderr");
-		}
+		log_lost(p);
 		if (p->number == AGENT_PROC_INIT)
 			continue;
 		if (p->state != PROC_ENDED)
@@ -388,9 +435,11 @@ static int exec_streams(struct proc *p, bool tty, int *fds, struct err *err)
 }
 
 int procs_exec(struct container *c, struct control_client *client, uint32_t flags,
-	       const void *payload, size_t len, int *fds, struct err *err)
+	       const void *payload, size_t len, int *fds, unsigned int n_fds,
+	       struct err *err)
 {
 	bool tty = flags & CONTROL_EXEC_TTY;
+	unsigned int n_stdio = tty ? 2 : 3;
 	struct agent_request req = {
 		.type = AGENT_EXEC,
 		.container = CONTAINER_NUMBER,
@@ -403,17 +452,18 @@ int procs_exec(struct container *c, struct control_client *client, uint32_t flag
 	int ret;
 
 	if (c->n_procs < CONTAINER_MAX_PROCS)
-		p = proc_new(c, free_number(c));
+		p = proc_new(c, free_number(c), n_fds - n_stdio);
 	if (!p) {
-		for (unsigned int i = 0; i < (tty ? 1u : 3u); i++)
+		for (unsigned int i = 0; i < n_fds; i++)
 			close_fd(fds[i]);
 		return err_msg(
 			err, EAGAIN,
 			"too many processes were started by exec and are still there");
 	}
-	ret = exec_streams(p, tty, fds, err);
+	ret = add_preserved(p, exec_streams(p, tty, fds, err), fds + n_stdio, err);
 	if (ret == 0) {
 		req.proc = p->number;
+		req.arg = p->fd_ways;
 		req.opaque = p;
 		ret = agent_request(c->link, &req, err);
 	}
@@ -449,16 +499,16 @@ static int name_stream(struct incoming *in)
 {
 	struct container *c = in->container;
 	const struct agent_stream *head = &in->head;
-	unsigned int which = head->kind == AGENT_STREAM_IO ? STREAM_IO : STREAM_STDERR;
+	unsigned int which = head->kind - AGENT_STREAM_IO; /* kind 0: out of range */
 	struct proc *p = find_proc(c, head->proc);
 
 	if (head->container != CONTAINER_NUMBER || head->proc >= AGENT_MAX_PROCS ||
-	    (head->kind != AGENT_STREAM_IO && head->kind != AGENT_STREAM_STDERR)) {
+	    which >= AGENT_STREAM_KINDS - AGENT_STREAM_IO) {
 		agent_violated(c->link, "stream of container %u, process %u, kind %u",
 			       head->container, head->proc, head->kind);
 		return -EPROTO;
 	}
-	if (!p || p->state == PROC_ENDED || !p->streams[which] ||
+	if (!p || p->state == PROC_ENDED || which >= p->n_streams || !p->streams[which] ||
 	    stream_attached(p->streams[which])) {
 		log_debug(
 			"stream for process %u, kind %u: there is none that waits for it",

@@ -224,11 +224,12 @@ static void on_stats(struct container *c, struct control_client *client)
 }
 
 static void on_exec(struct container *c, struct control_client *client,
-		    const struct control_msg *msg, size_t len, int *fds)
+		    const struct control_msg *msg, size_t len, int *fds,
+		    unsigned int n_fds)
 {
 	struct err err = ERR_INIT;
 
-	if (procs_exec(c, client, msg->a, msg->payload, len, fds, &err) < 0)
+	if (procs_exec(c, client, msg->a, msg->payload, len, fds, n_fds, &err) < 0)
 		control_error(client, &err);
 }
 
@@ -260,7 +261,7 @@ static void on_request(void *opaque, struct control_client *client,
 			  msg->b ? AGENT_KILL_ALL : AGENT_PROC_INIT, msg->a, pass_on);
 		break;
 	case CONTROL_EXEC:
-		on_exec(c, client, msg, len, fds);
+		on_exec(c, client, msg, len, fds, n_fds);
 		break;
 	case CONTROL_WINSIZE:
 		(void)ask(c, client, AGENT_WINSIZE, AGENT_PROC_INIT, winsize_arg(msg),

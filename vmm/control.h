@@ -27,7 +27,8 @@ enum control_type {
 	CONTROL_START = 1, /* run the user's process; answered after its execve */
 	CONTROL_KILL, /* a = signal, b = 1: all processes of the container */
 	CONTROL_EXEC, /* payload: `process` object (JSON); a = enum control_exec_flags;
-			 descriptors: stdin, stdout, stderr (tty: without stderr) */
+			 descriptors: stdin, stdout, stderr (tty: without stderr),
+			 then up to VM_MAX_PRESERVED: the process' 3, 4, ... */
 	CONTROL_SIGNAL, /* a = signal for the exec'd process */
 	CONTROL_WINSIZE, /* a = rows, b = columns; of the exec'd process, or as the
 			    only request of a connection: of the container's init */

@@ -16,6 +16,9 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/loop.h"
+#include "vmm/vm_config.h"
+
+static_assert(3 + VM_MAX_PRESERVED <= SOCK_MAX_FDS, "an exec is one message");
 
 #define MAX_PACKET (sizeof(struct control_msg) + CONTROL_MAX_PAYLOAD)
 
@@ -107,6 +110,7 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	bool exec = msg->type == CONTROL_EXEC;
 	bool update = msg->type == CONTROL_UPDATE;
 	unsigned int want_fds = !exec ? 0 : msg->a & CONTROL_EXEC_TTY ? 2 : 3;
+	unsigned int more_fds = exec ? VM_MAX_PRESERVED : 0;
 
 	if (msg->type < CONTROL_START || msg->type > CONTROL_EVENTS ||
 	    msg->type == CONTROL_SIGNAL)
@@ -120,7 +124,7 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	if (exec &&
 	    (!len || msg->a & ~(uint32_t)(CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR)))
 		return "exec without a process, or with unknown flags";
-	if (n_fds != want_fds)
+	if (n_fds < want_fds || n_fds > want_fds + more_fds)
 		return "wrong number of descriptors";
 	if (msg->type == CONTROL_KILL && (!msg->a || msg->a > 64 || msg->b > 1))
 		return "no such signal";

@@ -35,7 +35,7 @@ struct control_server_ops {
 	/*
 	 * request() - @msg is checked for its form and has @len bytes of payload
 	 * (followed by a 0 that does not count).
-	 * @fds: @n_fds descriptors (0, 1 or 3), owned from now on
+	 * @fds: @n_fds descriptors (none but for an exec), owned from now on
 	 */
 	void (*request)(void *opaque, struct control_client *client,
 			const struct control_msg *msg, size_t len, int *fds,

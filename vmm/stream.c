@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "lib/cleanup.h"
 #include "lib/container_of.h"
@@ -33,6 +34,8 @@ struct stream {
 	struct loop_source sink_event;
 	bool sink_broken; /* it takes no more */
 	bool guest_eof; /* the guest will not send any more */
+	bool guest_deaf; /* nor read */
+	bool shut_sink; /* it said so, and keeps the descriptor: params.half_close */
 	bool hurry;
 	uint64_t progress;
 
@@ -113,6 +116,15 @@ static void close_sink(struct stream *s)
 {
 	loop_remove(s->params.loop, &s->sink_event);
 	stream_fd_close(&s->sink);
+}
+
+/* end_sink() - the last byte is out. */
+static void end_sink(struct stream *s)
+{
+	/* It fails when the peer has gone, who needs not be told then. */
+	if (s->shut_sink && s->sink.mode == STREAM_FD_SOCKET)
+		(void)shutdown(s->sink.fd, SHUT_WR);
+	close_sink(s);
 }
 
 /* break_sink() - nobody takes these bytes any more; how many were dropped. */
@@ -199,7 +211,7 @@ static void sink_go_on(struct stream *s)
 		if (s->conn)
 			vsock_conn_shutdown(s->conn, VSOCK_SHUT_RCV);
 	} else if (s->guest_eof && stream_idle(s)) {
-		close_sink(s);
+		end_sink(s);
 	}
 	conn = s->conn;
 	changed(s);
@@ -345,17 +357,21 @@ static void guest_is_done(struct stream *s)
 {
 	s->guest_eof = true;
 	if (stream_idle(s))
-		close_sink(s);
+		end_sink(s);
 }
 
 static void stream_peer_shutdown(struct vsock_conn *conn, unsigned int flags)
 {
 	struct stream *s = vsock_conn_opaque(conn);
 
-	if (flags & VSOCK_SHUT_RCV)
+	if (flags & VSOCK_SHUT_RCV) {
+		s->guest_deaf = true;
 		close_source(s);
-	if (flags & VSOCK_SHUT_SEND)
+	}
+	if (flags & VSOCK_SHUT_SEND) {
+		s->shut_sink = s->params.half_close && !s->guest_deaf;
 		guest_is_done(s);
+	}
 	changed(s);
 }
 

@@ -35,6 +35,9 @@ struct stream_params {
 	int source_fd; /* owned from now on; -1: at its end */
 	int sink_fd; /* owned from now on; -1: takes all */
 	bool one_way; /* no source, and the guest does not wait for its end: stderr */
+	bool half_close; /* the sink is a socket that others hold too, and the guest's
+			  * end of file is to be its peer's: shutdown(2).  The guest's
+			  * close is none: others may go on with the socket */
 	bool reopen; /* /proc is there: see vmm/stream_fd.h */
 	const char *name; /* for the log: "stdout"; static */
 	/* The ring ran empty, the stream ended or stalled; @opaque's owner may ask

@@ -26,6 +26,7 @@
 #define VM_CONFIG_MAGIC 0x31434d56u /* "VMC1" */
 #define VM_MAX_ROOTS 256u
 #define VM_MAX_VCPUS 64u
+#define VM_MAX_PRESERVED 16u /* descriptors of a process besides stdio */
 #define VM_CMDLINE_SIZE 1024u
 #define VM_ID_SIZE 1025u /* a container id: 1024 bytes and the final 0 */
 #define VM_MAX_SPEC_SIZE (4u << 20) /* (bytes) of rewritten config.json */
@@ -89,6 +90,7 @@ struct vm_config {
 	int32_t status_fd; /* struct vm_status */
 	int32_t log_fd; /* lines of lib/log.h, or -1: none are wanted */
 	int32_t stdio_fd[3]; /* the container's; with terminal the third is not used */
+	int32_t preserved_fd[VM_MAX_PRESERVED]; /* the container's 3, 4, ... */
 
 	uint8_t terminal; /* process.terminal */
 	uint8_t no_cr; /* as CONTROL_EXEC_NO_CR */
@@ -98,7 +100,8 @@ struct vm_config {
 	uint8_t log_format; /* enum log_format */
 	uint8_t log_level; /* enum log_level */
 	uint8_t no_userns; /* user namespaces are switched off on this host */
-	uint8_t reserved[2];
+	uint8_t n_preserved; /* of preserved_fd */
+	uint8_t reserved[1];
 
 	char id[VM_ID_SIZE]; /* the container's id */
 	char cmdline[VM_CMDLINE_SIZE]; /* added to the kernel's command line */

@@ -85,6 +85,10 @@ static inline void fake_pair(int *ours, int *theirs, bool they_write)
 	*theirs = p[they_write ? 1 : 0];
 }
 
+/* What init of the next machine has besides stdio: taken. */
+static const int *fake_preserved;
+static unsigned int fake_n_preserved;
+
 /* fake_vm_begin_on() - with the terminal @slave (taken) as stdio; -1: three pipes. */
 static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms,
 				    int slave)
@@ -119,6 +123,9 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		fake_pair(&vm->out, &vm->config.stdio_fd[1], true);
 		fake_pair(&vm->err, &vm->config.stdio_fd[2], true);
 	}
+	for (unsigned int i = 0; i < fake_n_preserved; i++)
+		vm->config.preserved_fd[i] = fake_preserved[i];
+	vm->config.n_preserved = (uint8_t)fake_n_preserved;
 	vm->config.spec_size = sizeof(FAKE_SPEC) - 1;
 	vm->config.boot_timeout_ms = boot_timeout_ms;
 	memcpy(vm->config.id, "box", 4);

@@ -247,7 +247,7 @@ static void test_violations(void)
 
 static void test_stray_streams(void)
 {
-	const struct agent_stream bad = { .kind = 9 };
+	const struct agent_stream bad = { .kind = AGENT_STREAM_KINDS };
 	struct fake_conn *c;
 
 	fake_vm_running(&vm);
@@ -408,9 +408,11 @@ static void test_bad_requests(void)
 	struct control_msg m = { .type = CONTROL_KILL };
 	char exec[sizeof(m) + 2];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int fds[3] = { null, null, null };
+	int fds[SOCK_MAX_FDS];
 	int fd;
 
+	for (unsigned int i = 0; i < SOCK_MAX_FDS; i++)
+		fds[i] = null;
 	fake_vm_running(&vm);
 	refused("a message of 3 bytes", "abc", 3, NULL, 0);
 	refused("kill with signal 0", &m, sizeof(m), NULL, 0);
@@ -433,9 +435,10 @@ static void test_bad_requests(void)
 	memcpy(exec, &m, sizeof(m));
 	memcpy(exec + sizeof(m), "{}", 2);
 	refused("exec with two descriptors", exec, sizeof(exec), fds, 2);
+	refused("exec with 17 descriptors besides stdio", exec, sizeof(exec), fds, 20);
 	m.a = CONTROL_EXEC_TTY;
 	memcpy(exec, &m, sizeof(m));
-	refused("exec with a terminal and three descriptors", exec, sizeof(exec), fds, 3);
+	refused("exec with a terminal and 17 descriptors", exec, sizeof(exec), fds, 19);
 	m.a = 4;
 	memcpy(exec, &m, sizeof(m));
 	refused("exec with unknown flags", exec, sizeof(exec), fds, 3);
