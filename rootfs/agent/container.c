@@ -124,9 +124,10 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	return ret;
 }
 
-int container_create(struct agent *a, uint16_t number, uint32_t seq, uint32_t flags,
-		     const char *id, const char *config, size_t len, struct err *err)
+int container_create(struct agent *a, const struct agent_frame *f, const char *id,
+		     const char *config, size_t len, struct err *err)
 {
+	uint16_t number = f->container;
 	struct container *c;
 	int ret;
 
@@ -145,14 +146,14 @@ int container_create(struct agent *a, uint16_t number, uint32_t seq, uint32_t fl
 	a->containers[number] = c;
 	ret = c->id ? set_up(a, c, config, len, err) : err_set(err, ENOMEM, "container");
 	if (ret == 0)
-		ret = spawn_init(a, c, seq, flags, err);
+		ret = spawn_init(a, c, f, err);
 	if (ret < 0)
 		container_free(a, c);
 	return ret;
 }
 
-int container_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-		   uint32_t flags, const char *process, size_t len, struct err *err)
+int container_exec(struct agent *a, struct container *c, const struct agent_frame *f,
+		   const char *process, struct err *err)
 {
 	auto_oci_spec struct oci_spec *spec = NULL;
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
@@ -160,16 +161,16 @@ int container_exec(struct agent *a, struct container *c, uint32_t number, uint32
 
 	if (!init || c->init_gone || a->shutdown_seq)
 		return err_msg(err, ESRCH, "cannot exec in a stopped container");
-	if (container_proc(c, number))
-		return err_msg(err, EEXIST, "process %u exists", number);
-	ret = oci_process_parse(process, len, &spec, err);
+	if (container_proc(c, f->proc))
+		return err_msg(err, EEXIST, "process %u exists", f->proc);
+	ret = oci_process_parse(process, f->len, &spec, err);
 	if (ret < 0)
 		return ret;
 	if (!spec->process || !spec->process->args.n)
 		return err_msg(err, EINVAL, "process.args must not be empty");
-	if (flags & CONTROL_EXEC_TTY)
+	if (f->flags & CONTROL_EXEC_TTY)
 		spec->process->terminal = true;
-	return spawn_exec(a, c, number, seq, flags, spec->process, err);
+	return spawn_exec(a, c, f, spec->process, err);
 }
 
 struct proc *container_proc(const struct container *c, uint32_t number)

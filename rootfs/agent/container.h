@@ -12,6 +12,7 @@
 #include "rootfs/agent/proc.h"
 
 struct agent;
+struct agent_frame;
 struct err;
 struct oci_spec;
 struct sock_fprog;
@@ -36,15 +37,14 @@ struct container {
 
 /*
  * container_create() - AGENT_CREATE up to the clone; answered by events.
- * @flags: of the frame
  * Return: 0; -errno: @err tells why, nothing is left behind
  */
-int container_create(struct agent *a, uint16_t number, uint32_t seq, uint32_t flags,
-		     const char *id, const char *config, size_t len, struct err *err);
+int container_create(struct agent *a, const struct agent_frame *f, const char *id,
+		     const char *config, size_t len, struct err *err);
 
 /* container_exec() - AGENT_EXEC likewise. */
-int container_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-		   uint32_t flags, const char *process, size_t len, struct err *err);
+int container_exec(struct agent *a, struct container *c, const struct agent_frame *f,
+		   const char *process, struct err *err);
 
 struct proc *container_proc(const struct container *c, uint32_t number);
 

@@ -10,6 +10,15 @@
 /* A usual config.json fits; larger payloads make the buffer grow. */
 #define READER_SIZE (64u << 10)
 
+/* fds_ok() - preserved descriptors have no gaps between them. */
+static bool fds_ok(uint32_t arg)
+{
+	for (unsigned int i = 1; i < AGENT_MAX_PRESERVED; i++)
+		if (agent_fd_ways(arg, i) && !agent_fd_ways(arg, i - 1))
+			return false;
+	return true;
+}
+
 int frame_check(const struct agent_frame *f)
 {
 	bool payload = false;
@@ -18,12 +27,14 @@ int frame_check(const struct agent_frame *f)
 	switch (f->type) {
 	case AGENT_EXEC:
 		flags = CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR;
-		if (f->proc == AGENT_PROC_INIT)
+		if (f->proc == AGENT_PROC_INIT || !fds_ok(f->arg))
 			return -EPROTO;
 		payload = true;
 		break;
 	case AGENT_CREATE:
 		flags = CONTROL_EXEC_NO_CR;
+		if (!fds_ok(f->arg))
+			return -EPROTO;
 		payload = true;
 		break;
 	case AGENT_UPDATE:

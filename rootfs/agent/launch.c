@@ -34,6 +34,7 @@
 #define LAUNCH_FAILED 255
 
 static uint64_t marks[CHILD_MARKS];
+static int sync_fd = LAUNCH_SYNC_FD;
 
 void launch_mark(enum child_mark mark)
 {
@@ -45,18 +46,54 @@ void launch_fail(const struct err *err)
 	struct child_msg msg = { .type = CHILD_ERROR, .err = *err };
 
 	/* write() and not send(): a filter may be in place already. */
-	(void)!write(LAUNCH_SYNC_FD, &msg, sizeof(msg));
+	(void)!write(sync_fd, &msg, sizeof(msg));
 	_exit(LAUNCH_FAILED);
+}
+
+int launch_sync_fd(void)
+{
+	return sync_fd;
+}
+
+/*
+ * take_preserved() - to 3 and on.  The agent keeps only LAUNCH_SYNC_FD and below free
+ * for its children: so all step back from where they are to be, first.
+ * @sync_from: the sync connection steps back as well
+ */
+static int take_preserved(const struct launch *l, int *sync_from, struct err *err)
+{
+	int from[AGENT_MAX_PRESERVED];
+	unsigned int n = l->n_preserved;
+
+	sync_fd = LAUNCH_SYNC_FD + (int)n;
+	*sync_from = fcntl(l->sync_fd, F_DUPFD_CLOEXEC, sync_fd + 1);
+	if (*sync_from < 0)
+		return err_set(err, errno, "dup");
+	for (unsigned int i = 0; i < n; i++) {
+		from[i] = fcntl(l->fds[3 + i], F_DUPFD_CLOEXEC, sync_fd + 1);
+		if (from[i] < 0)
+			return err_set(err, errno, "dup");
+	}
+	for (unsigned int i = 0; i < n; i++)
+		if (dup2(from[i], 3 + (int)i) < 0)
+			return err_set(err, errno, "dup2");
+	return 0;
 }
 
 int launch_take_fds(const struct launch *l, struct err *err)
 {
+	int sync_from = l->sync_fd;
+	int ret;
+
 	for (int i = 0; i < 3; i++)
-		if (l->stdio[i] >= 0 && dup2(l->stdio[i], i) < 0)
+		if (l->fds[i] >= 0 && dup2(l->fds[i], i) < 0)
 			return err_set(err, errno, "dup2");
-	if (dup3(l->sync_fd, LAUNCH_SYNC_FD, O_CLOEXEC) < 0)
+	ret = l->n_preserved ? take_preserved(l, &sync_from, err) : 0;
+	if (ret < 0)
+		return ret;
+	if (dup3(sync_from, sync_fd, O_CLOEXEC) < 0)
 		return err_set(err, errno, "dup3");
-	if (close_range(LAUNCH_SYNC_FD + 1, ~0u, 0) < 0)
+	if (close_range((unsigned int)sync_fd + 1, ~0u, 0) < 0)
 		return err_set(err, errno, "close_range");
 	/* The agent's memory, of which this is a copy, is nobody's business. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -84,8 +121,7 @@ int launch_tty(int master, int slave, struct err *err)
 	close_fd(slave);
 	if (ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
 		return err_set(err, errno, "ioctl(TIOCSCTTY)");
-	ret = sock_send(LAUNCH_SYNC_FD, &msg, offsetof(struct child_msg, err), &master,
-			1);
+	ret = sock_send(sync_fd, &msg, offsetof(struct child_msg, err), &master, 1);
 	close_fd(master);
 	return ret < 0 ? err_set(err, -ret, "send the terminal") : 0;
 }
@@ -121,12 +157,12 @@ static int check_cwd(struct err *err)
 	return 0;
 }
 
-/* own_stdio() - the user may open /dev/stdout again. */
-static int own_stdio(uint32_t uid, struct err *err)
+/* own_fds() - the user may open /dev/stdout again, and /dev/fd/3. */
+static int own_fds(uint32_t uid, struct err *err)
 {
 	struct stat st;
 
-	for (int fd = 0; fd < 3; fd++) {
+	for (int fd = 0; fd < sync_fd; fd++) {
 		if (fstat(fd, &st) < 0)
 			return err_set(err, errno, "fstat stdio");
 		if (st.st_uid == uid)
@@ -143,7 +179,7 @@ static int own_stdio(uint32_t uid, struct err *err)
 
 static int become_user(const struct oci_user *u, struct err *err)
 {
-	int ret = own_stdio(u->uid, err);
+	int ret = own_fds(u->uid, err);
 
 	if (ret < 0)
 		return ret;
@@ -189,7 +225,7 @@ static int tell_ready(const struct launch *l, struct err *err)
 	/* The clocks of a time namespace are not the agent's. */
 	if (!(l->namespaces & CLONE_NEWTIME))
 		memcpy(msg.marks, marks, sizeof(marks));
-	if (write(LAUNCH_SYNC_FD, &msg, offsetof(struct child_msg, err)) < 0)
+	if (write(sync_fd, &msg, offsetof(struct child_msg, err)) < 0)
 		return err_set(err, errno, "tell the agent");
 	return 0;
 }
@@ -199,7 +235,7 @@ static void wait_for_start(void)
 {
 	char byte;
 
-	if (read(LAUNCH_SYNC_FD, &byte, 1) != 1)
+	if (read(sync_fd, &byte, 1) != 1)
 		_exit(LAUNCH_FAILED);
 }
 

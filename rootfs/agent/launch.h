@@ -26,10 +26,13 @@ void launch_mark(enum child_mark mark);
 void launch_fail(const struct err *err) __attribute__((noreturn));
 
 /*
- * launch_take_fds() - stdio to 0-2, the sync connection to LAUNCH_SYNC_FD, and
- * nothing else stays open.
+ * launch_take_fds() - stdio to 0-2, preserved descriptors to 3 and on, the sync
+ * connection behind them, and nothing else stays open.
  */
 int launch_take_fds(const struct launch *l, struct err *err);
+
+/* launch_sync_fd() - the sync connection, after launch_take_fds(). */
+int launch_sync_fd(void);
 
 /* launch_session() - a session of its own and the container's keyring. */
 void launch_session(const struct launch *l);

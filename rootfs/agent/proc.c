@@ -56,11 +56,13 @@ static void on_error(struct proc *p, const struct child_msg *msg)
 /* on_tty() - CHILD_TTY: relay the terminal whose master is @fd. */
 static void on_tty(struct proc *p, int fd)
 {
-	if (!p->terminal || !p->io || p->io->attached) {
+	struct stream *io = p->streams[AGENT_STREAM_IO];
+
+	if (!p->terminal || !io || io->attached) {
 		close_fd(fd); /* the host has dropped the stream already */
 		return;
 	}
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || stream_attach(p->io, fd, fd) < 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || stream_attach(io, fd, fd) < 0)
 		(void)proc_kill(p, SIGKILL); /* told when it is reaped */
 }
 
@@ -175,6 +177,13 @@ static struct err why(const struct proc *p)
 	return err;
 }
 
+void proc_drop_streams(struct proc *p)
+{
+	for (unsigned int i = 0; i < AGENT_STREAM_KINDS; i++)
+		if (p->streams[i])
+			stream_free(p->streams[i]);
+}
+
 /* never_was() - a failed AGENT_CREATE or AGENT_EXEC: nothing exits, all goes. */
 static void never_was(struct agent *a, struct proc *p)
 {
@@ -182,10 +191,7 @@ static void never_was(struct agent *a, struct proc *p)
 	struct err err = why(p);
 	uint32_t seq = p->seq;
 
-	if (p->io)
-		stream_free(p->io);
-	if (p->err)
-		stream_free(p->err);
+	proc_drop_streams(p);
 	if (p->number == AGENT_PROC_INIT)
 		c->init_gone = true;
 	proc_free(a, p);
@@ -193,9 +199,13 @@ static void never_was(struct agent *a, struct proc *p)
 	agent_result_err(a, seq, &err);
 }
 
-static bool stream_unknown(const struct stream *s)
+/* streams_unknown() - is there one that the host does not know yet? */
+static bool streams_unknown(const struct proc *p)
 {
-	return s && !s->opened;
+	for (unsigned int i = 0; i < AGENT_STREAM_KINDS; i++)
+		if (p->streams[i] && !p->streams[i]->opened)
+			return true;
+	return false;
 }
 
 /* finish_stream() - what was written before the exit goes before its report. */
@@ -216,10 +226,10 @@ static void tell_exit(struct agent *a, struct proc *p)
 	struct container *c = p->container;
 	bool is_init = p->number == AGENT_PROC_INIT;
 
-	if (stream_unknown(p->io) || stream_unknown(p->err))
+	if (streams_unknown(p))
 		return; /* proc_stream_opened() comes back */
-	finish_stream(p->io);
-	finish_stream(p->err);
+	for (unsigned int i = 0; i < AGENT_STREAM_KINDS; i++)
+		finish_stream(p->streams[i]);
 	container_check_oom(a, c);
 	if (is_init)
 		agent_mark(a, "container: ended", 0);
@@ -285,10 +295,9 @@ void proc_free(struct agent *a, struct proc *p)
 	while (*prev != p)
 		prev = &(*prev)->next;
 	*prev = p->next;
-	if (p->io)
-		p->io->proc = NULL;
-	if (p->err)
-		p->err->proc = NULL;
+	for (unsigned int i = 0; i < AGENT_STREAM_KINDS; i++)
+		if (p->streams[i])
+			p->streams[i]->proc = NULL;
 	watch_remove(&a->loop, &p->sync);
 	close_fd(p->sync_fd);
 	close_fd(p->pidfd);

@@ -23,6 +23,7 @@
 
 #include "lib/err.h"
 #include "rootfs/agent/watch.h"
+#include "vmm/agent_proto.h"
 
 struct agent;
 struct container;
@@ -75,8 +76,7 @@ struct proc {
 	int sync_fd;
 	struct watch sync;
 	uint32_t seq; /* of the request to answer, or 0 */
-	struct stream *io; /* while it is open */
-	struct stream *err;
+	struct stream *streams[AGENT_STREAM_KINDS]; /* while they are open; [0]: none */
 };
 
 /* proc_start() - AGENT_START: let the created init go on. */
@@ -93,6 +93,9 @@ void proc_stream_opened(struct agent *a, struct proc *p);
 
 /* proc_kill() - 0 or -errno. */
 int proc_kill(const struct proc *p, int sig);
+
+/* proc_drop_streams() - at once: @p has come to nothing. */
+void proc_drop_streams(struct proc *p);
 
 /* proc_free() - close what it holds and take it off its container. */
 void proc_free(struct agent *a, struct proc *p);

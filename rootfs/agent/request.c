@@ -128,8 +128,7 @@ static void on_create(struct agent *a, const struct agent_frame *f, const char *
 	if (frame_split_create(payload, f->len, &id, &config, &len) < 0)
 		ret = err_msg(&err, EPROTO, "malformed request to create a container");
 	else
-		ret = container_create(a, f->container, f->seq, f->flags, id, config, len,
-				       &err);
+		ret = container_create(a, f, id, config, len, &err);
 	if (ret < 0)
 		agent_result_err(a, f->seq, &err);
 }
@@ -139,7 +138,7 @@ static void on_exec(struct agent *a, const struct agent_frame *f, struct contain
 {
 	struct err err = ERR_INIT;
 
-	if (container_exec(a, c, f->proc, f->seq, f->flags, payload, f->len, &err) < 0)
+	if (container_exec(a, c, f, payload, &err) < 0)
 		agent_result_err(a, f->seq, &err);
 }
 
@@ -159,8 +158,8 @@ static int do_kill(const struct container *c, const struct proc *p,
 
 static int do_winsize(const struct proc *p, uint32_t arg, struct err *err)
 {
-	int ret = p && p->io ? stream_winsize(p->io, (uint16_t)(arg >> 16), (uint16_t)arg)
-			     : -ESRCH;
+	const struct stream *io = p ? p->streams[AGENT_STREAM_IO] : NULL;
+	int ret = io ? stream_winsize(io, (uint16_t)(arg >> 16), (uint16_t)arg) : -ESRCH;
 
 	return ret < 0 ? err_set(err, -ret, "set terminal size") : 0;
 }

@@ -39,40 +39,61 @@ uint64_t spawn_namespaces(const struct oci_spec *spec)
 	return flags;
 }
 
-/* The descriptors of a process' pipes; the agent's ends are non-blocking. */
+/*
+ * The descriptors of a process, by their numbers there, and the agent's other ends,
+ * which are non-blocking.
+ */
 struct pipes {
-	int child[3];
-	int agent[3];
+	uint32_t ways; /* agent_fd_ways() of those behind stdio */
+	int child[LAUNCH_MAX_FDS];
+	int agent[LAUNCH_MAX_FDS];
 };
 
-static void pipes_close(int fds[3])
+static void pipes_close(int fds[LAUNCH_MAX_FDS])
 {
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < LAUNCH_MAX_FDS; i++)
 		close_fd(take_fd(&fds[i]));
 }
 
-static int pipes_make(struct pipes *p, const struct oci_spec *spec, struct err *err)
+/* pipe_make() - @ways: enum agent_fd_ways; both make a socket */
+static int pipe_make(struct pipes *p, unsigned int i, unsigned int ways,
+		     const struct oci_spec *spec, struct err *err)
 {
+	unsigned int child = ways == AGENT_FD_READ ? 0 : 1;
 	int fds[2];
-	int ret;
 
-	for (unsigned int i = 0; i < 3; i++) {
-		bool in = i == STDIN_FILENO;
-
-		if (pipe2(fds, O_CLOEXEC) < 0)
-			return err_set(err, errno, "pipe");
-		p->child[i] = fds[in ? 0 : 1];
-		p->agent[i] = fds[in ? 1 : 0];
-		if (fcntl(p->agent[i], F_SETFL, O_NONBLOCK) < 0)
-			return err_set(err, errno, "pipe");
-		ret = userns_own(p->child[i], spec, err);
-		if (ret < 0)
-			return ret;
+	if (ways == AGENT_FD_BOTH) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+			return err_set(err, errno, "socketpair");
+	} else if (pipe2(fds, O_CLOEXEC) < 0) {
+		return err_set(err, errno, "pipe");
 	}
-	return 0;
+	p->child[i] = fds[child];
+	p->agent[i] = fds[!child];
+	if (fcntl(p->agent[i], F_SETFL, O_NONBLOCK) < 0)
+		return err_set(err, errno, "pipe");
+	return userns_own(p->child[i], spec, err);
 }
 
-static struct proc *proc_new(struct container *c, uint32_t number, uint32_t seq,
+static int pipes_make(struct pipes *p, bool terminal, const struct oci_spec *spec,
+		      struct err *err)
+{
+	unsigned int ways;
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < 3 && !terminal; i++)
+		ret = pipe_make(p, i, i == STDIN_FILENO ? AGENT_FD_READ : AGENT_FD_WRITE,
+				spec, err);
+	for (unsigned int i = 0; ret == 0 && i < AGENT_MAX_PRESERVED; i++) {
+		ways = agent_fd_ways(p->ways, i);
+		if (!ways)
+			break;
+		ret = pipe_make(p, 3 + i, ways, spec, err);
+	}
+	return ret;
+}
+
+static struct proc *proc_new(struct container *c, const struct agent_frame *f,
 			     bool terminal)
 {
 	struct proc *p = calloc(1, sizeof(*p));
@@ -80,8 +101,8 @@ static struct proc *proc_new(struct container *c, uint32_t number, uint32_t seq,
 	if (!p)
 		return NULL;
 	p->container = c;
-	p->number = number;
-	p->seq = seq;
+	p->number = f->type == AGENT_CREATE ? AGENT_PROC_INIT : f->proc;
+	p->seq = f->seq;
 	p->terminal = terminal;
 	p->pidfd = p->sync_fd = -1;
 	p->next = c->procs;
@@ -213,24 +234,47 @@ static int make_time_ns(struct agent *a, const struct oci_spec *spec, struct err
 static int connect_streams(struct agent *a, struct proc *p, struct pipes *pipes,
 			   struct err *err)
 {
-	if (!stream_open(a, p, AGENT_STREAM_IO) ||
-	    (!p->terminal && !stream_open(a, p, AGENT_STREAM_STDERR)))
+	bool opened = stream_open(a, p, AGENT_STREAM_IO) &&
+		      (p->terminal || stream_open(a, p, AGENT_STREAM_STDERR));
+
+	for (unsigned int i = 0; opened && i < AGENT_MAX_PRESERVED; i++)
+		if (agent_fd_ways(pipes->ways, i))
+			opened = stream_open(a, p, AGENT_STREAM_FD + i);
+	if (!opened)
 		return err_msg(err, EIO, "cannot open a stream connection");
-	return p->terminal ? 0 : pipes_make(pipes, p->container->spec, err);
+	return pipes_make(pipes, p->terminal, p->container->spec, err);
+}
+
+/* attach_preserved() - descriptor @i of the process; as stream_attach() */
+static int attach_preserved(struct proc *p, struct pipes *pipes, unsigned int i)
+{
+	struct stream *s = p->streams[i];
+	unsigned int ways = agent_fd_ways(pipes->ways, i - AGENT_STREAM_FD);
+
+	if (!s)
+		return 0; /* none, or the host has dropped it already */
+	if (ways == AGENT_FD_BOTH)
+		return stream_attach_socket(s, take_fd(&pipes->agent[i]));
+	if (ways == AGENT_FD_READ)
+		return stream_attach(s, take_fd(&pipes->agent[i]), -1);
+	return stream_attach(s, -1, take_fd(&pipes->agent[i]));
 }
 
 /* attach_streams() - once the child has its ends. */
 static int attach_streams(struct proc *p, struct pipes *pipes, struct err *err)
 {
+	struct stream *io = p->streams[AGENT_STREAM_IO];
+	struct stream *errout = p->streams[AGENT_STREAM_STDERR];
 	int ret = 0;
 
-	if (p->terminal)
-		return 0; /* the master comes with a message */
-	if (p->io)
-		ret = stream_attach(p->io, take_fd(&pipes->agent[0]),
+	/* The master of a terminal comes with a message. */
+	if (!p->terminal && io)
+		ret = stream_attach(io, take_fd(&pipes->agent[0]),
 				    take_fd(&pipes->agent[1]));
-	if (ret == 0 && p->err)
-		ret = stream_attach(p->err, -1, take_fd(&pipes->agent[2]));
+	if (ret == 0 && errout)
+		ret = stream_attach(errout, -1, take_fd(&pipes->agent[2]));
+	for (unsigned int i = AGENT_STREAM_FD; ret == 0 && i < AGENT_STREAM_KINDS; i++)
+		ret = attach_preserved(p, pipes, i);
 	return ret < 0 ? err_set(err, -ret, "watch stdio") : 0;
 }
 
@@ -285,8 +329,10 @@ static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64
 	if (ret < 0)
 		return ret;
 	l->sync_fd = child_sync;
-	for (unsigned int i = 0; i < 3; i++)
-		l->stdio[i] = pipes->child[i];
+	memcpy(l->fds, pipes->child, sizeof(l->fds));
+	while (l->n_preserved < AGENT_MAX_PRESERVED &&
+	       agent_fd_ways(pipes->ways, l->n_preserved))
+		l->n_preserved++;
 	pid = clone_into(a, p, flags);
 	if (pid == 0)
 		child(l);
@@ -304,12 +350,16 @@ static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64
 	return ret;
 }
 
-static int spawn(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
-		 void (*child)(const struct launch *l), struct err *err)
+/* spawn() - @ways: agent_fd_ways() of its preserved descriptors */
+static int spawn(struct agent *a, struct proc *p, struct launch *l, uint32_t ways,
+		 uint64_t flags, void (*child)(const struct launch *l), struct err *err)
 {
-	struct pipes pipes = { .child = { -1, -1, -1 }, .agent = { -1, -1, -1 } };
-	int ret = spawn_child(a, p, l, flags, child, &pipes, err);
+	struct pipes pipes = { .ways = ways };
+	int ret;
 
+	for (unsigned int i = 0; i < LAUNCH_MAX_FDS; i++)
+		pipes.child[i] = pipes.agent[i] = -1;
+	ret = spawn_child(a, p, l, flags, child, &pipes, err);
 	pipes_close(pipes.child);
 	pipes_close(pipes.agent);
 	return ret;
@@ -318,10 +368,7 @@ static int spawn(struct agent *a, struct proc *p, struct launch *l, uint64_t fla
 /* discard() - @p never came to life. */
 static void discard(struct agent *a, struct proc *p)
 {
-	if (p->io)
-		stream_free(p->io);
-	if (p->err)
-		stream_free(p->err);
+	proc_drop_streams(p);
 	proc_free(a, p);
 }
 
@@ -333,18 +380,18 @@ static uint64_t own_namespaces(const struct container *c)
 	return c->given_network ? own & ~(uint64_t)CLONE_NEWNET : own;
 }
 
-int spawn_init(struct agent *a, struct container *c, uint32_t seq, uint32_t flags,
+int spawn_init(struct agent *a, struct container *c, const struct agent_frame *f,
 	       struct err *err)
 {
 	const struct oci_process *process = c->spec->process;
-	struct proc *p = proc_new(c, AGENT_PROC_INIT, seq, process->terminal);
+	struct proc *p = proc_new(c, f, process->terminal);
 	struct launch l = {
 		.process = process,
 		.spec = c->spec,
 		.filter = c->filter,
 		.container_id = c->id,
 		.terminal = process->terminal,
-		.no_cr = flags & CONTROL_EXEC_NO_CR,
+		.no_cr = f->flags & CONTROL_EXEC_NO_CR,
 		.init_pidfd = -1,
 	};
 	int ret = 0;
@@ -363,7 +410,7 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, uint32_t flag
 	if (l.namespaces & CLONE_NEWTIME)
 		ret = make_time_ns(a, c->spec, err);
 	if (ret == 0)
-		ret = spawn(a, p, &l,
+		ret = spawn(a, p, &l, f->arg,
 			    l.namespaces & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME),
 			    init_child, err);
 	if (l.namespaces & CLONE_NEWTIME)
@@ -373,8 +420,8 @@ int spawn_init(struct agent *a, struct container *c, uint32_t seq, uint32_t flag
 	return ret;
 }
 
-int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-	       uint32_t flags, const struct oci_process *process, struct err *err)
+int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f,
+	       const struct oci_process *process, struct err *err)
 {
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
 	struct launch l = {
@@ -383,7 +430,7 @@ int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t s
 		.filter = c->filter,
 		.container_id = c->id,
 		.terminal = process->terminal,
-		.no_cr = flags & CONTROL_EXEC_NO_CR,
+		.no_cr = f->flags & CONTROL_EXEC_NO_CR,
 		.namespaces = own_namespaces(c),
 		.init_pidfd = init->pidfd,
 	};
@@ -395,8 +442,9 @@ int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t s
 		if (ret < 0)
 			return ret;
 	}
-	p = proc_new(c, number, seq, process->terminal);
-	ret = p ? spawn(a, p, &l, 0, exec_child, err) : err_set(err, ENOMEM, "process");
+	p = proc_new(c, f, process->terminal);
+	ret = p ? spawn(a, p, &l, f->arg, 0, exec_child, err)
+		: err_set(err, ENOMEM, "process");
 	if (l.namespaces & CLONE_NEWPID)
 		leave_pid_ns(a);
 	if (ret < 0 && p)

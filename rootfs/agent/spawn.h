@@ -12,15 +12,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/agent_proto.h"
+
 struct agent;
+struct agent_frame;
 struct container;
 struct err;
 struct oci_process;
 struct oci_spec;
 struct sock_fprog;
 
-/* The child's end of the sync connection, once its descriptors are in place. */
+/*
+ * The child's end of the sync connection, once its descriptors are in place: behind
+ * stdio.  Behind preserved descriptors, if it has any: launch_sync_fd().
+ */
 #define LAUNCH_SYNC_FD 3
+
+#define LAUNCH_MAX_FDS (3 + AGENT_MAX_PRESERVED)
 
 struct launch {
 	const struct oci_process *process;
@@ -31,15 +39,16 @@ struct launch {
 	bool no_cr; /* the terminal puts no CR before LF */
 	uint64_t namespaces; /* CLONE_NEW* that the container has of its own */
 	int init_pidfd; /* exec: whose namespaces to join */
-	int stdio[3]; /* -1 with a terminal */
+	int fds[LAUNCH_MAX_FDS]; /* its stdio, -1 with a terminal; preserved ones */
+	unsigned int n_preserved;
 	int sync_fd;
 };
 
-/* @flags: enum control_exec_flags */
-int spawn_init(struct agent *a, struct container *c, uint32_t seq, uint32_t flags,
+/* @f: the request */
+int spawn_init(struct agent *a, struct container *c, const struct agent_frame *f,
 	       struct err *err);
-int spawn_exec(struct agent *a, struct container *c, uint32_t number, uint32_t seq,
-	       uint32_t flags, const struct oci_process *process, struct err *err);
+int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f,
+	       const struct oci_process *process, struct err *err);
 
 /* The children's main functions. */
 void init_child(const struct launch *l) __attribute__((noreturn));

@@ -11,9 +11,15 @@
  * A peer that will not read any more (VIRTIO_VSOCK_SHUTDOWN_RCV) makes send()
  * fail with EPIPE, and wakes pollers without an event of its own: an EPOLLOUT
  * edge while nothing is to be sent is answered with a send of no bytes.
+ *
+ * A process that shuts its socket for writing, and one that closes it, are both seen
+ * as the end of file.  Only the first is told to the host as the end of this
+ * direction: see half_close in vmm/stream.h.  Once the other direction has ended the
+ * two look the same, and both are told as the first.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -65,13 +71,15 @@ static void end_out(struct stream *s, bool lost)
 	s->out.done = true;
 	/* When the other direction has ended too, run() closes the socket: that says
 	 * it with one packet less.  lost: seen by recv() too. */
-	if (!lost && !s->in.done)
+	if (!lost && (!s->in.done || (s->socket && !s->closed)))
 		(void)shutdown(s->sock, SHUT_WR);
 	if (s->terminal) {
 		/* No slave is left, or nobody looks at it: hang up. */
 		s->in.done = true;
 		return;
 	}
+	if (s->socket && lost)
+		(void)shutdown(s->out_fd, SHUT_RD); /* the writer gets EPIPE */
 	watch_remove(&s->agent->loop, &s->out_watch);
 	close_fd(take_fd(&s->out_fd));
 }
@@ -85,8 +93,25 @@ static void end_in(struct stream *s, bool lost)
 		(void)shutdown(s->sock, SHUT_RD); /* an ended one stays so */
 	if (s->terminal || s->in_fd < 0)
 		return;
+	if (s->socket)
+		(void)shutdown(s->in_fd, SHUT_WR); /* there is a copy: out_fd */
 	watch_remove(&s->agent->loop, &s->in_watch);
 	close_fd(take_fd(&s->in_fd));
+}
+
+/* end_closed() - the process has closed its socket; what it wrote may still be there. */
+static void end_closed(struct stream *s)
+{
+	s->closed = true;
+	end_in(s, true);
+}
+
+/* hung_up() - nobody has the other end of a socket, or wants to use it. */
+static bool hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
 
 /*
@@ -127,6 +152,8 @@ static enum pump pump_out_once(struct stream *s)
 		return PUMP_IDLE;
 	if (n <= 0) { /* EIO: the last slave of a terminal was closed */
 		f->eof = true;
+		if (s->socket && !s->in.done && hung_up(s->out_fd))
+			end_closed(s);
 		return PUMP_AGAIN;
 	}
 	sent = send_some(s, pump_buffer, (size_t)n);
@@ -255,7 +282,9 @@ static void in_ready(struct watch *w, uint32_t events)
 	struct stream *s = container_of(w, struct stream, in_watch);
 
 	/* The process has closed its end: the host is told without asking. */
-	if ((events & EPOLLERR) && !s->in.done)
+	if (s->socket && (events & (EPOLLERR | EPOLLHUP)) && !s->in.done)
+		end_closed(s);
+	else if ((events & EPOLLERR) && !s->in.done)
 		end_in(s, true);
 	run(s, 0);
 }
@@ -282,7 +311,7 @@ static int begin(struct agent *a)
 	return a->params->stream_connect(a->params->opaque);
 }
 
-struct stream *stream_open(struct agent *a, struct proc *p, enum agent_stream_kind kind)
+struct stream *stream_open(struct agent *a, struct proc *p, unsigned int kind)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 
@@ -307,10 +336,7 @@ struct stream *stream_open(struct agent *a, struct proc *p, enum agent_stream_ki
 	}
 	s->next = a->streams;
 	a->streams = s;
-	if (kind == AGENT_STREAM_IO)
-		p->io = s;
-	else
-		p->err = s;
+	p->streams[kind] = s;
 	open_header(s);
 	return s;
 }
@@ -318,13 +344,15 @@ struct stream *stream_open(struct agent *a, struct proc *p, enum agent_stream_ki
 int stream_attach(struct stream *s, int in_fd, int out_fd)
 {
 	struct watch_loop *loop = &s->agent->loop;
-	int ret;
+	int ret = 0;
 
 	s->terminal = in_fd >= 0 && in_fd == out_fd;
 	s->in_fd = in_fd;
 	s->out_fd = out_fd;
-	ret = watch_add(loop, &s->out_watch, out_fd,
-			EPOLLIN | EPOLLET | (s->terminal ? EPOLLOUT : 0u), out_ready);
+	if (out_fd >= 0)
+		ret = watch_add(loop, &s->out_watch, out_fd,
+				EPOLLIN | EPOLLET | (s->terminal ? EPOLLOUT : 0u),
+				out_ready);
 	if (ret == 0 && in_fd >= 0 && !s->terminal)
 		ret = watch_add(loop, &s->in_watch, in_fd, EPOLLOUT | EPOLLET, in_ready);
 	if (ret < 0) {
@@ -333,11 +361,27 @@ int stream_attach(struct stream *s, int in_fd, int out_fd)
 	}
 	if (in_fd < 0)
 		s->in.done = true;
+	if (out_fd < 0)
+		s->out.done = true;
 	s->attached = true;
 	/* Data may be waiting already on either side; not from here, though: the
 	 * caller is in the middle of something. */
 	watch_again(loop, &s->sock_watch);
 	return 0;
+}
+
+int stream_attach_socket(struct stream *s, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int code = errno;
+
+	if (copy < 0) {
+		close_fd(fd);
+		stream_free(s);
+		return -code;
+	}
+	s->socket = true;
+	return stream_attach(s, fd, copy);
 }
 
 void stream_drain(struct stream *s)
@@ -364,10 +408,8 @@ void stream_free(struct stream *s)
 	while (*p != s)
 		p = &(*p)->next;
 	*p = s->next;
-	if (s->proc && s->proc->io == s)
-		s->proc->io = NULL;
-	if (s->proc && s->proc->err == s)
-		s->proc->err = NULL;
+	if (s->proc)
+		s->proc->streams[s->header.kind] = NULL;
 	watch_remove(&a->loop, &s->sock_watch);
 	watch_remove(&a->loop, &s->in_watch);
 	watch_remove(&a->loop, &s->out_watch);

@@ -3,8 +3,9 @@
  * struct stream - bytes between a process and the host.
  *
  * Joins a stream connection (vmm/agent_proto.h) with the agent's ends of a
- * process' pipes, or with the master of its terminal.  Each direction ends by
- * itself: the end of file and "the reader has gone" cross as half a shutdown.
+ * process' pipes, or of a pair of sockets, or with the master of its terminal.  Each
+ * direction ends by itself: the end of file and "the reader has gone" cross as half
+ * a shutdown.
  *
  * A stream frees itself when both directions have ended.
  */
@@ -37,10 +38,12 @@ struct stream {
 	struct agent_stream header;
 	bool opened; /* connected, and the header is sent */
 	bool terminal; /* in_fd and out_fd are one */
+	bool socket; /* in_fd and out_fd are copies of one */
+	bool closed; /* which the process has closed */
 	bool attached;
 	int sock;
 	int in_fd; /* what the host sends goes here; -1: nothing */
-	int out_fd; /* what goes to the host comes from here */
+	int out_fd; /* what goes to the host comes from here; -1: nothing */
 	struct watch sock_watch;
 	struct watch in_watch;
 	struct watch out_watch; /* also of a terminal */
@@ -48,15 +51,21 @@ struct stream {
 	struct flow out;
 };
 
-/* stream_open() - connect a stream for @p; NULL: no connection could be begun. */
-struct stream *stream_open(struct agent *a, struct proc *p, enum agent_stream_kind kind);
+/*
+ * stream_open() - connect a stream for @p; NULL: no connection could be begun.
+ * @kind: enum agent_stream_kind
+ */
+struct stream *stream_open(struct agent *a, struct proc *p, unsigned int kind);
 
 /*
  * stream_attach() - give @s the process' end: it owns the descriptors, which must
- * be non-blocking.  @in_fd: -1, or with a terminal the same as @out_fd
+ * be non-blocking.  @in_fd, @out_fd: one of them may be -1; with a terminal the same
  * Return: 0 or -errno (the descriptors are closed)
  */
 int stream_attach(struct stream *s, int in_fd, int out_fd);
+
+/* stream_attach_socket() - likewise the other end of the process' stream socket. */
+int stream_attach_socket(struct stream *s, int fd);
 
 /* stream_drain() - move what is there now, until the connection is full. */
 void stream_drain(struct stream *s);

@@ -112,7 +112,7 @@ int userns_enter(struct err *err)
 {
 	char byte;
 
-	if (read(LAUNCH_SYNC_FD, &byte, 1) != 1)
+	if (read(launch_sync_fd(), &byte, 1) != 1)
 		return err_msg(err, EPIPE, "the agent has gone");
 	return userns_become_root(err);
 }

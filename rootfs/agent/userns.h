@@ -38,7 +38,7 @@ int userns_own_cgroup(int cgroup, const struct oci_spec *spec, struct err *err);
 /* userns_begin() - in the agent: the maps of the new child @pid, and its limits. */
 int userns_begin(pid_t pid, const struct launch *l, struct err *err);
 
-/* userns_enter() - in the child: wait for LAUNCH_SYNC_FD's byte, become root. */
+/* userns_enter() - in the child: wait for launch_sync_fd()'s byte, become root. */
 int userns_enter(struct err *err);
 
 /* userns_become_root() - of the namespace that was entered. */

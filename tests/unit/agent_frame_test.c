@@ -61,6 +61,16 @@ static void test_check(void)
 	is_int(frame_check(&f), 0, "a container's terminal leaves out CR");
 	f.flags = CONTROL_EXEC_TTY;
 	is_int(frame_check(&f), -EPROTO, "whether it has one is in its configuration");
+	f.flags = 0;
+	f.arg = 0xffffffff;
+	is_int(frame_check(&f), 0, "a container with 16 descriptors besides stdio");
+	f.arg = AGENT_FD_READ | AGENT_FD_BOTH << 2;
+	is_int(frame_check(&f), 0, "or with two");
+	f.arg = AGENT_FD_READ | AGENT_FD_BOTH << 4;
+	is_int(frame_check(&f), -EPROTO, "but none is left out");
+	f.type = AGENT_EXEC;
+	f.proc = 1;
+	is_int(frame_check(&f), -EPROTO, "nor for an exec");
 	f = ps;
 	f.proc = AGENT_KILL_ALL;
 	is_int(frame_check(&f), -EPROTO, "all processes, but not to kill");
