@@ -16,11 +16,13 @@
 #include "runtime/control_client.h"
 #include "runtime/exec_process.h"
 #include "runtime/pid_file.h"
+#include "runtime/preserved_fds.h"
 #include "runtime/supervise.h"
 #include "runtime/tty.h"
 #include "runtime/unix_socket.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
+#include "vmm/vm_config.h"
 
 /* The status of `exec` itself when it fails, as in runc. */
 #define EXEC_FAILED 255
@@ -29,6 +31,7 @@ struct session {
 	struct supervised s; /* fd: the control connection */
 	bool terminal;
 	int slave; /* a console made for the process, or -1; owned */
+	struct preserved_fds preserved; /* until the process runs */
 	struct tty_raw raw;
 };
 
@@ -119,20 +122,34 @@ static int open_anew(int fd)
 	return open(path, (mode & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* our_fds() - what the process is to have; how many. */
+static unsigned int our_fds(const struct session *se, int ours[3 + VM_MAX_PRESERVED])
+{
+	unsigned int n = se->terminal ? 2 : 3;
+
+	for (unsigned int i = 0; i < n; i++)
+		ours[i] = (int)i;
+	if (se->slave >= 0)
+		ours[0] = ours[1] = se->slave;
+	for (unsigned int i = 0; i < se->preserved.n; i++)
+		ours[n++] = 3 + (int)i;
+	return n;
+}
+
 /*
  * begin() - send the request and wait until the process runs, or does not.
  */
 static int begin(struct session *se, const struct oci_process *process, struct err *err)
 {
 	auto_buf struct buf json = BUF_INIT;
-	int ours[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
-	int anew[3];
-	int fds[3];
+	int ours[3 + VM_MAX_PRESERVED];
+	int anew[3 + VM_MAX_PRESERVED];
+	int fds[3 + VM_MAX_PRESERVED];
 	struct control_request request = {
 		.type = CONTROL_EXEC,
 		.a = se->terminal ? CONTROL_EXEC_TTY : 0,
 		.fds = fds,
-		.n_fds = se->terminal ? 2 : 3,
+		.n_fds = our_fds(se, ours),
 	};
 	int ret = oci_process_write(process, &json, err);
 
@@ -140,8 +157,6 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 		return ret;
 	request.payload = json.data;
 	request.len = json.len;
-	if (se->slave >= 0)
-		ours[0] = ours[1] = se->slave;
 	if (se->terminal && !isatty(ours[1]))
 		request.a |= CONTROL_EXEC_NO_CR;
 	for (unsigned int i = 0; i < request.n_fds; i++) {
@@ -151,6 +166,7 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	ret = control_exchange(se->s.fd, &request, NULL, err);
 	for (unsigned int i = 0; i < request.n_fds; i++)
 		close_fd(anew[i]);
+	preserved_fds_release(&se->preserved);
 	if (ret == 0)
 		log_debug("exec: '%s' runs in the container", process->args.v[0]);
 	return ret;
@@ -258,7 +274,10 @@ static int exec_in(const struct cli *cli, const struct container *c, struct err 
 	struct session se = { .slave = -1, .raw = { .fd = -1 } };
 	int ret;
 
-	ret = exec_process_make(cli, c, &spec, err);
+	ret = preserved_fds_take(cli_int(&cli->options, "preserve-fds"), false,
+				 &se.preserved, err);
+	if (ret == 0)
+		ret = exec_process_make(cli, c, &spec, err);
 	if (ret < 0)
 		return ret;
 	se.terminal = spec->process->terminal;
@@ -340,7 +359,7 @@ static const struct option_def options[] = {
 	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "exec in a paused container too",
 	  NULL },
 	{ OPTION_INT, "preserve-fds", NULL, "N",
-	  "pass N more descriptors (only 0 is supported)", NULL },
+	  "pass N more descriptors (stdio + N in total)", NULL },
 	{ 0 },
 };
 

@@ -34,6 +34,7 @@
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
 #include "runtime/pid_file.h"
+#include "runtime/preserved_fds.h"
 #include "runtime/roots.h"
 #include "runtime/systemd_client.h"
 #include "runtime/tty.h"
@@ -54,6 +55,7 @@ struct creation {
 	int vmm_sync; /* hull-vmm's end */
 	int pidfd;
 	int tty; /* of the caller, for a container in the foreground */
+	struct preserved_fds preserved; /* owned by config once it has them */
 	struct buf guest_spec; /* the JSON for the agent */
 };
 
@@ -69,6 +71,8 @@ static void close_config(struct vm_config *c)
 	close_fd(c->control_fd);
 	close_fd(c->status_fd);
 	close_fd(c->log_fd);
+	for (uint8_t i = 0; i < c->n_preserved; i++)
+		close_fd(c->preserved_fd[i]);
 	roots_release(c);
 }
 
@@ -365,6 +369,8 @@ static int prepare(struct creation *cr, struct err *err)
 		ret = make_cgroup(cr, err);
 	if (ret == 0)
 		ret = plan_stdio(cr, err);
+	if (ret == 0)
+		ret = preserved_fds_plan(&cr->preserved, cr->spec, c, err);
 	return ret;
 }
 
@@ -550,8 +556,9 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	};
 	int ret;
 
-	if (params->preserve_fds)
-		return err_msg(err, ENOTSUP, "--preserve-fds: only 0 is supported");
+	ret = preserved_fds_take(params->preserve_fds, true, &cr.preserved, err);
+	if (ret < 0)
+		return ret;
 	cr.config = new_config();
 	if (!cr.config)
 		return err_set(err, ENOMEM, "create");

@@ -24,7 +24,7 @@ struct create_params {
 	const char *pidfd_socket; /* or NULL */
 	const char *const *set; /* --set key=value */
 	size_t n_set;
-	long preserve_fds; /* must be 0 */
+	long preserve_fds; /* the caller's descriptors besides stdio and LISTEN_FDS */
 	bool foreground; /* `run` without --detach: a terminal is the caller's own */
 	bool systemd_cgroup; /* the cgroup is a scope of systemd's */
 	bool debug;
@@ -58,6 +58,6 @@ void create_params_from(const struct cli *cli, struct create_params *params);
 	{ OPTION_BOOL, "no-pivot", NULL, NULL, "accepted, has no meaning here", NULL },  \
 	{ OPTION_BOOL, "no-new-keyring", NULL, NULL, "accepted, has no meaning here", NULL }, \
 	{ OPTION_INT, "preserve-fds", NULL, "N",                                         \
-	  "pass N more descriptors (only 0 is supported)", NULL }
+	  "pass N more descriptors (stdio + $LISTEN_FDS + N in total)", NULL }
 
 #endif

@@ -156,8 +156,6 @@ int exec_process_make(const struct cli *cli, const struct container *c,
 	auto_oci_spec struct oci_spec *spec = NULL;
 	int ret;
 
-	if (cli_int(&cli->options, "preserve-fds"))
-		return err_msg(err, ENOTSUP, "--preserve-fds: only 0 is supported");
 	ret = file ? from_file(file, &spec, err) : from_command_line(cli, c, &spec, err);
 	if (ret == 0)
 		ret = oci_validate_process(spec->process, err);
