@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ struct session {
 	bool terminal;
 	int slave; /* a console made for the process, or -1; owned */
 	struct preserved_fds preserved; /* until the process runs */
+	const char *cgroup; /* below the container's, or NULL */
 	struct tty_raw raw;
 };
 
@@ -153,6 +155,9 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	};
 	int ret = oci_process_write(process, &json, err);
 
+	if (ret == 0 && se->cgroup &&
+	    (buf_append(&json, "", 1) < 0 || buf_puts(&json, se->cgroup) < 0))
+		ret = err_set(err, ENOMEM, "--cgroup");
 	if (ret < 0)
 		return ret;
 	request.payload = json.data;
@@ -261,6 +266,25 @@ static int check_terminal(const struct cli *cli, const struct session *se, bool 
 	return 0;
 }
 
+/*
+ * take_cgroup() - runc's --cgroup [controller,...:]path, of which cgroup v2 has the
+ * path only; it is the guest's, and looked up there.
+ */
+static int take_cgroup(const struct cli *cli, const char **ret, struct err *err)
+{
+	size_t n;
+	const char *const *list = cli_list(&cli->options, "cgroup", &n);
+
+	if (!n)
+		return 0;
+	if (n > 1)
+		return err_msg(err, EINVAL, "--cgroup: the container has one cgroup");
+	if (!*list[0] || strchr(list[0], ':') || strlen(list[0]) >= PATH_MAX)
+		return err_msg(err, EINVAL, "bad --cgroup argument: %.80s", list[0]);
+	*ret = list[0];
+	return 0;
+}
+
 static int exec_in(const struct cli *cli, const struct container *c, struct err *err)
 {
 	bool detach = cli_flag(&cli->options, "detach");
@@ -276,6 +300,8 @@ static int exec_in(const struct cli *cli, const struct container *c, struct err 
 
 	ret = preserved_fds_take(cli_int(&cli->options, "preserve-fds"), false,
 				 &se.preserved, err);
+	if (ret == 0)
+		ret = take_cgroup(cli, &se.cgroup, err);
 	if (ret == 0)
 		ret = exec_process_make(cli, c, &spec, err);
 	if (ret < 0)
@@ -358,6 +384,8 @@ static const struct option_def options[] = {
 	{ OPTION_LIST, "cap", "c", "CAP", "add a capability", NULL },
 	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "exec in a paused container too",
 	  NULL },
+	{ OPTION_LIST, "cgroup", NULL, "PATH",
+	  "run the process in a cgroup below the container's", NULL },
 	{ OPTION_INT, "preserve-fds", NULL, "N",
 	  "pass N more descriptors (stdio + N in total)", NULL },
 	{ 0 },

@@ -61,7 +61,8 @@ enum agent_type {
 			     container up to, not including, the user's execve;
 			     arg: its preserved descriptors (agent_fd_ways()) */
 	AGENT_START, /* execve; answered when it is done or has failed */
-	AGENT_EXEC, /* payload: `process` object (JSON); proc chosen by the host;
+	AGENT_EXEC, /* payload: `process` object (JSON), perhaps 0 and a cgroup below
+		       the container's; proc chosen by the host;
 		       arg: its preserved descriptors (agent_fd_ways());
 		       answered when its execve is done: value = its pid in the
 		       container's pid namespace */

@@ -26,7 +26,8 @@ enum control_type {
 	/* Requests: client -> hull-vmm. */
 	CONTROL_START = 1, /* run the user's process; answered after its execve */
 	CONTROL_KILL, /* a = signal, b = 1: all processes of the container */
-	CONTROL_EXEC, /* payload: `process` object (JSON); a = enum control_exec_flags;
+	CONTROL_EXEC, /* payload: `process` object (JSON), perhaps 0 and a cgroup below
+			 the container's; a = enum control_exec_flags;
 			 descriptors: stdin, stdout, stderr (tty: without stderr),
 			 then up to VM_MAX_PRESERVED: the process' 3, 4, ... */
 	CONTROL_SIGNAL, /* a = signal for the exec'd process */

@@ -157,20 +157,24 @@ int container_exec(struct agent *a, struct container *c, const struct agent_fram
 {
 	auto_oci_spec struct oci_spec *spec = NULL;
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
+	char cgroup[PATH_MAX];
+	size_t len;
 	int ret;
 
 	if (!init || c->init_gone || a->shutdown_seq)
 		return err_msg(err, ESRCH, "cannot exec in a stopped container");
 	if (container_proc(c, f->proc))
 		return err_msg(err, EEXIST, "process %u exists", f->proc);
-	ret = oci_process_parse(process, f->len, &spec, err);
+	if (frame_split_exec(process, f->len, &len, cgroup) < 0)
+		return err_msg(err, EPROTO, "malformed request to run a process");
+	ret = oci_process_parse(process, len, &spec, err);
 	if (ret < 0)
 		return ret;
 	if (!spec->process || !spec->process->args.n)
 		return err_msg(err, EINVAL, "process.args must not be empty");
 	if (f->flags & CONTROL_EXEC_TTY)
 		spec->process->terminal = true;
-	return spawn_exec(a, c, f, spec->process, err);
+	return spawn_exec(a, c, f, spec->process, *cgroup ? cgroup : NULL, err);
 }
 
 struct proc *container_proc(const struct container *c, uint32_t number)

@@ -136,6 +136,21 @@ int frame_split_create(const char *payload, size_t len, const char **ret_id,
 	return 0;
 }
 
+int frame_split_exec(const char *payload, size_t len, size_t *ret_len,
+		     char cgroup[PATH_MAX])
+{
+	const char *end = memchr(payload, 0, len);
+	size_t rest = end ? len - (size_t)(end + 1 - payload) : 0;
+
+	*ret_len = end ? (size_t)(end - payload) : len;
+	if (rest >= PATH_MAX || (end && (!rest || memchr(end + 1, 0, rest))))
+		return -EPROTO;
+	if (end)
+		memcpy(cgroup, end + 1, rest);
+	cgroup[rest] = 0;
+	return 0;
+}
+
 int frame_writer_flush(struct frame_writer *w)
 {
 	while (w->pending.len) {

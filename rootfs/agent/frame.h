@@ -17,6 +17,7 @@
 #ifndef HULL_AGENT_FRAME_H
 #define HULL_AGENT_FRAME_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -55,6 +56,15 @@ int frame_check(const struct agent_frame *f);
  */
 int frame_split_create(const char *payload, size_t len, const char **ret_id,
 		       const char **ret_config, size_t *ret_len);
+
+/*
+ * frame_split_exec() - the payload of AGENT_EXEC: process, perhaps 0 and a cgroup.
+ * @ret_len: (bytes) of the process, with which @payload begins
+ * @cgroup: "" when there is none
+ * Return: 0 or -EPROTO
+ */
+int frame_split_exec(const char *payload, size_t len, size_t *ret_len,
+		     char cgroup[PATH_MAX]);
 
 struct frame_writer {
 	int fd; /* borrowed, non-blocking */

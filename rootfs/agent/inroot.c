@@ -18,7 +18,7 @@ static int resolve(int root, const char *path, int flags, uint64_t how_flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | how_flags,
+		.resolve = RESOLVE_NO_MAGICLINKS | how_flags,
 	};
 	long fd;
 
@@ -31,12 +31,19 @@ static int resolve(int root, const char *path, int flags, uint64_t how_flags)
 
 int inroot_open(int root, const char *path, int flags)
 {
-	return resolve(root, path, flags, 0);
+	return resolve(root, path, flags, RESOLVE_IN_ROOT);
 }
 
 int inroot_open_plain(int root, const char *path, int flags)
 {
-	return resolve(root, path, flags, RESOLVE_NO_SYMLINKS);
+	return resolve(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+}
+
+int inroot_open_beneath(int dir, const char *path, int flags)
+{
+	path += strspn(path, "/");
+	return resolve(dir, *path ? path : ".", flags,
+		       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 /* next_component() - the length of the one that @p begins with, after slashes. */

@@ -21,6 +21,12 @@ int inroot_open_plain(int root, const char *path, int flags);
 int inroot_mkdirs(int root, const char *path);
 
 /*
+ * inroot_open_beneath() - without links, and never above @dir: slashes that begin
+ * @path mean nothing, ".." that leads out is -EXDEV.
+ */
+int inroot_open_beneath(int dir, const char *path, int flags);
+
+/*
  * inroot_parent() - the directory that @path is in (O_PATH), made when missing.
  * @name: the last component
  */

@@ -17,6 +17,7 @@
 #include "oci/spec.h"
 #include "rootfs/agent/agent.h"
 #include "rootfs/agent/container.h"
+#include "rootfs/agent/inroot.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
 #include "rootfs/agent/userns.h"
@@ -151,15 +152,17 @@ static int open_init_cgroup(struct agent *a, const struct proc *init)
 
 /*
  * clone_into() - clone into the container's cgroup, or, when that one has given
- * its controllers to cgroups of its own (EBUSY), into its init's.
+ * its controllers to cgroups of its own (EBUSY) or was removed (ENODEV), into its
+ * init's.
+ * @given: a cgroup that was asked for, instead; -1: none
  */
-static pid_t clone_into(struct agent *a, struct proc *p, uint64_t flags)
+static pid_t clone_into(struct agent *a, struct proc *p, uint64_t flags, int given)
 {
 	const struct proc *init = container_proc(p->container, AGENT_PROC_INIT);
 	auto_fd int cgroup = -1;
-	pid_t pid = clone_child(p, flags, p->container->cgroup_fd);
+	pid_t pid = clone_child(p, flags, given >= 0 ? given : p->container->cgroup_fd);
 
-	if (pid != -EBUSY || !init || init == p)
+	if ((pid != -EBUSY && pid != -ENODEV) || given >= 0 || !init || init == p)
 		return pid;
 	cgroup = open_init_cgroup(a, init);
 	return cgroup < 0 ? pid : clone_child(p, flags, cgroup);
@@ -333,9 +336,12 @@ static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64
 	while (l->n_preserved < AGENT_MAX_PRESERVED &&
 	       agent_fd_ways(pipes->ways, l->n_preserved))
 		l->n_preserved++;
-	pid = clone_into(a, p, flags);
+	pid = clone_into(a, p, flags, l->cgroup_fd);
 	if (pid == 0)
 		child(l);
+	if (pid < 0 && l->cgroup_fd >= 0)
+		return err_set(err, -pid, "error adding pid of '%s' to cgroups",
+			       l->process->args.v[0]);
 	if (pid < 0)
 		return err_set(err, -pid, "clone3");
 	p->pid = pid;
@@ -392,6 +398,7 @@ int spawn_init(struct agent *a, struct container *c, const struct agent_frame *f
 		.container_id = c->id,
 		.terminal = process->terminal,
 		.no_cr = f->flags & CONTROL_EXEC_NO_CR,
+		.cgroup_fd = -1,
 		.init_pidfd = -1,
 	};
 	int ret = 0;
@@ -420,10 +427,21 @@ int spawn_init(struct agent *a, struct container *c, const struct agent_frame *f
 	return ret;
 }
 
+/* open_cgroup() - @path below the container's; nothing in it may lead out */
+static int open_cgroup(const struct container *c, const char *path, struct err *err)
+{
+	int fd = inroot_open_beneath(c->cgroup_fd, path, O_RDONLY | O_DIRECTORY);
+
+	if (fd == -EXDEV)
+		return err_msg(err, EINVAL, "bad sub cgroup path: %s", path);
+	return fd < 0 ? err_set(err, -fd, "open cgroup '%s'", path) : fd;
+}
+
 int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f,
-	       const struct oci_process *process, struct err *err)
+	       const struct oci_process *process, const char *cgroup, struct err *err)
 {
 	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
+	auto_fd int cgroup_fd = -1;
 	struct launch l = {
 		.process = process,
 		.spec = c->spec,
@@ -433,10 +451,16 @@ int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f
 		.no_cr = f->flags & CONTROL_EXEC_NO_CR,
 		.namespaces = own_namespaces(c),
 		.init_pidfd = init->pidfd,
+		.cgroup_fd = -1,
 	};
 	struct proc *p;
 	int ret;
 
+	if (cgroup) {
+		l.cgroup_fd = cgroup_fd = open_cgroup(c, cgroup, err);
+		if (cgroup_fd < 0)
+			return cgroup_fd;
+	}
 	if (l.namespaces & CLONE_NEWPID) {
 		ret = enter_pid_ns(a, c, err);
 		if (ret < 0)

@@ -39,16 +39,20 @@ struct launch {
 	bool no_cr; /* the terminal puts no CR before LF */
 	uint64_t namespaces; /* CLONE_NEW* that the container has of its own */
 	int init_pidfd; /* exec: whose namespaces to join */
+	int cgroup_fd; /* exec: a cgroup that was asked for, or -1; borrowed */
 	int fds[LAUNCH_MAX_FDS]; /* its stdio, -1 with a terminal; preserved ones */
 	unsigned int n_preserved;
 	int sync_fd;
 };
 
-/* @f: the request */
+/*
+ * @f: the request
+ * @cgroup: below the container's, or NULL
+ */
 int spawn_init(struct agent *a, struct container *c, const struct agent_frame *f,
 	       struct err *err);
 int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f,
-	       const struct oci_process *process, struct err *err);
+	       const struct oci_process *process, const char *cgroup, struct err *err);
 
 /* The children's main functions. */
 void init_child(const struct launch *l) __attribute__((noreturn));

@@ -15,6 +15,7 @@ static void use(const struct agent_frame *f, const char *payload)
 {
 	const char *config;
 	const char *id;
+	char cgroup[PATH_MAX];
 	unsigned int sum = 0;
 	size_t len;
 
@@ -25,6 +26,10 @@ static void use(const struct agent_frame *f, const char *payload)
 	if (f->type == AGENT_CREATE &&
 	    frame_split_create(payload, f->len, &id, &config, &len) == 0 &&
 	    (strlen(id) + 1 + len != f->len || config + len != payload + f->len))
+		abort();
+	if (f->type == AGENT_EXEC &&
+	    frame_split_exec(payload, f->len, &len, cgroup) == 0 &&
+	    len + !!*cgroup + strlen(cgroup) != f->len)
 		abort();
 	(void)sum;
 }

@@ -76,6 +76,18 @@ teardown_file() {
 	[[ $output == $'CapAmb:\t0000000000000020' ]]
 }
 
+@test "exec: --cgroup" {
+	hull exec --cap CAP_SYS_ADMIN "$ID" /bin/sh -c 'mkdir -p /t/cg && mount -t cgroup2 none /t/cg && mkdir /t/cg/below'
+	[[ $(hull exec --cgroup below "$ID" /bin/cat /proc/self/cgroup) == 0::/below ]]
+	[[ $(hull exec --cgroup / "$ID" /bin/cat /proc/self/cgroup) == 0::/ ]]
+	run --separate-stderr hull exec --cgroup .. "$ID" /bin/true
+	[[ $status -eq 255 && $stderr == *"bad sub cgroup path: .."* ]]
+	run --separate-stderr hull exec --cgroup none "$ID" /bin/true
+	[[ $status -eq 255 && $stderr == *"cgroup 'none': No such file or directory"* ]]
+	run --separate-stderr hull exec --cgroup memory:below "$ID" /bin/true
+	[[ $status -eq 255 && $stderr == *"bad --cgroup argument: memory:below"* ]]
+}
+
 @test "exec: --process" {
 	echo '{"args": ["/bin/sh", "-c", "echo from $X; exit 4"], "cwd": "/", "user": {"uid": 0, "gid": 0},
 		"env": ["X=file"]}' >"$WORK/process.json"

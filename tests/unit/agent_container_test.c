@@ -135,6 +135,61 @@ static void test_exec(struct host *h)
 	       "exec in a gone container");
 }
 
+/* exec_in() - the same in a cgroup below the container's */
+static uint32_t exec_in(struct host *h, uint32_t proc, const char *cgroup,
+			const char *process)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	(void)buf_printf(&b, "%s", process);
+	(void)buf_append(&b, "", 1);
+	(void)buf_puts(&b, cgroup);
+	return host_result(h, host_request(h, AGENT_EXEC, 0, proc, 0, 0, b.data, b.len));
+}
+
+/* where_in() - what such a process sees as its cgroup; the caller frees */
+static char *where_in(struct host *h, uint32_t proc, const char *cgroup)
+{
+	char *text;
+
+	is_int(exec_in(h, proc, cgroup, PROCESS("[\"grep\",\"^0::\",\"/proc/self/cgroup\"]")),
+	       0, "exec in '%s'", cgroup);
+	text = host_read_until(host_stream(h, 0, proc, AGENT_STREAM_IO), "\n");
+	is_int(host_exit(h, 0, proc), 0, "its end");
+	return text;
+}
+
+static void test_exec_cgroup(struct host *h)
+{
+	char path[sizeof(h->cgroup) + 32];
+	char *where;
+
+	is_int(host_create(h, 0, "[\"sleep\",\"1000\"]", "", HOST_MOUNTS, "", ""), 0,
+	       "create");
+	is_int(host_begin(h, 0), 0, "start");
+	(void)!snprintf(path, sizeof(path), "%s/0", h->cgroup);
+	is_int(access(path, F_OK), 0, "the container's cgroup");
+	(void)!snprintf(path, sizeof(path), "%s/0/sub", h->cgroup);
+	is_int(mkdir(path, 0755), 0, "one below");
+	where = where_in(h, 1, "sub");
+	is_str(where, "0::/sub\n", "there it is");
+	free(where);
+	where = where_in(h, 1, "/");
+	is_str(where, "0::/\n", "the container's own");
+	free(where);
+	is_int(exec_in(h, 1, "none", PROCESS("[\"true\"]")), ENOENT, "one that is not there");
+	is_str(h->last_payload, "open cgroup 'none': No such file or directory", "message");
+	is_int(exec_in(h, 1, "sub/../..", PROCESS("[\"true\"]")), EINVAL,
+	       "one that leads out");
+	is_str(h->last_payload, "bad sub cgroup path: sub/../..", "message");
+	is_int(exec_in(h, 1, "cgroup.procs", PROCESS("[\"true\"]")), ENOTDIR, "a file");
+	is_int(exec_in(h, 1, "", PROCESS("[\"true\"]")), EPROTO, "none");
+	is_int(host_result(h, host_request(h, AGENT_KILL, 0, AGENT_KILL_ALL, SIGKILL, 0,
+					   NULL, 0)),
+	       0, "kill all");
+	is_int(host_exit(h, 0, 0), SIGKILL, "init ends");
+}
+
 static void test_ps(struct host *h)
 {
 	const struct control_ps *ps;
@@ -398,6 +453,7 @@ int main(void)
 	test_two(&h);
 	test_created(&h);
 	test_exec(&h);
+	test_exec_cgroup(&h);
 	test_ps(&h);
 	test_freeze(&h);
 	test_counters_and_limits(&h);

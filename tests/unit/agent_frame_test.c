@@ -98,6 +98,25 @@ static void test_split(void)
 	is_int(len, 0, "its length");
 }
 
+static void test_split_exec(void)
+{
+	static char longest[3 + PATH_MAX] = "{}";
+	char cgroup[PATH_MAX];
+	size_t len = 9;
+
+	is_int(frame_split_exec("{}", 2, &len, cgroup), 0, "a process alone");
+	ok(len == 2 && !*cgroup, "all of it, and no cgroup");
+	is_int(frame_split_exec("{}\0a/b", 6, &len, cgroup), 0, "with a cgroup");
+	ok(len == 2 && strcmp(cgroup, "a/b") == 0, "both");
+	is_int(frame_split_exec("{}\0", 3, &len, cgroup), -EPROTO, "an empty cgroup");
+	is_int(frame_split_exec("{}\0a\0b", 6, &len, cgroup), -EPROTO, "a 0 too many");
+	memset(longest + 3, 'x', PATH_MAX);
+	is_int(frame_split_exec(longest, PATH_MAX + 2, &len, cgroup), 0, "the longest");
+	is_int(strlen(cgroup), PATH_MAX - 1, "all of it");
+	is_int(frame_split_exec(longest, 3 + PATH_MAX, &len, cgroup), -EPROTO,
+	       "a longer one");
+}
+
 /* Byte by byte, several at once, and one larger than the first buffer. */
 static void test_reader(void)
 {
@@ -202,6 +221,7 @@ int main(void)
 {
 	test_check();
 	test_split();
+	test_split_exec();
 	test_reader();
 	test_writer();
 	return tap_done();
