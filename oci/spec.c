@@ -160,6 +160,15 @@ static const char *const capability_names[] = {
 	"CAP_CHECKPOINT_RESTORE",
 };
 
+unsigned int oci_seccomp_flags(const struct oci_seccomp *sc)
+{
+	unsigned int flags = 0;
+
+	for (size_t i = 0; i < sc->flags.n; i++)
+		flags |= (unsigned int)sc->flags.v[i];
+	return sc->flags.v ? flags : OCI_SECCOMP_FLAG_SPEC_ALLOW;
+}
+
 int oci_capability(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(capability_names); i++)

@@ -713,6 +713,9 @@ const char *oci_ns_name(enum oci_ns_type type);
 /* oci_annotation() - the value, or NULL. */
 const char *oci_annotation(const struct oci_spec *spec, const char *key);
 
+/* oci_seccomp_flags() - SECCOMP_FILTER_FLAG_*, as runc has them where there is no list */
+unsigned int oci_seccomp_flags(const struct oci_seccomp *sc);
+
 /* oci_capability() - the number of "CAP_KILL", or -1. */
 int oci_capability(const char *name);
 

@@ -142,6 +142,9 @@ static int load_bundle(struct creation *cr, struct err *err)
 		ret = oci_check_honoured(cr->spec, err);
 	if (ret == 0)
 		ret = log_warnings(cr->spec, err);
+	if (ret == 0 && cr->spec->linux_->seccomp)
+		log_debug("seccomp filter flags: %u",
+			  oci_seccomp_flags(cr->spec->linux_->seccomp));
 	if (ret < 0)
 		return ret;
 	c->bundle = arena_strdup(&c->arena, path);

@@ -311,14 +311,9 @@ void filter_free(struct sock_fprog *prog)
 int filter_load(const struct oci_seccomp *sc, const struct sock_fprog *prog,
 		struct err *err)
 {
-	unsigned long flags = 0;
-
-	for (size_t i = 0; i < sc->flags.n; i++)
-		flags |= (unsigned long)sc->flags.v[i];
-	if (!sc->flags.v)
-		flags = OCI_SECCOMP_FLAG_SPEC_ALLOW; /* what runc does without the list */
 	/* There is one thread. */
-	flags &= ~(unsigned long)OCI_SECCOMP_FLAG_TSYNC;
+	unsigned int flags = oci_seccomp_flags(sc) & ~(unsigned int)OCI_SECCOMP_FLAG_TSYNC;
+
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, prog) < 0)
 		return err_set(err, errno, "error loading seccomp filter into kernel");
 	return 0;
