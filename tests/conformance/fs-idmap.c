@@ -3,6 +3,8 @@
  * fs-idmap PATH - can the file system at PATH be mounted with mapped ids?  Exit status
  * 0: it can; as the suites of runc call it.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
@@ -14,9 +16,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* die() - with the error in small letters, as the suite reads it */
 static void die(const char *what)
 {
-	perror(what);
+	char why[128];
+
+	(void)!snprintf(why, sizeof(why), "%s", strerror(errno));
+	why[0] = (char)tolower((unsigned char)why[0]);
+	(void)fprintf(stderr, "%s: %s\n", what, why);
 	exit(1);
 }
 
