@@ -149,7 +149,8 @@ check-callers:
 check-systemd:
 	$(Q)tests/check-systemd
 
-# runc's own integration suite with hull in its place: SUITES=DIR, with a checkout of runc in DIR/runc. Writes docs/conformance.md.
+# Other projects' suites with hull as their runtime: SUITES=DIR, with checkouts of runc and runtime-tools in DIR. Writes docs/conformance.md.
+# FILES="x.bats ..." or PROGRAMS="x ..." runs only those of the one suite.
 conf_bins := $(addprefix $(O)/conformance/bin/,recvtty pidfd-kill fs-idmap)
 $(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c tests/conformance/receive_fd.h $(call ars,runtime lib)
 	$(call say,LD)
@@ -157,7 +158,8 @@ $(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c tests/conformance/re
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STATIC) $(LDFLAGS) -o $@ $< $(call ars,runtime lib)
 conformance-products: all $(O)/vmlinux $(conf_bins)
 conformance:
-	$(Q)tests/conformance/run "$(SUITES)" $(FILES)
+	$(if $(PROGRAMS),,$(Q)tests/conformance/run "$(SUITES)" $(FILES))
+	$(if $(FILES),,$(Q)tests/conformance/run-runtime-tools "$(SUITES)" $(PROGRAMS))
 
 # One container, to look at; it installs and builds what it needs.
 demo:
