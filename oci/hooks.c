@@ -129,14 +129,20 @@ static int run_hook(const struct oci_hook *hook, const char *state, char *const 
 		       WEXITSTATUS(status), words);
 }
 
+int hooks_run_one(const struct oci_hook_list *hooks, size_t i, const char *kind,
+		  const char *state, char *const *env, struct err *err)
+{
+	int ret = run_hook(&hooks->v[i], state, env, err);
+
+	return ret < 0 ? err_wrap(err, ret, "error running %s hook #%zu", kind, i) : 0;
+}
+
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const char *state,
 	      char *const *env, struct err *err)
 {
-	for (size_t i = 0; i < hooks->n; i++) {
-		int ret = run_hook(&hooks->v[i], state, env, err);
+	int ret = 0;
 
-		if (ret < 0)
-			return err_wrap(err, ret, "error running %s hook #%zu", kind, i);
-	}
-	return 0;
+	for (size_t i = 0; ret == 0 && i < hooks->n; i++)
+		ret = hooks_run_one(hooks, i, kind, state, env, err);
+	return ret;
 }

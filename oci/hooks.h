@@ -6,6 +6,8 @@
 #ifndef HULL_OCI_HOOKS_H
 #define HULL_OCI_HOOKS_H
 
+#include <stddef.h>
+
 struct err;
 struct oci_hook_list;
 
@@ -21,5 +23,9 @@ struct oci_hook_list;
  */
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const char *state,
 	      char *const *env, struct err *err);
+
+/* hooks_run_one() - the same with only the one at @i: for a caller that goes on. */
+int hooks_run_one(const struct oci_hook_list *hooks, size_t i, const char *kind,
+		  const char *state, char *const *env, struct err *err);
 
 #endif

@@ -70,8 +70,16 @@ static int run_hooks(const struct container *c, enum late_hooks which, const cha
 	ret = container_state_json(c, status, pid, NULL, &state);
 	if (ret < 0)
 		return err_set(err, -ret, "state for the hooks");
-	return hooks_run(hooks, which == POSTSTART ? "poststart" : "poststop", state.data,
-			 environ, err);
+	if (which == POSTSTART)
+		return hooks_run(hooks, "poststart", state.data, environ, err);
+	/* None of these stops the others or the removal (runtime.md#lifecycle, 13). */
+	for (size_t i = 0; i < hooks->n; i++) {
+		struct err why = ERR_INIT;
+
+		if (hooks_run_one(hooks, i, "poststop", state.data, environ, &why) < 0)
+			log_warn("container '%s': %s", c->id, why.msg);
+	}
+	return 0;
 }
 
 int container_start(struct container *c, struct err *err)

@@ -106,6 +106,16 @@ noting() {
 	nothing_left "$ID"
 }
 
+@test "poststop: one that fails is a warning, and the next one runs" {
+	config '.hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c", "echo too bad; exit 4"]}]'
+	noting poststop
+	run_in /bin/echo ran
+	[[ $status -eq 0 && $output == ran ]]
+	[[ $stderr == *"error running poststop hook #0: hook '/bin/sh': exit status 4, output: too bad"* ]]
+	jq -e '.status == "stopped"' "$WORK/hook-of-poststop"
+	nothing_left "$ID"
+}
+
 @test "startContainer: hull run fails as well, leaves nothing, runs the poststop hooks" {
 	noting poststop
 	config '.hooks.startContainer = [{path: "/no/such/hook", timeout: 30}]'
