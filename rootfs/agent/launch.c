@@ -193,23 +193,24 @@ static int become_user(const struct oci_user *u, struct err *err)
 	return 0;
 }
 
-/* drop_privileges() - user, directory and capabilities of the program. */
-static int drop_privileges(const struct oci_process *p, struct err *err)
+/*
+ * drop_privileges() - user and capabilities of the program, and its directory where
+ * only the user may enter it.
+ */
+static int drop_privileges(const struct oci_process *p, bool entered, struct err *err)
 {
-	int entered = enter_cwd(p->cwd, false, err);
-	int ret = entered;
+	int ret = p->capabilities ? caps_limit_bounding(p->capabilities, err) : 0;
 
-	if (ret >= 0 && p->capabilities)
-		ret = caps_limit_bounding(p->capabilities, err);
 	if (ret < 0)
 		return ret;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_set(err, errno, "prctl(PR_SET_KEEPCAPS)");
 	ret = become_user(&p->user, err);
-	if (ret == 0 && !entered)
+	if (ret == 0 && !entered) {
 		ret = enter_cwd(p->cwd, true, err);
-	if (ret >= 0)
-		ret = check_cwd(err);
+		if (ret >= 0)
+			ret = check_cwd(err);
+	}
 	if (ret < 0)
 		return ret;
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
@@ -267,12 +268,17 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 	const struct oci_seccomp *sc = l->spec->linux_->seccomp;
 	char program[PATH_MAX];
 	const char *path;
+	int entered;
 	char **env;
 	int ret;
 
-	set_signals(is_init); /* before a filter could forbid it */
+	/* What a filter could forbid comes before it. */
+	set_signals(is_init);
 	(void)umask(p->user.umask.set ? (mode_t)p->user.umask.value : 022);
-	ret = limits_apply(l, err);
+	entered = enter_cwd(p->cwd, false, err);
+	ret = entered > 0 ? check_cwd(err) : entered;
+	if (ret == 0)
+		ret = limits_apply(l, err);
 	if (ret == 0 && p->no_new_privileges &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		ret = err_set(err, errno, "prctl(PR_SET_NO_NEW_PRIVS)");
@@ -281,7 +287,7 @@ int launch_program(const struct launch *l, bool is_init, struct err *err)
 	if (ret == 0)
 		ret = env_prepare(&p->env, p->user.uid, &env, &path, err);
 	if (ret == 0)
-		ret = drop_privileges(p, err);
+		ret = drop_privileges(p, entered > 0, err);
 	if (ret == 0)
 		ret = lookup_program(p->args.v[0], path, program, err);
 	if (ret == 0)

@@ -27,6 +27,15 @@ load helpers
 	[[ $stderr == *"can't raise ambient capability CAP_CHOWN: "* && $stderr != *CAP_KILL* ]]
 }
 
+@test "process: a filter may forbid what the way into the program needs" {
+	config '.process.noNewPrivileges = false | .process.cwd = "/t" | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+		syscalls: [{names: ["getcwd", "chdir", "umask"], action: "SCMP_ACT_ERRNO"}]}'
+	run_in /bin/sh -c 'readlink /proc/self/cwd; cd / || echo forbidden'
+	echo "$stderr"
+	[[ $status -eq 0 ]]
+	[[ $output == $'/t\nforbidden' ]]
+}
+
 @test "process: seccomp" {
 	config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"],
 		syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95}]}'
