@@ -9,7 +9,7 @@ count() {
 }
 
 # record RESULT LAB ARG... - `LAB run ARG...`, its output in RESULT, and its counts on
-# stdout; once more in a new lab when that one was lost
+# stdout; once more in a new lab when that one was lost, or hung: --timeout is for that
 record() {
 	local result=$1 lab=$2 begin=$SECONDS status try skipped name
 	shift 2
@@ -18,7 +18,7 @@ record() {
 		status=0
 		# shellcheck disable=SC2086 # the lab with its variant
 		$lab run "$@" >"$result.new" 2>"$result.err" </dev/null || status=$?
-		[[ $status -eq 255 && $try -eq 1 ]] || break
+		[[ $try -eq 1 && ($status -eq 255 || $status -eq 124) ]] || break
 		$lab down
 	done
 	echo "# exit status $status" >>"$result.new"
