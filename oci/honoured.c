@@ -13,6 +13,8 @@
 #define ACCEPTED OCI_ACCEPTED
 #define REFUSED OCI_REFUSED
 
+#define V1_ONLY "cgroup v2 has none, and runc ignores it there; a warning"
+
 /*
  * A line speaks for everything below its path that has no line of its own.
  * To make a field work: do the work, then change its line here, then give
@@ -76,8 +78,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.memory.kernelTCP", ACCEPTED, "a warning, as runc" },
 	{ "linux.resources.memory.swappiness", ACCEPTED,
 	  "cgroup v2 has none, and runc ignores it there" },
-	{ "linux.resources.memory.disableOOMKiller", REFUSED,
-	  "false is what callers send; cgroup v2 cannot do true" },
+	{ "linux.resources.memory.disableOOMKiller", ACCEPTED, V1_ONLY },
 	{ "linux.resources.memory.useHierarchy", ACCEPTED, "cgroup v2 always does" },
 	{ "linux.resources.memory.checkBeforeUpdate", ACCEPTED,
 	  "means something to `update` only, and there it is honoured" },
@@ -85,8 +86,8 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.cpu.quota", AGENT | HOST, "and the number of vCPUs" },
 	{ "linux.resources.cpu.burst", AGENT, NULL },
 	{ "linux.resources.cpu.period", AGENT | HOST, NULL },
-	{ "linux.resources.cpu.realtimeRuntime", REFUSED, "cgroup v2 has none" },
-	{ "linux.resources.cpu.realtimePeriod", REFUSED, "cgroup v2 has none" },
+	{ "linux.resources.cpu.realtimeRuntime", ACCEPTED, V1_ONLY },
+	{ "linux.resources.cpu.realtimePeriod", ACCEPTED, V1_ONLY },
 	{ "linux.resources.cpu.cpus", HOST,
 	  "the host's CPUs: as many vCPUs, and none of them is on another one" },
 	{ "linux.resources.cpu.mems", HOST, "the host's memory nodes" },
@@ -94,21 +95,20 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.pids", AGENT | HOST,
 	  "on the host with room for hull-vmm's threads" },
 	{ "linux.resources.blockIO.weight", AGENT | HOST, NULL },
-	{ "linux.resources.blockIO.leafWeight", REFUSED, "cgroup v2 has none" },
+	{ "linux.resources.blockIO.leafWeight", ACCEPTED, V1_ONLY },
 	{ "linux.resources.blockIO.weightDevice.major", HOST, "a device of the host" },
 	{ "linux.resources.blockIO.weightDevice.minor", HOST, NULL },
 	{ "linux.resources.blockIO.weightDevice.weight", HOST,
 	  "where its scheduler is BFQ, as runc" },
-	{ "linux.resources.blockIO.weightDevice.leafWeight", REFUSED,
-	  "cgroup v2 has none" },
+	{ "linux.resources.blockIO.weightDevice.leafWeight", ACCEPTED, V1_ONLY },
 	{ "linux.resources.blockIO.throttleReadBpsDevice", HOST, "devices of the host" },
 	{ "linux.resources.blockIO.throttleWriteBpsDevice", HOST, "devices of the host" },
 	{ "linux.resources.blockIO.throttleReadIOPSDevice", HOST, "devices of the host" },
 	{ "linux.resources.blockIO.throttleWriteIOPSDevice", HOST,
 	  "devices of the host" },
 	{ "linux.resources.hugepageLimits", AGENT, NULL },
-	{ "linux.resources.network", REFUSED, NULL },
-	{ "linux.resources.rdma", REFUSED, NULL },
+	{ "linux.resources.network", ACCEPTED, V1_ONLY },
+	{ "linux.resources.rdma", HOST, "devices of the host" },
 	{ "linux.resources.unified", AGENT, NULL },
 	{ "linux.cgroupsPath", HOST,
 	  "where hull's own processes go; with --systemd-cgroup as slice:prefix:name" },

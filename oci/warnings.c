@@ -59,6 +59,33 @@ static void warn_memory(const struct oci_memory *m, struct buf *lines)
 			       "ignored and will be removed\n");
 }
 
+static void warn_v1_only(bool given, const char *field, struct buf *lines)
+{
+	if (given)
+		(void)buf_printf(lines, "linux.resources.%s: ignored, cgroup v2 has none\n",
+				 field);
+}
+
+static void warn_resources(const struct oci_resources *r, struct buf *lines)
+{
+	const struct oci_memory *m = r->memory;
+	const struct oci_cpu *c = r->cpu;
+	const struct oci_block_io *b = r->block_io;
+	bool leaf = b && b->leaf_weight.set && b->leaf_weight.value;
+
+	for (size_t i = 0; b && i < b->weight_device.n; i++)
+		leaf |= b->weight_device.v[i].leaf_weight.set &&
+			b->weight_device.v[i].leaf_weight.value;
+	if (m)
+		warn_memory(m, lines);
+	warn_v1_only(m && m->disable_oom_killer.value, "memory.disableOOMKiller", lines);
+	warn_v1_only(c && c->realtime_runtime.value, "cpu.realtimeRuntime", lines);
+	warn_v1_only(c && c->realtime_period.value, "cpu.realtimePeriod", lines);
+	warn_v1_only(leaf, "blockIO: leafWeight", lines);
+	warn_v1_only(r->network && (r->network->class_id.value || r->network->priorities.n),
+		     "network", lines);
+}
+
 int oci_warnings(const struct oci_spec *spec, struct buf *lines)
 {
 	const struct oci_linux *l = spec->linux_;
@@ -76,7 +103,7 @@ int oci_warnings(const struct oci_spec *spec, struct buf *lines)
 	if (l && l->personality && l->personality->flags.n)
 		(void)buf_puts(lines, "linux.personality.flags: ignoring unsupported "
 				      "personality flags\n");
-	if (l && l->resources && l->resources->memory)
-		warn_memory(l->resources->memory, lines);
+	if (l && l->resources)
+		warn_resources(l->resources, lines);
 	return buf_ok(lines);
 }

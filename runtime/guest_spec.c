@@ -21,8 +21,11 @@ static int name_bundle(struct oci_spec *spec, const char *bundle)
 
 void guest_resources(struct oci_resources *res)
 {
-	if (res && res->block_io)
+	if (!res)
+		return;
+	if (res->block_io)
 		*res->block_io = (struct oci_block_io){ .weight = res->block_io->weight };
+	res->rdma.n = 0;
 }
 
 int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,

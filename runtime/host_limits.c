@@ -73,6 +73,7 @@ static void take_part(const struct oci_resources *res, struct host_limits *ret)
 	}
 	/* Here are the devices that it names, and here is the file server. */
 	ret->res.block_io = res->block_io;
+	ret->res.rdma = res->rdma;
 }
 
 /* make_room() - hull-vmm's values instead. */

@@ -159,8 +159,6 @@ refused() {
 }
 
 @test "update: what is not supported is named" {
-	refused "linux.resources.cpu.realtimeRuntime is not supported" --cpu-rt-runtime 1000 --pids-limit 1
-	refused "linux.resources.cpu.realtimePeriod is not supported" --cpu-rt-period 1000
 	refused "Intel RDT/CAT: l3 cache schema is not enabled" --l3-cache-schema L3:0=f
 	refused "Intel RDT/MBA: memory bandwidth schema is not enabled" --mem-bw-schema MB:0=50
 	refused "linux.resources.cpu.mems" --cpuset-mems 7
@@ -168,6 +166,8 @@ refused() {
 	has pids.max 60
 	run --separate-stderr hull update --kernel-memory 1m "$ID"
 	[[ $status -eq 0 && $stderr == *"Kernel memory settings are ignored"* ]]
+	run --separate-stderr hull update --cpu-rt-runtime 1000 "$ID"
+	[[ $status -eq 0 && $stderr == *"linux.resources.cpu.realtimeRuntime: ignored, cgroup v2 has none"* ]]
 }
 
 @test "update: values that are none" {

@@ -247,7 +247,9 @@ static void test_warnings(void)
 		"[\"CAP_KILL\",\"CAP_X\"],\"effective\":[\"CAP_X\"],\"inheritable\":[\"CAP_X\"],"
 		"\"permitted\":[\"CAP_X\"],\"ambient\":[\"CAP_X\"]}},\"mounts\":[{\"destination\":\"x\","
 		"\"type\":\"tmpfs\"}],\"linux\":{\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"x\"]},"
-		"\"resources\":{\"memory\":{\"kernel\":1}}}}";
+		"\"resources\":{\"memory\":{\"kernel\":1,\"disableOOMKiller\":true},\"cpu\":"
+		"{\"realtimeRuntime\":1,\"realtimePeriod\":1},\"blockIO\":{\"leafWeight\":10},"
+		"\"network\":{\"classID\":1}}}}";
 	static const char *const want[] = {
 		"process.capabilities.bounding: ignoring unknown or unavailable capabilities: [CAP_X]\n",
 		"process.capabilities.effective: ",
@@ -258,6 +260,11 @@ static void test_warnings(void)
 		"mounts[0]: mount destination x is not absolute. Support for non-absolute ",
 		"linux.personality.flags: ignoring unsupported personality flags\n",
 		"linux.resources.memory: Kernel memory settings are ignored and will be removed\n",
+		"linux.resources.memory.disableOOMKiller: ignored, cgroup v2 has none\n",
+		"linux.resources.cpu.realtimeRuntime: ignored, cgroup v2 has none\n",
+		"linux.resources.cpu.realtimePeriod: ignored, cgroup v2 has none\n",
+		"linux.resources.blockIO: leafWeight: ignored, cgroup v2 has none\n",
+		"linux.resources.network: ignored, cgroup v2 has none\n",
 	};
 	auto_oci_spec struct oci_spec *spec = NULL;
 	auto_buf struct buf lines = BUF_INIT;
