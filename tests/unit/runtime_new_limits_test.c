@@ -104,10 +104,10 @@ static void test_wrong(void)
 
 static void test_refused(void)
 {
-	fails("--cpu-rt-runtime 1000 id",
-	      "linux.resources.cpu.realtimeRuntime is not supported");
-	fails("--cpu-rt-period 1000 id",
-	      "linux.resources.cpu.realtimePeriod is not supported");
+	gives("--cpu-rt-runtime 1000 id", "{\"memory\":{},\"cpu\":{\"realtimeRuntime\":1000},\"pids\":{},"
+	      "\"blockIO\":{}}");
+	gives("--cpu-rt-period 1000 id", "{\"memory\":{},\"cpu\":{\"realtimePeriod\":1000},\"pids\":{},"
+	      "\"blockIO\":{}}");
 	fails("--l3-cache-schema L3:0=f id",
 	      "Intel RDT/CAT: l3 cache schema is not enabled");
 	fails("--mem-bw-schema MB:0=20 id",
@@ -134,8 +134,6 @@ static void test_file(void)
 		    "\"unified\":{\"memory.high\":\"9\"}}");
 	write_file("{\"memory\":{\"limit\":\"4096\"}}");
 	fails(line, "resources: memory.limit: expected a number, got a string");
-	write_file("{\"network\":{\"classID\":7}}");
-	fails(line, "linux.resources.network is not supported");
 	write_file("");
 	fails(line, "resources: line 1, column 1: parse error: premature EOF");
 	fails("--resources /nonexistent/file id",
