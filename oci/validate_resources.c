@@ -16,11 +16,6 @@ static int validate_device_rule(const struct oci_device_rule *r, size_t i,
 			       "linux.resources.devices[%zu].access: device access at "
 			       "%zu field cannot be empty",
 			       i, i);
-	if (r->access[strspn(r->access, "rwm")])
-		return invalid(err,
-			       "linux.resources.devices[%zu].access: \"%.80s\" has other "
-			       "letters than rwm",
-			       i, r->access);
 	if (r->type && strcmp(r->type, "a") != 0 && strcmp(r->type, "b") != 0 &&
 	    strcmp(r->type, "c") != 0)
 		return invalid(err,

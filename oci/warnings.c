@@ -76,6 +76,15 @@ static void warn_resources(const struct oci_resources *r, struct buf *lines)
 	for (size_t i = 0; b && i < b->weight_device.n; i++)
 		leaf |= b->weight_device.v[i].leaf_weight.set &&
 			b->weight_device.v[i].leaf_weight.value;
+	for (size_t i = 0; i < r->devices.n; i++) {
+		const char *access = r->devices.v[i].access;
+
+		if (access && access[strspn(access, "rwm")])
+			(void)buf_printf(lines,
+					 "linux.resources.devices[%zu].access: ignoring "
+					 "other letters than rwm in \"%.80s\"\n",
+					 i, access);
+	}
 	if (m)
 		warn_memory(m, lines);
 	warn_v1_only(m && m->disable_oom_killer.value, "memory.disableOOMKiller", lines);

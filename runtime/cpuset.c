@@ -30,6 +30,30 @@ static long set_affinity(pid_t tid, const struct oci_cpu_set *cpus)
 	return syscall(SYS_sched_setaffinity, tid, sizeof(cpus->bits), cpus->bits);
 }
 
+int cpuset_of_unified(struct oci_spec *spec, struct err *err)
+{
+	struct oci_resources *res = spec->linux_->resources;
+	size_t n = 0;
+
+	for (size_t i = 0; res && i < res->unified.n; i++) {
+		const struct oci_pair pair = res->unified.v[i];
+		bool cpus = strcmp(pair.key, "cpuset.cpus") == 0;
+
+		if (!cpus && strcmp(pair.key, "cpuset.mems") != 0) {
+			res->unified.v[n++] = pair;
+			continue;
+		}
+		if (!res->cpu)
+			res->cpu = oci_alloc(spec, sizeof(*res->cpu));
+		if (!res->cpu)
+			return err_set(err, ENOMEM, "linux.resources.unified");
+		*(cpus ? &res->cpu->cpus : &res->cpu->mems) = pair.value;
+	}
+	if (res)
+		res->unified.n = n;
+	return 0;
+}
+
 /* take_list() - *@list, which is NULL then. */
 static int take_list(char **list, const char *field, bool *ret_has,
 		     struct oci_cpu_set *ret, struct err *err)

@@ -25,6 +25,12 @@ struct cpuset {
 	const struct oci_memory_policy *policy; /* in place of mems, or NULL; the spec's */
 };
 
+/*
+ * cpuset_of_unified() - cpuset.cpus and cpuset.mems of resources.unified are those of
+ * resources.cpu: move them there, in front of what it says.  0 or -ENOMEM.
+ */
+int cpuset_of_unified(struct oci_spec *spec, struct err *err);
+
 /* cpuset_take() - move lists and policy from @spec to @ret; 0 or -EINVAL. */
 int cpuset_take(struct oci_spec *spec, struct cpuset *ret, struct err *err);
 

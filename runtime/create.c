@@ -23,6 +23,7 @@
 #include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/container.h"
+#include "runtime/cpuset.h"
 #include "runtime/create_hooks.h"
 #include "runtime/guest_modules.h"
 #include "runtime/guest_spec.h"
@@ -136,6 +137,8 @@ static int load_bundle(struct creation *cr, struct err *err)
 	if (ret < 0)
 		return err_wrap(err, ret, "bundle '%s'", path);
 	ret = oci_spec_parse(text.data, text.len, &cr->spec, err);
+	if (ret == 0)
+		ret = cpuset_of_unified(cr->spec, err);
 	if (ret == 0)
 		ret = oci_validate(cr->spec, err);
 	if (ret == 0)

@@ -16,6 +16,7 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "runtime/cli.h"
+#include "runtime/cpuset.h"
 #include "runtime/units.h"
 
 /* given() - the option's value; NULL: absent, or empty, which is the same to runc. */
@@ -202,6 +203,8 @@ int new_limits_load(const struct cli *cli, struct oci_spec **ret, struct err *er
 	if (r == 0 && spec->linux_->resources->pids &&
 	    !spec->linux_->resources->pids->limit.value)
 		spec->linux_->resources->pids->limit.set = false;
+	if (r == 0)
+		r = cpuset_of_unified(spec, err);
 	if (r == 0)
 		r = oci_validate_update(spec->linux_->resources, err);
 	if (r == 0)

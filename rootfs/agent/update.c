@@ -60,14 +60,14 @@ static int check_usage(int cgroup, const struct oci_memory *m, struct err *err)
 	if (!m->check_before_update.value ||
 	    cgroup_read_limit(cgroup, "memory.current", &usage) < 0)
 		return 0;
-	if (m->limit.set && m->limit.value > 0 && usage > m->limit.value)
+	if (m->swap.set && m->swap.value > 0 && usage >= m->swap.value)
 		return err_msg(err, EBUSY,
-			       "rejecting memory limit %" PRId64 " < usage %" PRId64,
-			       m->limit.value, usage);
-	if (m->swap.set && m->swap.value > 0 && usage > m->swap.value)
-		return err_msg(err, EBUSY,
-			       "rejecting memory+swap limit %" PRId64 " < usage %" PRId64,
+			       "rejecting memory+swap limit %" PRId64 " <= usage %" PRId64,
 			       m->swap.value, usage);
+	if (m->limit.set && m->limit.value > 0 && usage >= m->limit.value)
+		return err_msg(err, EBUSY,
+			       "rejecting memory limit %" PRId64 " <= usage %" PRId64,
+			       m->limit.value, usage);
 	return 0;
 }
 

@@ -150,7 +150,7 @@ refused() {
 	refused "linux.resources.memory.limit: 1073741824 is more than the machine's memory" \
 		--memory 1g --memory-swap 2g --pids-limit 70
 	has pids.max 60
-	refused "rejecting memory limit 4096 < usage" -r - \
+	refused "rejecting memory limit 4096 <= usage" -r - \
 		<<<'{"memory": {"limit": 4096, "checkBeforeUpdate": true}, "pids": {"limit": 70}}'
 	has pids.max 60
 	has memory.max 134217728

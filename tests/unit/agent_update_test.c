@@ -148,9 +148,9 @@ static void test_check(void)
 	file("memory.swap.max", "max");
 	file("memory.current", "500000\n");
 	fails("{\"memory\":{\"limit\":400000,\"checkBeforeUpdate\":true}}",
-	      "rejecting memory limit 400000 < usage 500000");
+	      "rejecting memory limit 400000 <= usage 500000");
 	fails("{\"memory\":{\"swap\":400000,\"checkBeforeUpdate\":true}}",
-	      "rejecting memory+swap limit 400000 < usage 500000");
+	      "rejecting memory+swap limit 400000 <= usage 500000");
 	holds("memory.max", "900000");
 	works("{\"memory\":{\"limit\":600000,\"checkBeforeUpdate\":true}}");
 	holds("memory.max", "600000");

@@ -11,9 +11,7 @@ static void test_rules(void)
 	resources(
 		"\"devices\":[{\"allow\":false}]",
 		"linux.resources.devices[0].access: device access at 0 field cannot be empty");
-	resources(
-		"\"devices\":[{\"allow\":false,\"access\":\"rwx\"}]",
-		"linux.resources.devices[0].access: \"rwx\" has other letters than rwm");
+	resources("\"devices\":[{\"allow\":false,\"access\":\"rwx\"}]", NULL);
 	resources("\"devices\":[{\"allow\":false,\"access\":\"r\",\"type\":\"p\"}]",
 		  "linux.resources.devices[0].type: invalid cgroup device type \"p\"");
 	resources("\"devices\":[{\"allow\":false,\"access\":\"r\",\"major\":-2}]",

@@ -249,7 +249,7 @@ static void test_warnings(void)
 		"\"type\":\"tmpfs\"}],\"linux\":{\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"x\"]},"
 		"\"resources\":{\"memory\":{\"kernel\":1,\"disableOOMKiller\":true},\"cpu\":"
 		"{\"realtimeRuntime\":1,\"realtimePeriod\":1},\"blockIO\":{\"leafWeight\":10},"
-		"\"network\":{\"classID\":1}}}}";
+		"\"network\":{\"classID\":1},\"devices\":[{\"allow\":true,\"access\":\"rwa\"}]}}}";
 	static const char *const want[] = {
 		"process.capabilities.bounding: ignoring unknown or unavailable capabilities: [CAP_X]\n",
 		"process.capabilities.effective: ",
@@ -265,6 +265,7 @@ static void test_warnings(void)
 		"linux.resources.cpu.realtimePeriod: ignored, cgroup v2 has none\n",
 		"linux.resources.blockIO: leafWeight: ignored, cgroup v2 has none\n",
 		"linux.resources.network: ignored, cgroup v2 has none\n",
+		"linux.resources.devices[0].access: ignoring other letters than rwm in \"rwa\"\n",
 	};
 	auto_oci_spec struct oci_spec *spec = NULL;
 	auto_buf struct buf lines = BUF_INIT;

@@ -49,6 +49,26 @@ static void test_take(void)
 	is_int(cpuset_take(bad, &set, &err), -EINVAL, "a broken list");
 }
 
+static void test_unified(void)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1.0.0\",\"linux\":{\"resources\":{\"unified\":{"
+		"\"cpuset.mems\":\"0\",\"pids.max\":\"7\",\"cpuset.cpus\":\"1\"}}}}";
+	auto_oci_spec struct oci_spec *spec = NULL;
+	const struct oci_resources *res;
+	struct err err = ERR_INIT;
+
+	is_int(oci_spec_parse(text, strlen(text), &spec, &err), 0, "parse");
+	if (!spec)
+		return;
+	res = spec->linux_->resources;
+	is_int(cpuset_of_unified(spec, &err), 0, "of the unified ones");
+	is_str(res->cpu->cpus, "1", "CPUs");
+	is_str(res->cpu->mems, "0", "nodes");
+	ok(res->unified.n == 1 && strcmp(res->unified.v[0].key, "pids.max") == 0,
+	   "the others stay");
+}
+
 /* in_child() - what cpuset_apply() of @cpu returns, or how many CPUs are left then. */
 static int in_child(const char *cpu)
 {
@@ -162,6 +182,7 @@ static void test_mems(void)
 int main(void)
 {
 	test_take();
+	test_unified();
 	test_apply();
 	test_move();
 	test_mems();
