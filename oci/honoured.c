@@ -247,7 +247,7 @@ static int check_object(const struct oci_type *type, const void *obj, struct buf
 		const struct oci_field *field = &type->fields[i];
 		const struct oci_honoured *line;
 
-		if (!holds(field, obj) || field->flags & OCI_ALIAS)
+		if (!holds(field, obj))
 			continue;
 		ret = buf_printf(path, "%s%s", len ? "." : "", field->name);
 		if (ret < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From JSON to the structs, led by the tables of oci/schema.h. */
 #include <errno.h>
+#include <strings.h>
 
 #include "lib/err.h"
 #include "lib/json.h"
@@ -201,8 +202,6 @@ static int parse_dict(struct arena *a, const struct oci_type *type,
 static int parse_pointer(struct arena *a, const struct oci_type *type,
 			 const struct json_value *v, void **ret, struct err *err)
 {
-	if (*ret)
-		return json_err(v, err, "given twice"); /* once by its alias */
 	*ret = arena_alloc(a, type->size);
 	if (!*ret)
 		return no_memory(err);
@@ -297,6 +296,24 @@ static int missing(const struct json_value *object, const char *name, struct err
 	return json_err(&member, err, "is required");
 }
 
+/*
+ * find_member() - that of the field, in whatever letters: runc reads them so.
+ * @ret: NULL: there is none
+ */
+static int find_member(const struct json_value *object, const struct oci_field *field,
+		       const struct json_value **ret, struct err *err)
+{
+	*ret = NULL;
+	for (const struct json_value *v = object->first; v; v = v->next) {
+		if (strcasecmp(v->key, field->name) != 0)
+			continue;
+		if (*ret)
+			return json_err(v, err, "given twice");
+		*ret = v;
+	}
+	return 0;
+}
+
 /* parse_object() - the members that the tables know; the others are ignored. */
 static int parse_object(struct arena *a, const struct oci_type *type,
 			const struct json_value *v, void *obj, struct err *err)
@@ -305,8 +322,11 @@ static int parse_object(struct arena *a, const struct oci_type *type,
 
 	for (size_t i = 0; i < type->n && r == 0; i++) {
 		const struct oci_field *field = &type->fields[i];
-		const struct json_value *member = json_get(v, field->name);
+		const struct json_value *member;
 
+		r = find_member(v, field, &member, err);
+		if (r < 0)
+			break;
 		if (member && member->type != JSON_NULL) {
 			r = parse_field(a, field, member, (char *)obj + field->offset,
 					err);

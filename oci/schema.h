@@ -60,7 +60,6 @@ struct oci_names {
 enum oci_field_flags {
 	OCI_REQUIRED = 1 << 0, /* an object without it is refused */
 	OCI_ALWAYS = 1 << 1, /* written also when 0 or false */
-	OCI_ALIAS = 1 << 2, /* another spelling: read, never written */
 };
 
 struct oci_type;

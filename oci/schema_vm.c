@@ -47,8 +47,5 @@ static const struct oci_field vm_fields[] = {
 	OCI_FIELD(oci_vm, kernel, "kernel", OCI_POINTER, .type = &type_kernel),
 	OCI_FIELD(oci_vm, image, "image", OCI_POINTER, .type = &type_image),
 	OCI_FIELD(oci_vm, hw_config, "hwConfig", OCI_POINTER, .type = &type_hw_config),
-	/* What the spec's Go types call it. */
-	OCI_FIELD(oci_vm, hw_config, "hwconfig", OCI_POINTER, .flags = OCI_ALIAS,
-		  .type = &type_hw_config),
 };
 OCI_TYPE(oci_type_vm, oci_vm, vm_fields);

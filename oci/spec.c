@@ -166,6 +166,8 @@ unsigned int oci_seccomp_flags(const struct oci_seccomp *sc)
 
 	for (size_t i = 0; i < sc->flags.n; i++)
 		flags |= (unsigned int)sc->flags.v[i];
+	/* A process that loads it has one thread. */
+	flags &= ~(unsigned int)OCI_SECCOMP_FLAG_TSYNC;
 	return sc->flags.v ? flags : OCI_SECCOMP_FLAG_SPEC_ALLOW;
 }
 

@@ -69,8 +69,6 @@ static bool is_written(const struct oci_field *field, const void *obj)
 {
 	const void *from = oci_member(field, obj);
 
-	if (field->flags & OCI_ALIAS)
-		return false;
 	if (field->flags & (OCI_ALWAYS | OCI_REQUIRED))
 		return true;
 	switch (field->kind) {

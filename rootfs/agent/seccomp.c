@@ -311,8 +311,7 @@ void filter_free(struct sock_fprog *prog)
 int filter_load(const struct oci_seccomp *sc, const struct sock_fprog *prog,
 		struct err *err)
 {
-	/* There is one thread. */
-	unsigned int flags = oci_seccomp_flags(sc) & ~(unsigned int)OCI_SECCOMP_FLAG_TSYNC;
+	unsigned int flags = oci_seccomp_flags(sc);
 
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, prog) < 0)
 		return err_set(err, errno, "error loading seccomp filter into kernel");

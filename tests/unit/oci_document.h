@@ -135,8 +135,6 @@ static inline void document_object(struct buf *b, const struct oci_type *type,
 		const struct oci_field *f = &type->fields[i];
 		bool changed;
 
-		if (f->flags & OCI_ALIAS)
-			continue;
 		document_step(path, f->name);
 		changed = change->path && path->data &&
 			  strcmp(change->path, path->data) == 0;
@@ -171,8 +169,6 @@ static inline void document_each_of(const struct oci_type *type, struct buf *pat
 	for (size_t i = 0; i < type->n; i++) {
 		const struct oci_field *f = &type->fields[i];
 
-		if (f->flags & OCI_ALIAS)
-			continue;
 		document_step(path, f->name);
 		fn(f, path->data);
 		if (f->type) {

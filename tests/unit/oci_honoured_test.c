@@ -189,7 +189,7 @@ static void only(struct buf *b, const struct oci_type *type, const char *path)
 		auto_buf struct buf place = BUF_INIT;
 		const char *rest = path + len;
 
-		if ((!named && !(f->flags & OCI_REQUIRED)) || f->flags & OCI_ALIAS)
+		if (!named && !(f->flags & OCI_REQUIRED))
 			continue;
 		(void)buf_printf(b, "%s\"%s\":", comma, f->name);
 		comma = ",";
