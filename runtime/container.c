@@ -432,6 +432,19 @@ int container_pidfd(const struct container *c, struct err *err)
 	return take_fd(&fd);
 }
 
+int container_pidfd_to_end(const struct container *c)
+{
+	auto_fd int fd = -1;
+	uint64_t start;
+	char state;
+
+	if (c->pid > 0)
+		fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (fd < 0 || read_stat(c->pid, &state, &start) < 0 || start != c->start_time)
+		return -ESRCH;
+	return take_fd(&fd);
+}
+
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err)
 {
 	auto_buf struct buf text = BUF_INIT;

@@ -90,6 +90,9 @@ const char *container_status_name(enum container_status status);
 /* container_pidfd() - a pidfd of hull-vmm; -ESRCH when it is gone. */
 int container_pidfd(const struct container *c, struct err *err);
 
+/* container_pidfd_to_end() - the same also of a zombie, whose other threads may run yet. */
+int container_pidfd_to_end(const struct container *c);
+
 /* container_spec() - the configuration as it was at create. */
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err);
 

@@ -121,6 +121,30 @@ int host_cgroup_open(const char *name, struct container *c, int *ret_fd, struct 
 	return 0;
 }
 
+/* reads() - does the file @name in @dir have @text?  One that is not there has not. */
+static bool reads(int dir, const char *name, const char *text)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	return io_read_file(dir, name, CONTROLLERS_SIZE, &b, NULL) == 0 && b.data &&
+	       strstr(b.data, text);
+}
+
+/* check_unused() - nobody else's: its limits and its freezer would be theirs too. */
+static int check_unused(const char *path, struct err *err)
+{
+	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_set(err, errno, "open cgroup '%s'", path);
+	if (reads(dir, "cgroup.events", "populated 1"))
+		return err_msg(err, EBUSY, "container's cgroup is not empty: '%s'", path);
+	if (reads(dir, "cgroup.freeze", "1"))
+		return err_msg(err, EBUSY, "container's cgroup unexpectedly frozen: '%s'",
+			       path);
+	return 0;
+}
+
 int host_cgroup_create(const struct oci_spec *spec, struct container *c, int *ret_fd,
 		       struct err *err)
 {
@@ -140,6 +164,9 @@ int host_cgroup_create(const struct oci_spec *spec, struct container *c, int *re
 	    (int)sizeof(path))
 		return err_set(err, ENAMETOOLONG, "config.json: linux.cgroupsPath");
 	ret = make_path(path, err);
+	/* Before it is remembered as ours to remove. */
+	if (ret == 0)
+		ret = check_unused(path, err);
 	return ret < 0 ? ret : host_cgroup_open(name, c, ret_fd, err);
 }
 

@@ -21,7 +21,8 @@ struct oci_spec;
 bool host_cgroup_is_v2(void);
 
 /*
- * host_cgroup_create() - make the folder, remember it in @c->cgroup.
+ * host_cgroup_create() - make the folder, remember it in @c->cgroup.  One that has
+ * processes already, or is frozen, is refused: -EBUSY.
  * @ret_fd: the folder, owned by the caller; -1 where there is no cgroup v2
  */
 int host_cgroup_create(const struct oci_spec *spec, struct container *c, int *ret_fd,

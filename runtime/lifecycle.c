@@ -126,6 +126,20 @@ static void stop(const struct container *c, int pidfd)
 	(void)io_wait_readable(pidfd, -1);
 }
 
+/*
+ * await_end() - hull-vmm tells that the container is stopped before it ends itself, and
+ * as a zombie it may have threads yet: until they are gone its cgroup is not empty.
+ */
+static void await_end(const struct container *c)
+{
+	auto_fd int pidfd = container_pidfd_to_end(c);
+
+	if (pidfd < 0 || io_wait_readable(pidfd, STOP_TIMEOUT_MS) > 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)io_wait_readable(pidfd, STOP_TIMEOUT_MS);
+}
+
 void container_poststop(const struct container *c)
 {
 	struct err err = ERR_INIT;
@@ -150,6 +164,7 @@ int container_delete(struct container *c, bool force, struct err *err)
 		if (pidfd >= 0)
 			stop(c, pidfd);
 	}
+	await_end(c);
 	container_poststop(c);
 	if (host_cgroup_remove(c, &cgroup_err) < 0)
 		log_warn("container '%s': %s", c->id, cgroup_err.msg);

@@ -71,3 +71,26 @@ on_host() {
 	[[ ! -e /sys/fs/cgroup/$ID-outer/inner/leaf ]]
 	rmdir "/sys/fs/cgroup/$ID-outer/inner" "/sys/fs/cgroup/$ID-outer"
 }
+
+@test "resources: a cgroup that somebody else is in, or that is frozen, is refused and stays" {
+	local cgroup=/sys/fs/cgroup/$ID-taken pid
+	config '.linux.cgroupsPath = "/'"$ID"'-taken"'
+	args true
+	mkdir -p "$cgroup/below"
+	sleep 1000 &
+	pid=$!
+	echo "$pid" >"$cgroup/below/cgroup.procs"
+	run --separate-stderr hull create -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 && $stderr == *"container's cgroup is not empty: '$cgroup'"* ]]
+	kill "$pid"
+	wait "$pid" || true
+	rmdir "$cgroup/below"
+	echo 1 >"$cgroup/cgroup.freeze"
+	run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 && $stderr == *"container's cgroup unexpectedly frozen: '$cgroup'"* ]]
+	[[ -d $cgroup ]]
+	nothing_left "$ID"
+	echo 0 >"$cgroup/cgroup.freeze"
+	hull run -b "$BUNDLE" "$ID"
+	[[ ! -e $cgroup ]]
+}
