@@ -376,14 +376,20 @@ int container_set_pid(struct container *c, pid_t pid, struct err *err)
 	return 0;
 }
 
-bool container_alive(const struct container *c)
+/* is_ours() - the process of that number is hull-vmm, perhaps as a zombie. */
+static bool is_ours(const struct container *c, char *ret_state)
 {
 	uint64_t start;
+
+	return c->pid > 0 && read_stat(c->pid, ret_state, &start) == 0 &&
+	       start == c->start_time;
+}
+
+bool container_alive(const struct container *c)
+{
 	char state;
 
-	if (c->pid <= 0 || read_stat(c->pid, &state, &start) < 0)
-		return false;
-	return start == c->start_time && state != 'Z' && state != 'X';
+	return is_ours(c, &state) && state != 'Z' && state != 'X';
 }
 
 enum container_status container_status(const struct container *c)
@@ -420,28 +426,23 @@ const char *container_status_name(enum container_status status)
 	return names[status];
 }
 
-int container_pidfd(const struct container *c, struct err *err)
-{
-	auto_fd int fd = -1;
-
-	if (c->pid > 0)
-		fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	/* Between the two, the pid cannot have become another process'. */
-	if (fd < 0 || !container_alive(c))
-		return err_msg(err, ESRCH, "container not running");
-	return take_fd(&fd);
-}
-
 int container_pidfd_to_end(const struct container *c)
 {
 	auto_fd int fd = -1;
-	uint64_t start;
 	char state;
 
 	if (c->pid > 0)
 		fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	if (fd < 0 || read_stat(c->pid, &state, &start) < 0 || start != c->start_time)
-		return -ESRCH;
+	/* Between the two, the pid cannot have become another process'. */
+	return fd < 0 || !is_ours(c, &state) ? -ESRCH : take_fd(&fd);
+}
+
+int container_pidfd(const struct container *c, struct err *err)
+{
+	auto_fd int fd = container_pidfd_to_end(c);
+
+	if (fd < 0 || !container_alive(c))
+		return err_msg(err, ESRCH, "container not running");
 	return take_fd(&fd);
 }
 

@@ -107,14 +107,18 @@ int container_start(struct container *c, struct err *err)
 	return run_hooks(c, POSTSTART, "running", c->pid, err);
 }
 
-/* stop() - an orderly end through the agent; by force when that takes too long. */
-static void stop(const struct container *c, int pidfd)
+/*
+ * end() - of hull-vmm with its last thread: until then its cgroup is not empty, though
+ * the container is stopped already.  One that is not is stopped through the agent; by
+ * force when it takes too long.
+ */
+static void end(const struct container *c, bool stopped, int pidfd)
 {
 	struct err err = ERR_INIT;
 	auto_fd int sock = -1;
-	int ret = control_connect(c, &sock, &err);
+	int ret = stopped ? 0 : control_connect(c, &sock, &err);
 
-	if (ret == 0)
+	if (ret == 0 && !stopped)
 		ret = control_send(
 			sock, &(struct control_request){ .type = CONTROL_STOP }, &err);
 	if (ret == 0 && io_wait_readable(pidfd, STOP_TIMEOUT_MS) > 0)
@@ -124,20 +128,6 @@ static void stop(const struct container *c, int pidfd)
 			 c->id, ret < 0 ? ": " : "", ret < 0 ? err.msg : "");
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	(void)io_wait_readable(pidfd, -1);
-}
-
-/*
- * await_end() - hull-vmm tells that the container is stopped before it ends itself, and
- * as a zombie it may have threads yet: until they are gone its cgroup is not empty.
- */
-static void await_end(const struct container *c)
-{
-	auto_fd int pidfd = container_pidfd_to_end(c);
-
-	if (pidfd < 0 || io_wait_readable(pidfd, STOP_TIMEOUT_MS) > 0)
-		return;
-	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	(void)io_wait_readable(pidfd, STOP_TIMEOUT_MS);
 }
 
 void container_poststop(const struct container *c)
@@ -153,18 +143,15 @@ int container_delete(struct container *c, bool force, struct err *err)
 {
 	enum container_status status = container_status(c);
 	struct err cgroup_err = ERR_INIT;
+	auto_fd int pidfd = -1;
 
 	if ((status == CONTAINER_RUNNING || status == CONTAINER_PAUSED) && !force)
 		return err_msg(err, EBUSY,
 			       "cannot delete container %s that is not stopped: %s",
 			       c->id, container_status_name(status));
-	if (status != CONTAINER_STOPPED) {
-		auto_fd int pidfd = container_pidfd(c, NULL);
-
-		if (pidfd >= 0)
-			stop(c, pidfd);
-	}
-	await_end(c);
+	pidfd = container_pidfd_to_end(c);
+	if (pidfd >= 0)
+		end(c, status == CONTAINER_STOPPED, pidfd);
 	container_poststop(c);
 	if (host_cgroup_remove(c, &cgroup_err) < 0)
 		log_warn("container '%s': %s", c->id, cgroup_err.msg);

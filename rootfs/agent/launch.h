@@ -52,7 +52,7 @@ int launch_program(const struct launch *l, bool is_init, struct err *err);
 
 /* ---- its parts ----------------------------------------------------------------- */
 
-/* limits.c: rlimits, scheduler, I/O priority, personality, memory policy. */
+/* limits.c: rlimits, scheduler, I/O priority, personality, CPUs of an exec. */
 int limits_apply(const struct launch *l, struct err *err);
 /*
  * limits_raise() - the hard limits of @pid (0: our own) to what @p asks for, so that
