@@ -13,8 +13,20 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "oci/spec.h"
+#include "oci/unified.h"
 
 #define CPU_PERIOD_DEFAULT 100000u /* (us) */
+
+bool cgroup_has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = text; (p = strstr(p, word)); p += len)
+		if ((p == text || p[-1] == ' ') &&
+		    (p[len] == ' ' || p[len] == '\n' || !p[len]))
+			return true;
+	return false;
+}
 
 static int set_text(int cgroup, const char *name, const char *text, struct err *err)
 {
@@ -290,22 +302,8 @@ static int set_rdma(int cgroup, const struct oci_resources *res, struct err *err
 	return ret;
 }
 
-static int set_unified(int cgroup, const struct oci_map *map, struct err *err)
-{
-	int ret = 0;
-
-	for (size_t i = 0; i < map->n && ret == 0; i++) {
-		if (strchr(map->v[i].key, '/'))
-			return err_msg(
-				err, EINVAL,
-				"unified resource \"%s\" must be a file name (no slashes)",
-				map->v[i].key);
-		ret = set_text(cgroup, map->v[i].key, map->v[i].value, err);
-	}
-	return ret;
-}
-
-int cgroup_set(int cgroup, const struct oci_resources *res, struct err *err)
+int cgroup_set(int cgroup, const struct oci_resources *res, unsigned int by,
+	       struct err *err)
 {
 	int ret = 0;
 
@@ -324,6 +322,6 @@ int cgroup_set(int cgroup, const struct oci_resources *res, struct err *err)
 	if (ret == 0)
 		ret = set_rdma(cgroup, res, err);
 	if (ret == 0)
-		ret = set_unified(cgroup, &res->unified, err);
+		ret = unified_set(cgroup, &res->unified, by, err);
 	return ret;
 }

@@ -92,11 +92,23 @@ struct cgroup_saved *cgroup_save(int cgroup, const struct oci_resources *res)
 	return NULL;
 }
 
+/* Files that tell only of the devices that have something, and what takes it away. */
+static const struct {
+	const char *name;
+	const char *nothing;
+} of_devices[] = {
+	{ "io.max", "rbps=max wbps=max riops=max wiops=max" },
+	{ "io.latency", "target=max" },
+	{ "io.weight", "default" },
+	{ "io.bfq.weight", "default" },
+};
+
 /*
  * write_lines() - one at a time, as the kernel takes them.
- * @lift: lines of io.max, whose devices get no limits instead
+ * @nothing: what the devices get instead that lines begin with, or NULL
  */
-static int write_lines(int cgroup, const char *name, const char *text, bool lift)
+static int write_lines(int cgroup, const char *name, const char *text,
+		       const char *nothing)
 {
 	auto_free char *copy = strdup(text);
 	char *rest = copy;
@@ -105,12 +117,12 @@ static int write_lines(int cgroup, const char *name, const char *text, bool lift
 
 	while ((line = strsep(&rest, "\n"))) {
 		auto_buf struct buf b = BUF_INIT;
+		size_t device = strcspn(line, " ");
 
-		if (!*line)
+		if (!*line || (nothing && !memchr(line, ':', device)))
 			continue;
-		if (lift) /* a device's line without the numbers */
-			(void)buf_printf(&b, "%.*s rbps=max wbps=max riops=max wiops=max",
-					 (int)strcspn(line, " "), line);
+		if (nothing)
+			(void)buf_printf(&b, "%.*s %s", (int)device, line, nothing);
 		else
 			(void)buf_puts(&b, line);
 		if (buf_ok(&b) < 0 || io_write_file(cgroup, name, b.data, NULL) < 0)
@@ -128,10 +140,11 @@ static int put_back(int cgroup, const struct saved_file *f)
 		return -EIO;
 	if (strcmp(now.data, f->text) == 0)
 		return 0;
-	/* io.max tells only of devices with limits: new ones have to be lifted. */
-	if (strcmp(f->name, "io.max") == 0)
-		(void)write_lines(cgroup, f->name, now.data, true);
-	return write_lines(cgroup, f->name, f->text, false);
+	for (size_t i = 0; i < ARRAY_SIZE(of_devices); i++)
+		if (strcmp(f->name, of_devices[i].name) == 0)
+			(void)write_lines(cgroup, f->name, now.data,
+					  of_devices[i].nothing);
+	return write_lines(cgroup, f->name, f->text, NULL);
 }
 
 void cgroup_put_back(int cgroup, const struct cgroup_saved *saved)

@@ -7,6 +7,7 @@
 #include "lib/err.h"
 #include "oci/schema.h"
 #include "oci/spec.h"
+#include "oci/unified.h"
 
 #define AGENT OCI_BY_AGENT
 #define HOST OCI_BY_HOST
@@ -109,7 +110,12 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.hugepageLimits", AGENT, NULL },
 	{ "linux.resources.network", ACCEPTED, V1_ONLY },
 	{ "linux.resources.rdma", HOST, "devices of the host" },
-	{ "linux.resources.unified", AGENT, NULL },
+	{ "linux.resources.unified", AGENT | HOST,
+	  "by the file's name: `io.*`, `rdma.*`, `dmem.*`, `misc.*` name what the host has, "
+	  "and are set there; `io.weight` without devices, `cpu.weight`, `cpu.weight.nice`, "
+	  "`cpu.idle`, `memory.low`, `memory.min` are set in both; `cpuset.cpus` and "
+	  "`cpuset.mems` are those of `cpu`, other `cpuset.*` are refused; the rest is the "
+	  "guest's" },
 	{ "linux.cgroupsPath", HOST,
 	  "where hull's own processes go; with --systemd-cgroup as slice:prefix:name" },
 	{ "linux.namespaces", AGENT | HOST, "paths only of network namespaces" },
@@ -295,11 +301,24 @@ static int check_seccomp(const struct oci_seccomp *s, struct err *err)
 	return 0;
 }
 
+static int check_unified(const struct oci_resources *r, struct err *err)
+{
+	for (size_t i = 0; r && i < r->unified.n; i++)
+		if (unified_by(&r->unified.v[i]) & OCI_REFUSED)
+			return err_msg(err, ENOTSUP,
+				       "linux.resources.unified: \"%.80s\" is not "
+				       "supported",
+				       r->unified.v[i].key);
+	return 0;
+}
+
 static int check_values(const struct oci_spec *spec, struct err *err)
 {
 	const struct oci_linux *l = spec->linux_;
 
-	return l && l->seccomp ? check_seccomp(l->seccomp, err) : 0;
+	int ret = l && l->seccomp ? check_seccomp(l->seccomp, err) : 0;
+
+	return ret == 0 && l ? check_unified(l->resources, err) : ret;
 }
 
 /* ---- the checks --------------------------------------------------------------------- */
@@ -326,8 +345,10 @@ int oci_check_honoured_process(const struct oci_process *process, struct err *er
 int oci_check_honoured_resources(const struct oci_resources *resources, struct err *err)
 {
 	auto_buf struct buf path = BUF_INIT;
+	int ret;
 
 	if (buf_puts(&path, "linux.resources") < 0)
 		return err_set(err, ENOMEM, "check the resources");
-	return check_object(&oci_type_resources, resources, &path, err);
+	ret = check_object(&oci_type_resources, resources, &path, err);
+	return ret < 0 ? ret : check_unified(resources, err);
 }

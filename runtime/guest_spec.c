@@ -4,7 +4,9 @@
 #include <errno.h>
 
 #include "lib/err.h"
+#include "oci/honoured.h"
 #include "oci/spec.h"
+#include "oci/unified.h"
 #include "vmm/agent_proto.h"
 
 /* name_bundle() - for the state that hooks in the guest read. */
@@ -26,6 +28,7 @@ void guest_resources(struct oci_resources *res)
 	if (res->block_io)
 		*res->block_io = (struct oci_block_io){ .weight = res->block_io->weight };
 	res->rdma.n = 0;
+	unified_keep(&res->unified, OCI_BY_AGENT);
 }
 
 int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,

@@ -14,6 +14,7 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "oci/cgroup2.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/host_scope.h"
@@ -26,18 +27,6 @@ bool host_cgroup_is_v2(void)
 	struct statfs st;
 
 	return statfs(CGROUP_ROOT, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-/* has_word() - is @word one of the words of @text? */
-static bool has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = text; (p = strstr(p, word)); p += len)
-		if ((p == text || p[-1] == ' ') &&
-		    (p[len] == ' ' || p[len] == '\n' || !p[len]))
-			return true;
-	return false;
 }
 
 /* is_clean() - an absolute path without "." and ".." that could lead out. */
@@ -75,7 +64,7 @@ static void enable_controllers(const char *path)
 	     name = strtok_r(NULL, " \n", &rest)) {
 		char text[64];
 
-		if (gives.data && has_word(gives.data, name))
+		if (gives.data && cgroup_has_word(gives.data, name))
 			continue;
 		(void)!snprintf(text, sizeof(text), "+%s", name);
 		(void)io_write_file(dir, "cgroup.subtree_control", text, NULL);

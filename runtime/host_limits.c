@@ -7,6 +7,7 @@
 #include "lib/err.h"
 #include "oci/cgroup2.h"
 #include "oci/cgroup2_saved.h"
+#include "oci/honoured.h"
 
 /*
  * (bytes) hull-vmm's own memory and what the host's kernel holds for it: heap, page
@@ -74,6 +75,7 @@ static void take_part(const struct oci_resources *res, struct host_limits *ret)
 	/* Here are the devices that it names, and here is the file server. */
 	ret->res.block_io = res->block_io;
 	ret->res.rdma = res->rdma;
+	ret->res.unified = res->unified; /* of which only the host's is set */
 }
 
 /* make_room() - hull-vmm's values instead. */
@@ -159,7 +161,7 @@ uint64_t host_limits_hard(const struct host_limits *limits)
 
 int host_limits_set(int cgroup, const struct host_limits *limits, struct err *err)
 {
-	int ret = cgroup_set(cgroup, &limits->res, err);
+	int ret = cgroup_set(cgroup, &limits->res, OCI_BY_HOST, err);
 
 	return ret < 0 ? err_wrap(err, ret, "host") : 0;
 }

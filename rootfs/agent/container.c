@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "oci/cgroup2.h"
+#include "oci/honoured.h"
 #include "oci/spec.h"
 #include "rootfs/agent/agent.h"
 #include "rootfs/agent/cgroup.h"
@@ -104,7 +105,7 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	l = c->spec->linux_;
 	ret = userns_own_cgroup(c->cgroup_fd, c->spec, err);
 	if (ret == 0)
-		ret = cgroup_set(c->cgroup_fd, l->resources, err);
+		ret = cgroup_set(c->cgroup_fd, l->resources, OCI_BY_AGENT, err);
 	if (ret < 0)
 		return ret;
 	agent_mark(a, "cgroup", 0);

@@ -9,6 +9,7 @@
 #include "lib/err.h"
 #include "oci/cgroup2.h"
 #include "oci/cgroup2_saved.h"
+#include "oci/honoured.h"
 #include "oci/spec.h"
 
 /* ---- what belongs together -------------------------------------------------------------- */
@@ -103,7 +104,7 @@ int update_apply(int cgroup, struct oci_resources *res, uint64_t memory, struct 
 	saved = cgroup_save(cgroup, res);
 	if (!saved)
 		return err_set(err, ENOMEM, "update");
-	ret = cgroup_set(cgroup, res, err);
+	ret = cgroup_set(cgroup, res, OCI_BY_AGENT, err);
 	if (ret < 0)
 		cgroup_put_back(cgroup, saved);
 	return ret;

@@ -63,6 +63,41 @@ on_host() {
 	nothing_left "$ID"
 }
 
+# loop_device NAME - disk=MAJOR:MINOR of a new one, which ends with the test
+loop_device() {
+	local dev
+
+	truncate -s 1M "$WORK/$1"
+	dev=$(losetup -f --show "$WORK/$1")
+	exec {loop}<"$dev"
+	losetup -d "$dev" # once nobody has it open
+	disk=$(lsblk -dnro MAJ:MIN "$dev")
+}
+
+@test "resources: unified's io files are the host's, line by line, also for update" {
+	loop_device a
+	a=$disk
+	loop_device b
+	b=$disk
+	config '.linux.resources.unified = {"io.max": "'"$a"' riops=333 wiops=444\n'"$b"' riops=555 wiops=666\n", "cpu.weight": "42"}
+		| .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"]}]'
+	start_sleeper
+	grep -qx "$a rbps=max wbps=max riops=333 wiops=444" "/sys/fs/cgroup/$ID/io.max"
+	grep -qx "$b rbps=max wbps=max riops=555 wiops=666" "/sys/fs/cgroup/$ID/io.max"
+	[[ $(on_host cpu.weight) == 42 && $(hull exec "$ID" cat /sys/fs/cgroup/cpu.weight) == 42 ]]
+	hull update -r - "$ID" <<<'{"unified": {"io.max": "'"$a"' riops=7"}}'
+	grep -qx "$a rbps=max wbps=max riops=7 wiops=444" "/sys/fs/cgroup/$ID/io.max"
+	# The guest refuses its part: the host's is put back.
+	run --separate-stderr hull update -r - "$ID" <<<'{"unified": {"io.max": "'"$b"' rbps=9", "memory.high": "lots"}}'
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"unified resource "*memory.high* ]]
+	grep -qx "$b rbps=max wbps=max riops=555 wiops=666" "/sys/fs/cgroup/$ID/io.max"
+	run --separate-stderr hull update -r - "$ID" <<<'{"unified": {"io.max": "999:1 rbps=1"}}'
+	[[ $status -eq 1 && $stderr == *"host: unable to set unified resource "*io.max*": write '999:1 rbps=1': No such device"* ]]
+	run --separate-stderr hull update -r - "$ID" <<<'{"unified": {"cpuset.cpus.partition": "root"}}'
+	[[ $status -eq 1 && $stderr == *"linux.resources.unified: "*cpuset.cpus.partition*" is not supported"* ]]
+}
+
 @test "resources: cgroupsPath below folders that are made, with controllers on" {
 	config '.linux.cgroupsPath = "/'"$ID"'-outer/inner/leaf" | .linux.resources = {pids: {limit: 20}}'
 	start_sleeper

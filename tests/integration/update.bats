@@ -143,7 +143,7 @@ refused() {
 	run --separate-stderr hull update -r - "$ID" \
 		<<<'{"pids": {"limit": 70}, "memory": {"limit": 67108864}, "unified": {"memory.high": "lots"}}'
 	echo "$stderr"
-	[[ $status -eq 1 && $stderr == *"cgroup: write 'lots' to 'memory.high': Invalid argument"* ]]
+	[[ $status -eq 1 && $stderr == *"unable to set unified resource "*memory.high*": write 'lots': Invalid argument"* ]]
 	has pids.max 60
 	on_host pids.max 93
 	has memory.max 134217728
@@ -195,7 +195,7 @@ affinity() {
 	hull update --cpuset-cpus "0-$last" "$ID"
 	before=$(affinity)
 	run --separate-stderr hull update -r - "$ID" <<<"{\"cpu\": {\"cpus\": \"$last\"}, \"unified\": {\"no.file\": \"1\"}}"
-	[[ $status -eq 1 && $stderr == *"'no.file'"* ]]
+	[[ $status -eq 1 && $stderr == *"unified resource "*no.file*" can't be set: controller "*no*" not available"* ]]
 	[[ $(affinity) == "$before" ]]
 }
 

@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "oci/cgroup2.h"
+#include "oci/honoured.h"
 #include "oci/spec.h"
 #include "rootfs/agent/devices.h"
 #include "rootfs/agent/ps.h"
@@ -47,7 +48,7 @@ static void has(const char *resources, const char *file, const char *want)
 	int ret;
 
 	(void)close(openat(dir_fd, file, O_CREAT | O_WRONLY | O_TRUNC, 0600));
-	ret = spec ? cgroup_set(dir_fd, spec->linux_->resources, &err) : -1;
+	ret = spec ? cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err) : -1;
 	is_int(ret, 0, "%s", resources);
 	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
 	is_str(got.data ? got.data : "", want, "%s", file);
@@ -61,7 +62,7 @@ static void fails(const char *resources, const char *why)
 	struct oci_spec *spec = parse(resources);
 	struct err err = ERR_INIT;
 
-	ok(cgroup_set(dir_fd, spec->linux_->resources, &err) < 0, "%s fails", resources);
+	ok(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err) < 0, "%s fails", resources);
 	ok(strstr(err.msg, why), "it says why");
 	oci_spec_free(spec);
 }
@@ -88,6 +89,11 @@ static void test_resources(void)
 	has("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}]",
 	    "hugetlb.2MB.max", "4194304");
 	has("\"unified\":{\"memory.high\":\"5000\"}", "memory.high", "5000");
+	has("\"unified\":{\"io.max\":\"8:0 riops=5\"}", "io.max", ""); /* the host's */
+	has("\"unified\":{\"io.weight\":\"42\"}", "io.weight", "42");
+	has("\"unified\":{\"cpu.weight\":\"42\"}", "cpu.weight", "42");
+	fails("\"unified\":{\"memory.high\":\"5000\"}",
+	      "unable to set unified resource \"memory.high\": write '5000': No such file");
 	fails("\"unified\":{\"../memory.high\":\"5000\"}", "no slashes");
 	fails("\"memory\":{\"limit\":1048576}", "memory.max");
 	fails("\"memory\":{\"swap\":1048576}", "without memory limit");
@@ -100,12 +106,12 @@ static void test_swap(void)
 	struct err err = ERR_INIT;
 
 	(void)close(openat(dir_fd, "memory.max", O_CREAT | O_WRONLY, 0600));
-	is_int(cgroup_set(dir_fd, spec->linux_->resources, &err), 0,
+	is_int(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err), 0,
 	       "no swap to limit on a kernel without swap");
 	(void)close(openat(dir_fd, "memory.swap.max", O_CREAT | O_WRONLY, 0600));
 	oci_spec_free(spec);
 	spec = parse("\"memory\":{\"limit\":1000,\"swap\":1500}");
-	is_int(cgroup_set(dir_fd, spec->linux_->resources, &err), 0, "memory and swap");
+	is_int(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err), 0, "memory and swap");
 	(void)io_read_file(dir_fd, "memory.swap.max", 64, &got, NULL);
 	is_str(got.data, "500", "the swap's share");
 	(void)unlinkat(dir_fd, "memory.max", 0);

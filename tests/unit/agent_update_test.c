@@ -176,7 +176,7 @@ static void test_all_or_none(void)
 	holds("memory.low", "5000\n");
 	fails("{\"unified\":{\"memory.high\":\"444444\",\"none.such\":\"1\"},"
 	      "\"pids\":{\"limit\":20}}",
-	      "cgroup: write '1' to 'none.such': No such file or directory");
+	      "unable to set unified resource \"none.such\": write '1': No such file or directory");
 	holds("memory.high", "333333\n");
 	holds("pids.max", "10\n");
 	fails("{\"unified\":{\"../memory.high\":\"1\"},\"pids\":{\"limit\":20}}",

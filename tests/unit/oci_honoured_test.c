@@ -256,6 +256,14 @@ static void test_values(void)
 	      "supported");
 }
 
+static void test_unified(void)
+{
+	check("\"linux\":{\"resources\":{\"unified\":{\"cpuset.cpus.partition\":\"root\"}}}",
+	      "config.json: linux.resources.unified: \"cpuset.cpus.partition\" is not "
+	      "supported");
+	check("\"linux\":{\"resources\":{\"unified\":{\"io.max\":\"1:1 wbps=1\"}}}", NULL);
+}
+
 static void test_listener(void)
 {
 	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/s\"}}",
@@ -440,6 +448,7 @@ int main(int argc, char **argv)
 	document_each(check_refused);
 	test_values();
 	test_listener();
+	test_unified();
 	test_harmless();
 	test_engine("docker", docker);
 	test_engine("containerd", containerd);

@@ -108,26 +108,84 @@ static void update(const char *resources, const char *file, const char *before,
 	(void)unlinkat(dir_fd, file, 0);
 }
 
-/* io.max names only devices with limits: one that is new gets none again. */
-static void test_new_device(void)
+/* lines() - such files keep what is behind a write, so the longer line comes first. */
+static void lines(const char *file)
 {
-	static const char text[] = "{\"blockIO\":{\"throttleReadBpsDevice\":"
-				   "[{\"major\":8,\"minor\":1,\"rate\":9}]}}";
+	auto_buf struct buf b = BUF_INIT;
+
+	buf_printf(&b, "\"unified\":{\"%s\":\"8:16 a=4444\\n8:0 b=5\\n\"}", file);
+	has(b.data, file, "8:0 b=54444");
+}
+
+static void fails_for(const char *key, const char *want)
+{
+	auto_buf struct buf b = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	buf_printf(&b, "\"unified\":{\"%s\":\"1\"}", key);
+	is_int(apply(b.data, &err), -ENOENT, "%s", key);
+	is_str(err.msg, want, "it is named");
+}
+
+/* What of resources.unified is the host's. */
+static void test_unified(void)
+{
+	int fd;
+
+	lines("io.max");
+	lines("io.weight");
+	lines("io.latency");
+	lines("rdma.max");
+	lines("misc.max");
+	has("\"unified\":{\"io.weight\":\"default 42\"}", "io.weight", "default 42");
+	has("\"unified\":{\"cpu.weight\":\"42\"}", "cpu.weight", "42");
+	has("\"unified\":{\"memory.min\":\"42\"}", "memory.min", "42");
+	has("\"unified\":{\"memory.max\":\"42\"}", "memory.max", "");
+	has("\"unified\":{\"pids.max\":\"42\"}", "pids.max", "");
+	fails_for("io.max", "host: unable to set unified resource \"io.max\": write '1': "
+			    "No such file or directory");
+	fd = openat(dir_fd, "cgroup.controllers", O_CREAT | O_WRONLY, 0600);
+	ok(write(fd, "cpuset cpu io pids\n", 19) == 19, "controllers");
+	(void)close(fd);
+	fails_for("misc.max", "host: unified resource \"misc.max\" can't be set: "
+			      "controller \"misc\" not available");
+	fails_for("io.max", "host: unable to set unified resource \"io.max\": write '1': "
+			    "No such file or directory");
+	(void)unlinkat(dir_fd, "cgroup.controllers", 0);
+}
+
+/* These files name only devices with limits: one that is new gets none again. */
+static void new_device(const char *text, const char *file, const char *want,
+		       const char *nothing)
+{
 	auto_oci_spec struct oci_spec *spec = NULL;
 	auto_cgroup_saved struct cgroup_saved *saved = NULL;
 	auto_buf struct buf got = BUF_INIT;
 	auto_buf struct buf back = BUF_INIT;
 
-	(void)close(openat(dir_fd, "io.max", O_CREAT | O_WRONLY, 0600));
+	(void)close(openat(dir_fd, file, O_CREAT | O_WRONLY, 0600));
 	is_int(oci_resources_parse(text, strlen(text), &spec, NULL), 0, "a device");
 	is_int(change(spec->linux_->resources, &(struct machine){ 0 }, &saved, NULL), 0,
 	       "gets a limit");
-	(void)io_read_file(dir_fd, "io.max", 4096, &got, NULL);
-	is_str(got.data, "8:1 rbps=9", "io.max");
+	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
+	is_str(got.data, want, "%s", file);
 	cgroup_put_back(dir_fd, saved);
-	(void)io_read_file(dir_fd, "io.max", 4096, &back, NULL);
-	is_str(back.data, "8:1 rbps=max wbps=max riops=max wiops=max", "put back");
-	(void)unlinkat(dir_fd, "io.max", 0);
+	(void)io_read_file(dir_fd, file, 4096, &back, NULL);
+	is_str(back.data, nothing, "put back");
+	(void)unlinkat(dir_fd, file, 0);
+}
+
+static void test_new_device(void)
+{
+	new_device("{\"blockIO\":{\"throttleReadBpsDevice\":"
+		   "[{\"major\":8,\"minor\":1,\"rate\":9}]}}",
+		   "io.max", "8:1 rbps=9", "8:1 rbps=max wbps=max riops=max wiops=max");
+	new_device("{\"unified\":{\"io.max\":\"8:1 wbps=9\"}}", "io.max", "8:1 wbps=9",
+		   "8:1 rbps=max wbps=max riops=max wiops=max");
+	new_device("{\"unified\":{\"io.latency\":\"8:1 target=9\"}}", "io.latency",
+		   "8:1 target=9", "8:1 target=max");
+	new_device("{\"unified\":{\"io.weight\":\"8:1 9\"}}", "io.weight", "8:1 9",
+		   "8:1 default");
 }
 
 /* Values are as long as the ones before: such files keep what is behind a write. */
@@ -198,6 +256,7 @@ int main(void)
 	test_update();
 	test_idle();
 	test_new_device();
+	test_unified();
 	(void)rmdir(dir);
 	return tap_done();
 }
