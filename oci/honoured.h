@@ -40,7 +40,7 @@ bool oci_honours_seccomp_flag(int flag); /* enum oci_seccomp_flag */
 
 /*
  * oci_check_honoured() - fail for the first thing in @spec that is refused.
- * Return: 0; -ENOTSUP "config.json: linux.intelRdt is not supported"
+ * Return: 0; -ENOTSUP "config.json: linux.netDevices is not supported"
  */
 int oci_check_honoured(const struct oci_spec *spec, struct err *err);
 

@@ -380,6 +380,8 @@ static const struct option_def options[] = {
 	{ OPTION_STRING, "process", "p", "FILE", "the process object as JSON", NULL },
 	{ OPTION_BOOL, "detach", "d", NULL, "do not wait for the process' end", NULL },
 	{ OPTION_STRING, "pid-file", NULL, "FILE", "write the pid to FILE", NULL },
+	{ OPTION_STRING, "process-label", NULL, "LABEL",
+	  "SELinux label: only the container's own", NULL },
 	{ OPTION_BOOL, "no-new-privs", NULL, NULL, "set no_new_privs", NULL },
 	{ OPTION_LIST, "cap", "c", "CAP", "add a capability", NULL },
 	{ OPTION_BOOL, "ignore-paused", NULL, NULL, "exec in a paused container too",

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/arena.h"
@@ -157,6 +158,50 @@ int container_new(const char *root, const char *id, struct container **ret,
 	c->owner = getuid();
 	*ret = take_ptr(&c);
 	return 0;
+}
+
+/* copy_annotations() - into the container's own memory. */
+static int copy_annotations(struct container *c, const struct oci_map *annotations)
+{
+	size_t n = annotations->n;
+
+	c->annotations.v = arena_array(&c->arena, n + 1, sizeof(*c->annotations.v));
+	if (!c->annotations.v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct oci_pair *to = &c->annotations.v[i];
+
+		to->key = arena_strdup(&c->arena, annotations->v[i].key);
+		to->value = arena_strdup(&c->arena, annotations->v[i].value);
+		if (!to->key || !to->value)
+			return -ENOMEM;
+	}
+	c->annotations.n = n;
+	return 0;
+}
+
+static int stamp(struct container *c)
+{
+	struct timespec now;
+	struct tm tm;
+	char date[32];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (!gmtime_r(&now.tv_sec, &tm) ||
+	    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+		return -EOVERFLOW;
+	c->created = arena_printf(&c->arena, "%s.%09ldZ", date, now.tv_nsec);
+	return c->created ? 0 : -ENOMEM;
+}
+
+int container_describe(struct container *c, const struct oci_map *annotations,
+		       struct err *err)
+{
+	int ret = copy_annotations(c, annotations);
+
+	if (ret == 0)
+		ret = stamp(c);
+	return ret < 0 ? err_set(err, -ret, "container '%s'", c->id) : 0;
 }
 
 /* One string member of state.json, copied into the container's arena. */

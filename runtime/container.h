@@ -61,6 +61,11 @@ int container_check_id(const char *id, struct err *err);
 int container_new(const char *root, const char *id, struct container **ret,
 		  struct err *err);
 
+/* container_describe() - what `state` and the hooks tell of it: when it was created (now),
+ * and a copy of @annotations. */
+int container_describe(struct container *c, const struct oci_map *annotations,
+		       struct err *err);
+
 /* container_load() - -ENOENT "container does not exist". */
 int container_load(const char *root, const char *id, struct container **ret,
 		   struct err *err);

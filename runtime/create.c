@@ -37,6 +37,7 @@
 #include "runtime/pid_file.h"
 #include "runtime/preserved_fds.h"
 #include "runtime/roots.h"
+#include "runtime/selinux.h"
 #include "runtime/systemd_client.h"
 #include "runtime/tty.h"
 #include "runtime/unix_socket.h"
@@ -119,6 +120,13 @@ void create_abort(struct created *created)
 	*created = (struct created){ .pidfd = -1, .tty = -1 };
 }
 
+static int check_label(const struct oci_process *p, struct err *err)
+{
+	int ret = selinux_check(&selinux_host, p->selinux_label, err);
+
+	return ret < 0 ? err_wrap(err, ret, "config.json") : 0;
+}
+
 static int load_bundle(struct creation *cr, struct err *err)
 {
 	const char *given = cr->params->bundle ? cr->params->bundle : ".";
@@ -144,6 +152,8 @@ static int load_bundle(struct creation *cr, struct err *err)
 	if (ret == 0)
 		ret = oci_check_honoured(cr->spec, err);
 	if (ret == 0)
+		ret = check_label(cr->spec->process, err);
+	if (ret == 0)
 		ret = log_warnings(cr->spec, err);
 	if (ret == 0 && cr->spec->linux_->seccomp)
 		log_debug("seccomp filter flags: %u",
@@ -159,40 +169,6 @@ static int load_bundle(struct creation *cr, struct err *err)
 	if (!c->bundle || !c->rootfs || !c->oci_version)
 		return err_set(err, ENOMEM, "load the bundle");
 	return io_replace_file(c->dir, "config.json", text.data, text.len, 0600, err);
-}
-
-/* copy_annotations() - for `state` and the hooks, into the container's own memory. */
-static int copy_annotations(struct container *c, const struct oci_spec *spec)
-{
-	size_t n = spec->annotations.n;
-
-	c->annotations.v = arena_array(&c->arena, n + 1, sizeof(*c->annotations.v));
-	if (!c->annotations.v)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct oci_pair *to = &c->annotations.v[i];
-
-		to->key = arena_strdup(&c->arena, spec->annotations.v[i].key);
-		to->value = arena_strdup(&c->arena, spec->annotations.v[i].value);
-		if (!to->key || !to->value)
-			return -ENOMEM;
-	}
-	c->annotations.n = n;
-	return 0;
-}
-
-static int stamp(struct container *c)
-{
-	struct timespec now;
-	struct tm tm;
-	char date[32];
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (!gmtime_r(&now.tv_sec, &tm) ||
-	    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
-		return -EOVERFLOW;
-	c->created = arena_printf(&c->arena, "%s.%09ldZ", date, now.tv_nsec);
-	return c->created ? 0 : -ENOMEM;
 }
 
 /* open_machine() - kernel, initramfs, modules, KVM, sizes. */
@@ -385,6 +361,7 @@ static int launch(struct creation *cr, struct err *err)
 	pid_t pid;
 	int ret;
 
+	cr->launch.selinux_label = cr->spec->process->selinux_label;
 	ret = guest_spec_write(cr->spec, cr->container->bundle, &cr->guest_spec, err);
 	if (ret < 0)
 		return ret;
@@ -506,12 +483,9 @@ static int create(struct creation *cr, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	ret = copy_annotations(cr->container, cr->spec);
+	ret = container_describe(cr->container, &cr->spec->annotations, err);
 	if (ret == 0)
-		ret = stamp(cr->container);
-	if (ret < 0)
-		return err_set(err, -ret, "container '%s'", cr->container->id);
-	ret = prepare(cr, err);
+		ret = prepare(cr, err);
 	if (ret == 0)
 		ret = launch(cr, err);
 	if (ret == 0)

@@ -13,6 +13,7 @@
 #include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/container.h"
+#include "runtime/selinux.h"
 
 /* parse_id() - a whole decimal number that fits a uid_t. */
 static int parse_id(const char *text, char end, const char **ret_rest, uint32_t *ret_id)
@@ -126,6 +127,7 @@ static int from_command_line(const struct cli *cli, const struct container *c,
 {
 	auto_oci_spec struct oci_spec *spec = NULL;
 	const char *user = cli_string(&cli->options, "user");
+	const char *label = cli_string(&cli->options, "process-label");
 	int ret;
 
 	if (cli->argc < 2)
@@ -137,6 +139,10 @@ static int from_command_line(const struct cli *cli, const struct container *c,
 	spec->process->console_size = NULL;
 	if (cli_flag(&cli->options, "no-new-privs"))
 		spec->process->no_new_privileges = true;
+	if (label && *label)
+		spec->process->selinux_label = oci_strdup(spec, label);
+	if (label && *label && !spec->process->selinux_label)
+		return err_set(err, ENOMEM, "--process-label");
 	ret = set_strings(spec, cli, err);
 	if (ret == 0 && user)
 		ret = set_user(spec->process, user, err);
@@ -147,6 +153,20 @@ static int from_command_line(const struct cli *cli, const struct container *c,
 	if (ret == 0)
 		*ret_spec = take_ptr(&spec);
 	return ret;
+}
+
+/* check_label() - and take it away: the guest has no use for it. */
+static int check_label(const struct container *c, struct oci_process *p, struct err *err)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+	const char *label = p->selinux_label;
+	int ret = label && *label ? container_spec(c, &spec, err) : 0;
+
+	p->selinux_label = NULL;
+	if (ret < 0 || !spec)
+		return ret;
+	return selinux_check_exec(&selinux_host, label, spec->process->selinux_label,
+				  err);
 }
 
 int exec_process_make(const struct cli *cli, const struct container *c,
@@ -161,6 +181,8 @@ int exec_process_make(const struct cli *cli, const struct container *c,
 		ret = oci_validate_process(spec->process, err);
 	if (ret == 0)
 		ret = oci_check_honoured_process(spec->process, err);
+	if (ret == 0)
+		ret = check_label(c, spec->process, err);
 	if (ret == 0)
 		*ret_spec = take_ptr(&spec);
 	return ret;

@@ -40,6 +40,9 @@ int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
 
 	guest_resources(spec->linux_->resources);
 	spec->vm = NULL;
+	spec->linux_->mount_label = NULL;
+	if (spec->process)
+		spec->process->selinux_label = NULL;
 	spec->linux_->cgroups_path = NULL;
 	if (hooks)
 		in_guest.start_container = hooks->start_container;

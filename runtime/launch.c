@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "runtime/selinux.h"
 #include "vmm/vm_config.h"
 
 /* make_config_file() - the memfd that hull-vmm reads. */
@@ -98,6 +99,10 @@ static int exec_vmm(const struct launch_params *p, int config_fd, struct err *er
 	if (ret < 0)
 		return ret;
 	ret = keep_descriptors(p->config, config_fd, err);
+	if (ret < 0)
+		return ret;
+	/* The last thing: what follows is to be allowed to the label. */
+	ret = selinux_label_exec(&selinux_host, p->selinux_label, err);
 	if (ret < 0)
 		return ret;
 	(void)!snprintf(fd_text, sizeof(fd_text), "%d", config_fd);

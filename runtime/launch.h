@@ -26,6 +26,7 @@ struct launch_params {
 	unsigned int n_join;
 	uint64_t new_namespaces; /* CLONE_NEW* */
 	struct cpuset cpuset; /* of hull-vmm */
+	const char *selinux_label; /* of hull-vmm, or NULL */
 };
 
 /*

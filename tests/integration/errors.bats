@@ -34,8 +34,22 @@ create() {
 }
 
 @test "errors: a field that is not honoured is named" {
-	config '.linux.intelRdt = {closID: "x"}'
-	refused 1 "linux.intelRdt" create
+	config '.linux.netDevices = {eth9: {}}'
+	refused 1 "linux.netDevices" create
+}
+
+@test "errors: a SELinux label on a host without SELinux" {
+	[[ ! -e /sys/fs/selinux/enforce ]] || skip "this one has SELinux"
+	config '.process.selinuxLabel = "u:r:t:s0"'
+	refused 1 "process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported" create
+	config 'del(.process.selinuxLabel) | .linux.mountLabel = "u:r:t:s0"'
+	start_sleeper
+	run --separate-stderr hull exec --process-label u:r:t:s0 "$ID" true
+	[[ $status -eq 255 && $stderr == *"exec failed: process.selinuxLabel: selinux label is specified"* ]]
+	jq '.process | .args = ["true"] | .selinuxLabel = "u:r:t:s0"' "$BUNDLE/config.json" >"$WORK/process.json"
+	run --separate-stderr hull exec -p "$WORK/process.json" "$ID"
+	[[ $status -eq 255 && $stderr == *"exec failed: process.selinuxLabel: selinux label is specified"* ]]
+	hull exec --process-label "" "$ID" true
 }
 
 @test "errors: --systemd-cgroup without systemd, and with a cgroupsPath that is none" {
