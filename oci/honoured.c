@@ -136,7 +136,7 @@ static const struct oci_honoured lines[] = {
 	{ "linux.mountLabel", ACCEPTED,
 	  "for what is mounted for the container: that is in the guest, where nothing "
 	  "has a label; the host's files have theirs, by which hull-vmm gets at them" },
-	{ "linux.intelRdt", REFUSED, NULL },
+	{ "linux.intelRdt", HOST, "hull-vmm with all its threads" },
 	{ "linux.memoryPolicy", HOST, "of hull-vmm, whose memory is the guest's" },
 	{ "linux.personality.domain", AGENT, NULL },
 	{ "linux.personality.flags", ACCEPTED, "a warning, as runc: none is defined" },

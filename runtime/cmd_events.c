@@ -42,7 +42,7 @@ static int print_stats(const struct container *c, const struct cgroup_stats *sta
 {
 	auto_buf struct buf b = BUF_INIT;
 
-	if (stats_event(c->id, stats, &b) < 0)
+	if (stats_event(c->id, stats, &c->rdt, &b) < 0)
 		return err_set(err, ENOMEM, "events");
 	return print_out(b.data, err);
 }

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "runtime/guest_spec.h"
 #include "runtime/host_limits.h"
 #include "runtime/host_scope.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/new_limits.h"
 #include "runtime/systemd_client.h"
 #include "runtime/verbs.h"
@@ -53,7 +55,22 @@ struct host_changes {
 	struct host_limits limits; /* of hull-vmm's cgroup */
 	struct cgroup_saved *saved; /* owned */
 	struct systemd_call systemd; /* the unit's properties have changed */
+	const char *l3; /* new shares of hull-vmm's resctrl group, or NULL */
+	const char *mb;
+	struct buf shares; /* what the group had */
 };
+
+/* check_shares() - before anything changes. */
+static int check_shares(const struct cli *cli, const struct container *c,
+			struct host_changes *h, struct err *err)
+{
+	char root[PATH_MAX];
+	bool has_root = intel_rdt_root(root) == 0;
+
+	h->l3 = cli_string(&cli->options, "l3-cache-schema");
+	h->mb = cli_string(&cli->options, "mem-bw-schema");
+	return intel_rdt_check_update(has_root ? root : NULL, &c->rdt, h->l3, h->mb, err);
+}
 
 /* plan_cgroup() - the limits, and what stands there now. */
 static int plan_cgroup(const struct container *c, const struct oci_resources *res,
@@ -92,6 +109,8 @@ static int change_host(const struct container *c, const struct oci_resources *re
 		ret = cpuset_move(c->pid, &h->set.cpus, err);
 	if (ret == 0 && h->cgroup >= 0)
 		ret = host_limits_set(h->cgroup, &h->limits, err);
+	if (ret == 0)
+		ret = intel_rdt_change(&c->rdt, h->l3, h->mb, &h->shares, err);
 	return ret;
 }
 
@@ -99,18 +118,24 @@ static void put_back_host(const struct container *c, struct host_changes *h)
 {
 	struct err err = ERR_INIT;
 
+	intel_rdt_put_back(&c->rdt, &h->shares);
 	systemd_end(&h->systemd, false); /* it writes the files as it knows them */
 	cgroup_put_back(h->cgroup, h->saved);
 	if (h->known && cpuset_move(c->pid, &h->before, &err) < 0)
 		log_warn("%s", err.msg); /* why the update failed is the error */
 }
 
-static int update(const struct container *c, struct oci_spec *spec, struct err *err)
+static int update(const struct cli *cli, const struct container *c, struct oci_spec *spec,
+		  struct err *err)
 {
 	struct oci_resources *res = spec->linux_->resources;
-	struct host_changes h = { .cgroup = -1, .systemd = SYSTEMD_CALL_INIT };
+	struct host_changes h = { .cgroup = -1,
+				  .systemd = SYSTEMD_CALL_INIT,
+				  .shares = BUF_INIT };
 	int ret = cpuset_take(spec, &h.set, err);
 
+	if (ret == 0)
+		ret = check_shares(cli, c, &h, err);
 	if (ret < 0)
 		return ret;
 	/* One at a time: what is put back must be what was before. */
@@ -125,6 +150,7 @@ static int update(const struct container *c, struct oci_spec *spec, struct err *
 		put_back_host(c, &h);
 	systemd_end(&h.systemd, true);
 	cgroup_saved_free(h.saved);
+	buf_release(&h.shares);
 	close_fd(h.cgroup);
 	return ret;
 }
@@ -143,7 +169,7 @@ static int run(struct cli *cli, struct err *err)
 		return ret;
 	if (container_status(c) == CONTAINER_STOPPED)
 		return err_msg(err, ESRCH, "container not running");
-	return update(c, spec, err);
+	return update(cli, c, spec, err);
 }
 
 static const struct option_def options[] = {
@@ -177,8 +203,10 @@ static const struct option_def options[] = {
 	{ OPTION_STRING, "memory-swap", NULL, "BYTES",
 	  "limit of memory and swap together", NULL },
 	{ OPTION_STRING, "pids-limit", NULL, "N", "most processes and threads", NULL },
-	{ OPTION_STRING, "l3-cache-schema", NULL, "SCHEMA", "not supported", NULL },
-	{ OPTION_STRING, "mem-bw-schema", NULL, "SCHEMA", "not supported", NULL },
+	{ OPTION_STRING, "l3-cache-schema", NULL, "SCHEMA",
+	  "share of the processor's L3 caches", NULL },
+	{ OPTION_STRING, "mem-bw-schema", NULL, "SCHEMA", "share of the memory bandwidth",
+	  NULL },
 	{ 0 },
 };
 

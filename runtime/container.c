@@ -273,6 +273,8 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 		{ "ociVersion", &c->oci_version }, { "bundle", &c->bundle },
 		{ "rootfs", &c->rootfs },	   { "created", &c->created },
 		{ "cgroup", &c->cgroup },	   { "unit", &c->unit },
+		{ "rdtRoot", &c->rdt.root },	   { "rdtGroup", &c->rdt.group },
+		{ "rdtMonitor", &c->rdt.monitor }, { "rdtRemove", &c->rdt.remove },
 	};
 	uint64_t pid = 0, owner = 0, vcpus = 0;
 	int r;
@@ -345,6 +347,12 @@ static void put_annotations(struct json_writer *w, const struct container *c)
 	json_close_object(w);
 }
 
+static void put_given(struct json_writer *w, const char *key, const char *text)
+{
+	if (text)
+		json_put_str(w, key, text);
+}
+
 int container_save(const struct container *c, struct err *err)
 {
 	auto_buf struct buf b = BUF_INIT;
@@ -361,10 +369,12 @@ int container_save(const struct container *c, struct err *err)
 	json_put_u64(&w, "owner", c->owner);
 	json_put_u64(&w, "memory", c->memory);
 	json_put_u64(&w, "vcpus", c->vcpus);
-	if (c->cgroup)
-		json_put_str(&w, "cgroup", c->cgroup);
-	if (c->unit)
-		json_put_str(&w, "unit", c->unit);
+	put_given(&w, "cgroup", c->cgroup);
+	put_given(&w, "unit", c->unit);
+	put_given(&w, "rdtRoot", c->rdt.root);
+	put_given(&w, "rdtGroup", c->rdt.group);
+	put_given(&w, "rdtMonitor", c->rdt.monitor);
+	put_given(&w, "rdtRemove", c->rdt.remove);
 	put_annotations(&w, c);
 	json_close_object(&w);
 	if (buf_ok(&b) < 0)

@@ -21,6 +21,7 @@
 
 #include "lib/cleanup.h"
 #include "oci/spec.h"
+#include "runtime/intel_rdt.h"
 
 struct err;
 
@@ -44,6 +45,7 @@ struct container {
 	char *created; /* RFC 3339, UTC */
 	char *cgroup; /* cgroup v2 folder made for it (absolute path), or NULL */
 	char *unit; /* systemd's scope whose folder that is, or NULL */
+	struct intel_rdt rdt; /* resctrl groups of hull-vmm */
 	uint64_t memory; /* (bytes) of its machine */
 	uint32_t vcpus; /* of its machine */
 	uid_t owner;

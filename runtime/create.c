@@ -97,8 +97,7 @@ static void remove_all(struct container *c)
 
 	if (!c)
 		return;
-	if (host_cgroup_remove(c, &err) < 0)
-		log_warn("container '%s': %s", c->id, err.msg);
+	container_leave_host(c);
 	if (container_remove(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.msg);
 	container_free(c);
@@ -120,10 +119,16 @@ void create_abort(struct created *created)
 	*created = (struct created){ .pidfd = -1, .tty = -1 };
 }
 
-static int check_label(const struct oci_process *p, struct err *err)
+/* check_host() - what only some hosts have. */
+static int check_host(const struct oci_spec *spec, struct err *err)
 {
-	int ret = selinux_check(&selinux_host, p->selinux_label, err);
+	char resctrl[PATH_MAX];
+	bool has_resctrl = intel_rdt_root(resctrl) == 0;
+	int ret = selinux_check(&selinux_host, spec->process->selinux_label, err);
 
+	if (ret == 0)
+		ret = intel_rdt_check(has_resctrl ? resctrl : NULL,
+				      spec->linux_->intel_rdt, err);
 	return ret < 0 ? err_wrap(err, ret, "config.json") : 0;
 }
 
@@ -152,7 +157,7 @@ static int load_bundle(struct creation *cr, struct err *err)
 	if (ret == 0)
 		ret = oci_check_honoured(cr->spec, err);
 	if (ret == 0)
-		ret = check_label(cr->spec->process, err);
+		ret = check_host(cr->spec, err);
 	if (ret == 0)
 		ret = log_warnings(cr->spec, err);
 	if (ret == 0 && cr->spec->linux_->seccomp)
@@ -324,6 +329,21 @@ static int make_cgroup(struct creation *cr, struct err *err)
 	return host_limits_set(*fd, &limits, err);
 }
 
+/* make_rdt() - resctrl groups for hull-vmm, if it is to have some. */
+static int make_rdt(struct creation *cr, struct err *err)
+{
+	struct container *c = cr->container;
+	char root[PATH_MAX];
+
+	if (!cr->spec->linux_->intel_rdt)
+		return 0;
+	if (intel_rdt_root(root) < 0)
+		return err_msg(err, ENOTSUP, "linux.intelRdt: resctrl is not mounted any more");
+	cr->launch.rdt = &c->rdt;
+	return intel_rdt_create(root, cr->spec->linux_->intel_rdt, c->id, &c->arena, &c->rdt,
+				err);
+}
+
 static int prepare(struct creation *cr, struct err *err)
 {
 	struct vm_config *c = cr->config;
@@ -349,6 +369,8 @@ static int prepare(struct creation *cr, struct err *err)
 		ret = make_sockets(cr, err);
 	if (ret == 0)
 		ret = make_cgroup(cr, err);
+	if (ret == 0)
+		ret = make_rdt(cr, err);
 	if (ret == 0)
 		ret = plan_stdio(cr, err);
 	if (ret == 0)

@@ -41,6 +41,7 @@ int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
 	guest_resources(spec->linux_->resources);
 	spec->vm = NULL;
 	spec->linux_->mount_label = NULL;
+	spec->linux_->intel_rdt = NULL;
 	if (spec->process)
 		spec->process->selinux_label = NULL;
 	spec->linux_->cgroups_path = NULL;

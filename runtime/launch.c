@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/selinux.h"
 #include "vmm/vm_config.h"
 
@@ -96,6 +97,8 @@ static int exec_vmm(const struct launch_params *p, int config_fd, struct err *er
 	ret = p->config->console ? io_leave_stdio(err) : 0;
 	if (ret == 0)
 		ret = cpuset_apply(&p->cpuset, err);
+	if (ret == 0 && p->rdt)
+		ret = intel_rdt_enter(p->rdt, err);
 	if (ret < 0)
 		return ret;
 	ret = keep_descriptors(p->config, config_fd, err);

@@ -12,6 +12,7 @@
 #include "runtime/cpuset.h"
 
 struct err;
+struct intel_rdt;
 struct vm_config;
 
 /* Namespaces given by path that the child joins before it execs. */
@@ -26,6 +27,7 @@ struct launch_params {
 	unsigned int n_join;
 	uint64_t new_namespaces; /* CLONE_NEW* */
 	struct cpuset cpuset; /* of hull-vmm */
+	const struct intel_rdt *rdt; /* of hull-vmm, or NULL */
 	const char *selinux_label; /* of hull-vmm, or NULL */
 };
 

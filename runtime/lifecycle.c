@@ -17,6 +17,7 @@
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/host_cgroup.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
 
@@ -139,10 +140,19 @@ void container_poststop(const struct container *c)
 		log_warn("container '%s': %s", c->id, err.msg);
 }
 
+void container_leave_host(const struct container *c)
+{
+	struct err err = ERR_INIT;
+
+	if (intel_rdt_remove(&c->rdt, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.msg);
+	if (host_cgroup_remove(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.msg);
+}
+
 int container_delete(struct container *c, bool force, struct err *err)
 {
 	enum container_status status = container_status(c);
-	struct err cgroup_err = ERR_INIT;
 	auto_fd int pidfd = -1;
 
 	if ((status == CONTAINER_RUNNING || status == CONTAINER_PAUSED) && !force)
@@ -153,7 +163,6 @@ int container_delete(struct container *c, bool force, struct err *err)
 	if (pidfd >= 0)
 		end(c, status == CONTAINER_STOPPED, pidfd);
 	container_poststop(c);
-	if (host_cgroup_remove(c, &cgroup_err) < 0)
-		log_warn("container '%s': %s", c->id, cgroup_err.msg);
+	container_leave_host(c);
 	return container_remove(c, err);
 }

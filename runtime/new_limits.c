@@ -209,13 +209,6 @@ int new_limits_load(const struct cli *cli, struct oci_spec **ret, struct err *er
 		r = oci_validate_update(spec->linux_->resources, err);
 	if (r == 0)
 		r = oci_check_honoured_resources(spec->linux_->resources, err);
-	/* Here they would need a schema that the host does not show to a guest. */
-	if (r == 0 && given(cli, "l3-cache-schema"))
-		r = err_msg(err, ENOTSUP,
-			    "Intel RDT/CAT: l3 cache schema is not enabled");
-	if (r == 0 && given(cli, "mem-bw-schema"))
-		r = err_msg(err, ENOTSUP,
-			    "Intel RDT/MBA: memory bandwidth schema is not enabled");
 	if (r == 0)
 		*ret = take_ptr(&spec);
 	return r;

@@ -12,6 +12,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "runtime/intel_rdt.h"
 #include "vmm/cgroup_stats.h"
 
 static const char *const memory_names[] = { CGROUP_MEMORY_KEYS(CGROUP_MEMORY_NAME) };
@@ -213,7 +214,8 @@ static int close_event(struct json_writer *w)
 	return buf_puts(w->out, "\n");
 }
 
-int stats_event(const char *id, const struct cgroup_stats *stats, struct buf *b)
+int stats_event(const char *id, const struct cgroup_stats *stats,
+		const struct intel_rdt *rdt, struct buf *b)
 {
 	struct json_writer w = JSON_WRITER(b, NULL);
 
@@ -225,9 +227,10 @@ int stats_event(const char *id, const struct cgroup_stats *stats, struct buf *b)
 	put_pids(&w, stats);
 	put_blkio(&w, stats);
 	put_hugetlb(&w, stats);
-	/* The guest sees neither cache allocation nor interfaces of the host. */
 	json_open_object(&w, "intel_rdt");
+	intel_rdt_put(&w, rdt);
 	json_close_object(&w);
+	/* The guest sees no interfaces of the host. */
 	json_put_null(&w, "network_interfaces");
 	json_close_object(&w);
 	return close_event(&w);

@@ -7,9 +7,14 @@
 
 struct buf;
 struct cgroup_stats;
+struct intel_rdt;
 
-/* stats_event() - append the line of a "stats" event of the container @id; 0, -ENOMEM. */
-int stats_event(const char *id, const struct cgroup_stats *stats, struct buf *b);
+/*
+ * stats_event() - append the line of a "stats" event of the container @id; 0, -ENOMEM.
+ * @rdt: its resctrl groups on the host
+ */
+int stats_event(const char *id, const struct cgroup_stats *stats,
+		const struct intel_rdt *rdt, struct buf *b);
 
 /* oom_event() - append the line of an "oom" event; 0, -ENOMEM. */
 int oom_event(const char *id, struct buf *b);

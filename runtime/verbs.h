@@ -47,6 +47,10 @@ int container_delete(struct container *c, bool force, struct err *err);
  */
 void container_poststop(const struct container *c);
 
+/* container_leave_host() - take away hull-vmm's cgroup and resctrl groups; what cannot be
+ * is a warning. */
+void container_leave_host(const struct container *c);
+
 /* log_warnings() - oci_warnings(): what of @spec is accepted and yet not done. */
 int log_warnings(const struct oci_spec *spec, struct err *err);
 

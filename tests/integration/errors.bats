@@ -38,6 +38,12 @@ create() {
 	refused 1 "linux.netDevices" create
 }
 
+@test "errors: intelRdt on a host without resctrl" {
+	[[ ! -e /sys/fs/resctrl/schemata ]] || skip "this one has resctrl"
+	config '.linux.intelRdt = {closID: "x"}'
+	refused 1 "linux.intelRdt: intelRdt is specified in config, but Intel RDT is not enabled" create
+}
+
 @test "errors: a SELinux label on a host without SELinux" {
 	[[ ! -e /sys/fs/selinux/enforce ]] || skip "this one has SELinux"
 	config '.process.selinuxLabel = "u:r:t:s0"'

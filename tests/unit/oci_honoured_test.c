@@ -104,6 +104,11 @@ static const char *const excluded[] = {
 	"process.scheduler.deadline",
 	"process.scheduler.period",
 	"process.selinuxLabel", /* hosts with SELinux only */
+	"linux.intelRdt.closID", /* few machines have resctrl, and few mount it */
+	"linux.intelRdt.schemata",
+	"linux.intelRdt.l3CacheSchema",
+	"linux.intelRdt.memBwSchema",
+	"linux.intelRdt.enableMonitoring",
 	"linux.resources.rdma.hcaHandles", /* few machines have such a device */
 	"linux.resources.rdma.hcaObjects",
 };

@@ -53,6 +53,10 @@ static struct container *made(const char *id, pid_t pid)
 	c->created = arena_strdup(&c->arena, "2024-01-01T00:00:00Z");
 	c->cgroup = arena_strdup(&c->arena, "/sys/fs/cgroup/system.slice/hull-one.scope");
 	c->unit = arena_strdup(&c->arena, "hull-one.scope");
+	c->rdt.root = arena_strdup(&c->arena, "/sys/fs/resctrl");
+	c->rdt.group = arena_strdup(&c->arena, "/sys/fs/resctrl/one");
+	c->rdt.monitor = arena_strdup(&c->arena, "/sys/fs/resctrl/one/mon_groups/one");
+	c->rdt.remove = arena_strdup(&c->arena, "/sys/fs/resctrl/one");
 	is_int(container_set_pid(c, pid, &err), 0, "its pid");
 	is_int(container_save(c, &err), 0, "save: %s", err.msg);
 	return c;

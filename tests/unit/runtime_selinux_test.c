@@ -86,10 +86,11 @@ static void test_label(const struct selinux *s)
 	is_int(selinux_label_exec(s, NULL, &err), 0, "no label");
 	is_int(selinux_label_exec(s, "", &err), 0, "an empty one");
 	is_int(selinux_label_exec(s, "u:r:t:s0", &err), -ENOENT, "no file");
-	(void)!snprintf(want, sizeof(want),
-			"process.selinuxLabel: write 'u:r:t:s0' to '%.200s': No such file "
-			"or directory",
-			path);
+	(void)!snprintf(
+		want, sizeof(want),
+		"process.selinuxLabel: write 'u:r:t:s0' to '%.200s': No such file "
+		"or directory",
+		path);
 	is_str(err.msg, want, "is named");
 	put("thread-self/attr/exec", "", 0);
 	is_int(selinux_label_exec(s, "u:r:t:s0:c1,c2", &err), 0, "a label");
@@ -126,7 +127,8 @@ static void test_mountinfo(void)
 
 int main(void)
 {
-	static const char *const folders[] = { "self", "thread-self", "thread-self/attr" };
+	static const char *const folders[] = { "self", "thread-self",
+					       "thread-self/attr" };
 	struct selinux s = { .fs = dir, .proc = dir };
 	char command[64];
 	struct statfs st;

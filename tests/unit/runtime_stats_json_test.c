@@ -3,8 +3,11 @@
 #include "runtime/stats_json.h"
 
 #include "lib/buf.h"
+#include "runtime/intel_rdt.h"
 #include "tests/unit/tap.h"
 #include "vmm/cgroup_stats.h"
+
+static const struct intel_rdt no_rdt;
 
 #define CPUSET                                                                           \
 	"\"cpuset\":{\"cpu_exclusive\":0,\"mem_hardwall\":0,\"mem_exclusive\":0,"        \
@@ -19,7 +22,7 @@ static void test_empty(void)
 	static const struct cgroup_stats none;
 	auto_buf struct buf b = BUF_INIT;
 
-	is_int(stats_event("c1", &none, &b), 0, "nothing to tell");
+	is_int(stats_event("c1", &none, &no_rdt, &b), 0, "nothing to tell");
 	is_str(b.data,
 	       "{\"type\":\"stats\",\"id\":\"c1\",\"data\":{"
 	       "\"cpu\":{\"usage\":{\"kernel\":0,\"user\":0},\"throttling\":{}}," CPUSET
@@ -63,7 +66,7 @@ static void test_full(void)
 	};
 	auto_buf struct buf b = BUF_INIT;
 
-	is_int(stats_event("c1", &s, &b), 0, "everything");
+	is_int(stats_event("c1", &s, &no_rdt, &b), 0, "everything");
 	is_str(b.data,
 	       "{\"type\":\"stats\",\"id\":\"c1\",\"data\":{"
 	       "\"cpu\":{\"usage\":{\"total\":30,\"kernel\":10,\"user\":20},"
@@ -101,7 +104,7 @@ static void test_no_limits(void)
 	};
 	auto_buf struct buf b = BUF_INIT;
 
-	is_int(stats_event("c1", &s, &b), 0, "no limits");
+	is_int(stats_event("c1", &s, &no_rdt, &b), 0, "no limits");
 	ok(strstr(b.data, "\"usage\":{\"limit\":18446744073709551615,\"usage\":1,"),
 	   "of memory");
 	ok(strstr(b.data, "\"swap\":{\"limit\":18446744073709551615,\"usage\":1,"),
