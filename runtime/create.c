@@ -122,13 +122,10 @@ void create_abort(struct created *created)
 /* check_host() - what only some hosts have. */
 static int check_host(const struct oci_spec *spec, struct err *err)
 {
-	char resctrl[PATH_MAX];
-	bool has_resctrl = intel_rdt_root(resctrl) == 0;
 	int ret = selinux_check(&selinux_host, spec->process->selinux_label, err);
 
 	if (ret == 0)
-		ret = intel_rdt_check(has_resctrl ? resctrl : NULL,
-				      spec->linux_->intel_rdt, err);
+		ret = intel_rdt_check_host(spec->linux_->intel_rdt, err);
 	return ret < 0 ? err_wrap(err, ret, "config.json") : 0;
 }
 
@@ -332,16 +329,13 @@ static int make_cgroup(struct creation *cr, struct err *err)
 /* make_rdt() - resctrl groups for hull-vmm, if it is to have some. */
 static int make_rdt(struct creation *cr, struct err *err)
 {
+	const struct oci_intel_rdt *config = cr->spec->linux_->intel_rdt;
 	struct container *c = cr->container;
-	char root[PATH_MAX];
 
-	if (!cr->spec->linux_->intel_rdt)
+	if (!config)
 		return 0;
-	if (intel_rdt_root(root) < 0)
-		return err_msg(err, ENOTSUP, "linux.intelRdt: resctrl is not mounted any more");
 	cr->launch.rdt = &c->rdt;
-	return intel_rdt_create(root, cr->spec->linux_->intel_rdt, c->id, &c->arena, &c->rdt,
-				err);
+	return intel_rdt_create_on_host(config, c->id, &c->arena, &c->rdt, err);
 }
 
 static int prepare(struct creation *cr, struct err *err)

@@ -70,6 +70,13 @@ int intel_rdt_check(const char *root, const struct oci_intel_rdt *config, struct
 	return 0;
 }
 
+int intel_rdt_check_host(const struct oci_intel_rdt *config, struct err *err)
+{
+	char root[PATH_MAX];
+
+	return intel_rdt_check(intel_rdt_root(root) == 0 ? root : NULL, config, err);
+}
+
 /* read_file() - of @dir, without the last newline; false: there is none. */
 static bool read_file(const char *dir, const char *name, struct buf *b)
 {
@@ -327,6 +334,16 @@ int intel_rdt_create(const char *root, const struct oci_intel_rdt *config, const
 		rdt.remove = rdt.monitor;
 	*ret = rdt;
 	return 0;
+}
+
+int intel_rdt_create_on_host(const struct oci_intel_rdt *config, const char *id,
+			     struct arena *arena, struct intel_rdt *ret, struct err *err)
+{
+	char root[PATH_MAX];
+
+	if (intel_rdt_root(root) < 0)
+		return intel_rdt_check(NULL, config, err);
+	return intel_rdt_create(root, config, id, arena, ret, err);
 }
 
 /* enter() - "0" is the thread that writes. */

@@ -38,6 +38,9 @@ int intel_rdt_root(char ret[PATH_MAX]);
 int intel_rdt_check(const char *root, const struct oci_intel_rdt *config,
 		    struct err *err);
 
+/* intel_rdt_check_host() - the same with the host's resctrl. */
+int intel_rdt_check_host(const struct oci_intel_rdt *config, struct err *err);
+
 /*
  * intel_rdt_create() - make, or find, the groups and give them their shares.
  * @ret: strings in @arena
@@ -45,6 +48,10 @@ int intel_rdt_check(const char *root, const struct oci_intel_rdt *config,
  */
 int intel_rdt_create(const char *root, const struct oci_intel_rdt *config, const char *id,
 		     struct arena *arena, struct intel_rdt *ret, struct err *err);
+
+/* intel_rdt_create_on_host() - the same with the host's resctrl. */
+int intel_rdt_create_on_host(const struct oci_intel_rdt *config, const char *id,
+			     struct arena *arena, struct intel_rdt *ret, struct err *err);
 
 /* intel_rdt_enter() - put the calling thread into them; 0 or -errno. */
 int intel_rdt_enter(const struct intel_rdt *rdt, struct err *err);

@@ -62,7 +62,8 @@ static void fails(const char *resources, const char *why)
 	struct oci_spec *spec = parse(resources);
 	struct err err = ERR_INIT;
 
-	ok(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err) < 0, "%s fails", resources);
+	ok(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err) < 0,
+	   "%s fails", resources);
 	ok(strstr(err.msg, why), "it says why");
 	oci_spec_free(spec);
 }
@@ -111,7 +112,8 @@ static void test_swap(void)
 	(void)close(openat(dir_fd, "memory.swap.max", O_CREAT | O_WRONLY, 0600));
 	oci_spec_free(spec);
 	spec = parse("\"memory\":{\"limit\":1000,\"swap\":1500}");
-	is_int(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err), 0, "memory and swap");
+	is_int(cgroup_set(dir_fd, spec->linux_->resources, OCI_BY_AGENT, &err), 0,
+	       "memory and swap");
 	(void)io_read_file(dir_fd, "memory.swap.max", 64, &got, NULL);
 	is_str(got.data, "500", "the swap's share");
 	(void)unlinkat(dir_fd, "memory.max", 0);

@@ -267,7 +267,8 @@ static void test_unified(void)
 	check("\"linux\":{\"resources\":{\"unified\":{\"cpuset.cpus.partition\":\"root\"}}}",
 	      "config.json: linux.resources.unified: \"cpuset.cpus.partition\" is not "
 	      "supported");
-	check("\"linux\":{\"resources\":{\"unified\":{\"io.max\":\"1:1 wbps=1\"}}}", NULL);
+	check("\"linux\":{\"resources\":{\"unified\":{\"io.max\":\"1:1 wbps=1\"}}}",
+	      NULL);
 }
 
 static void test_listener(void)
