@@ -90,6 +90,14 @@ static bool read_file(const char *dir, const char *name, struct buf *b)
 	return true;
 }
 
+/* one_line() - as an error is. */
+static void one_line(char *text)
+{
+	for (char *p = text; p && *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+}
+
 /* failed() - the kernel has a file with the reason, which errno does not tell. */
 static int failed(const char *root, int code, const char *what, struct err *err)
 {
@@ -97,8 +105,7 @@ static int failed(const char *root, int code, const char *what, struct err *err)
 
 	if (!read_file(root, "info/last_cmd_status", &why) || !why.len)
 		return err_set(err, code, "linux.intelRdt: %.300s", what);
-	for (char *p = why.data; (p = strchr(p, '\n'));)
-		*p = ' ';
+	one_line(why.data);
 	return err_msg(err, code, "linux.intelRdt: %.300s: %s, last_cmd_status: %s", what,
 		       strerror(code), why.data);
 }
@@ -120,8 +127,7 @@ static int write_lines(const char *root, const char *group, const char *lines,
 		return 0;
 	(void)buf_printf(&what, "unable to write '%.*s' to '%.120s'",
 			 (int)strnlen(lines, 161) - 1, lines, path);
-	for (char *p = what.data; p && (p = strchr(p, '\n'));)
-		*p = ' '; /* an error is one line */
+	one_line(what.data);
 	return failed(root, -ret, what.data ? what.data : "schemata", err);
 }
 
