@@ -269,7 +269,8 @@ static void test_counters_and_limits(struct host *h)
 	is_int(host_result(h, host_request(h, AGENT_UPDATE, 0, 0, 0, 0,
 					   "{\"unified\":{\"a.b\":\"1\"}}", 23)),
 	       ENOENT, "a limit that the kernel does not have");
-	is_str(h->last_payload, "cgroup: write '1' to 'a.b': No such file or directory",
+	is_str(h->last_payload,
+	       "unified resource \"a.b\" can't be set: controller \"a\" not available",
 	       "by its file");
 	is_int(host_result(h, host_request(h, AGENT_STATS, 1, 0, 0, 0, NULL, 0)), ESRCH,
 	       "counters of a container that is not there");
