@@ -111,6 +111,7 @@ static int parse_strs(struct arena *a, const struct json_value *v,
 	if (r < 0)
 		return r;
 	ret->v = list;
+	ret->n = 0;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next)
 		r = parse_text(a, e, &ret->v[ret->n++], err);
 	return r;
@@ -125,6 +126,7 @@ static int parse_u32s(struct arena *a, const struct json_value *v, struct oci_u3
 	if (r < 0)
 		return r;
 	ret->v = list;
+	ret->n = 0;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next)
 		r = parse_u32(e, &ret->v[ret->n++], err);
 	return r;
@@ -139,6 +141,7 @@ static int parse_enums(struct arena *a, const struct oci_names *names,
 	if (r < 0)
 		return r;
 	ret->v = list;
+	ret->n = 0;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next)
 		r = parse_name(names, e, &ret->v[ret->n++], err);
 	return r;
@@ -151,6 +154,7 @@ static int parse_list(struct arena *a, const struct oci_type *type,
 
 	if (r < 0)
 		return r;
+	ret->n = 0;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next)
 		r = parse_object(a, type, e, (char *)ret->v + type->size * ret->n++, err);
 	return r;
@@ -166,6 +170,7 @@ static int parse_map(struct arena *a, const struct json_value *v, struct oci_map
 	ret->v = arena_array(a, v->n + 1, sizeof(*ret->v));
 	if (!ret->v)
 		return no_memory(err);
+	ret->n = 0;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next) {
 		struct oci_pair *pair = &ret->v[ret->n++];
 
@@ -187,6 +192,7 @@ static int parse_dict(struct arena *a, const struct oci_type *type,
 	ret->v = arena_array(a, v->n + 1, type->size);
 	if (!ret->v)
 		return no_memory(err);
+	ret->n = 0;
 	for (const struct json_value *e = v->first; e && r == 0; e = e->next) {
 		void *obj = (char *)ret->v + type->size * ret->n++;
 		char *key = arena_strdup(a, e->key);
@@ -202,7 +208,8 @@ static int parse_dict(struct arena *a, const struct oci_type *type,
 static int parse_pointer(struct arena *a, const struct oci_type *type,
 			 const struct json_value *v, void **ret, struct err *err)
 {
-	*ret = arena_alloc(a, type->size);
+	if (!*ret) /* there already: see parse_members() */
+		*ret = arena_alloc(a, type->size);
 	if (!*ret)
 		return no_memory(err);
 	return parse_object(a, type, v, *ret, err);
@@ -297,21 +304,24 @@ static int missing(const struct json_value *object, const char *name, struct err
 }
 
 /*
- * find_member() - that of the field, in whatever letters: runc reads them so.
- * @ret: NULL: there is none
+ * parse_members() - those of the field, in whatever letters: runc reads them so.  Of two
+ * spellings the later one counts; what is in an object of it comes on top.
+ * @ret_found: there is one
  */
-static int find_member(const struct json_value *object, const struct oci_field *field,
-		       const struct json_value **ret, struct err *err)
+static int parse_members(struct arena *a, const struct oci_field *field,
+			 const struct json_value *object, void *to, bool *ret_found,
+			 struct err *err)
 {
-	*ret = NULL;
-	for (const struct json_value *v = object->first; v; v = v->next) {
-		if (strcasecmp(v->key, field->name) != 0)
+	int r = 0;
+
+	*ret_found = false;
+	for (const struct json_value *v = object->first; v && r == 0; v = v->next) {
+		if (v->type == JSON_NULL || strcasecmp(v->key, field->name) != 0)
 			continue;
-		if (*ret)
-			return json_err(v, err, "given twice");
-		*ret = v;
+		*ret_found = true;
+		r = parse_field(a, field, v, to, err);
 	}
-	return 0;
+	return r;
 }
 
 /* parse_object() - the members that the tables know; the others are ignored. */
@@ -322,20 +332,12 @@ static int parse_object(struct arena *a, const struct oci_type *type,
 
 	for (size_t i = 0; i < type->n && r == 0; i++) {
 		const struct oci_field *field = &type->fields[i];
-		const struct json_value *member;
+		bool found;
 
-		r = find_member(v, field, &member, err);
-		if (r < 0)
-			break;
-		if (member && member->type != JSON_NULL) {
-			r = parse_field(a, field, member, (char *)obj + field->offset,
-					err);
-			/* An empty string is not what "required" means. */
-			if (r < 0 || field->kind != OCI_STR ||
-			    oci_field_is_set(field, obj))
-				continue;
-		}
-		if (field->flags & OCI_REQUIRED)
+		r = parse_members(a, field, v, (char *)obj + field->offset, &found, err);
+		/* An empty string is not what "required" means. */
+		if (r == 0 && (field->flags & OCI_REQUIRED) &&
+		    (!found || (field->kind == OCI_STR && !oci_field_is_set(field, obj))))
 			r = missing(v, field->name, err);
 	}
 	return r;

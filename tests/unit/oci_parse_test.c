@@ -234,9 +234,22 @@ static void test_whole(void)
 	parse_err("{}", "config.json: ociVersion: is required", "an empty object");
 	parse_err("{\"ociVersion\":\"1.0.0\",\"ociVersion\":\"1.0.0\"}",
 		  "config.json: ociVersion: given twice", "a name twice");
-	parse_err("{\"ociVersion\":\"1.0.0\",\"vm\":{\"hwConfig\":{},\"hwconfig\":{}}}",
-		  "config.json: vm.hwconfig: given twice",
-		  "a name in two spellings");
+}
+
+/* As jq leaves it that was told of "CPU" where "cpu" stood. */
+static void test_two_spellings(void)
+{
+	auto_oci_spec struct oci_spec *spec = parse(
+		"{\"ociVersion\":\"1.0.0\",\"vm\":{\"hwConfig\":{\"vcpus\":1,\"memory\":2},"
+		"\"HWCONFIG\":{\"vcpus\":3},\"kernel\":{\"path\":\"/k\","
+		"\"parameters\":[\"a\",\"b\"],\"Parameters\":[\"c\"]}},"
+		"\"annotations\":{\"a\":\"1\",\"A\":\"2\"}}");
+
+	is_int(spec->vm->hw_config->vcpus.value, 3, "two spellings: the later one counts");
+	is_int(spec->vm->hw_config->memory.value, 2, "on top of the other");
+	is_int(spec->vm->kernel->parameters.n, 1, "a list is the later one");
+	is_str(spec->vm->kernel->parameters.v[0], "c", "and not both");
+	is_int(spec->annotations.n, 2, "a map's keys are what they are");
 }
 
 static void test_unknown(void)
@@ -370,6 +383,7 @@ int main(void)
 {
 	document_each(check_field);
 	test_whole();
+	test_two_spellings();
 	test_unknown();
 	test_values();
 	test_letters();
