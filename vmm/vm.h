@@ -49,6 +49,11 @@ struct vm_params {
 	void (*on_stop)(void *opaque, enum vm_stop_reason reason, const struct err *err);
 	/* Called first on each vCPU thread: the jail installs its filter. */
 	int (*on_vcpu_thread)(void *opaque, struct err *err);
+	/*
+	 * Called on a vCPU thread when memory behind the guest's addresses cannot be
+	 * had, or after vm_poll_faults() may not be: true when that was mended.
+	 */
+	bool (*on_fault)(void *opaque);
 	void *opaque;
 };
 
@@ -57,6 +62,15 @@ void vm_free(struct vm *vm);
 
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *err);
 int vm_run(struct vm *vm, struct err *err);
+
+/*
+ * vm_poll_faults() - from now on on_fault() is asked every 100 ms of a vCPU's own CPU
+ * time.  A page that cannot be had does not always make KVM_RUN fail: where KVM can
+ * wait for pages asynchronously it tries again for ever (seen in Linux 6.1), and only
+ * the time that the vCPU burns tells of it.  An idle guest is not woken.
+ * Any thread; the vCPUs run.  Once is enough.
+ */
+void vm_poll_faults(struct vm *vm);
 void vm_stop(struct vm *vm);
 
 const struct guest_memory *vm_memory(const struct vm *vm);

@@ -30,6 +30,9 @@ struct vcpu {
 	pthread_t thread; /* valid while started */
 	bool started;
 	_Atomic uint64_t exits; /* returns of KVM_RUN; written by the thread only */
+	unsigned int mended; /* vm.mended when this vCPU last asked */
+	timer_t poll; /* of the thread's CPU time; with `polling` */
+	bool polling;
 };
 
 struct vm {
@@ -58,6 +61,8 @@ struct vm {
 	struct x86_image image; /* valid when image_loaded */
 	bool image_loaded;
 	bool loaded; /* vm_load() was called */
+	atomic_bool poll_faults; /* vm_poll_faults() */
+	atomic_uint mended; /* times that on_fault() had something to do */
 	atomic_bool stopping; /* set before the vCPUs are kicked */
 	atomic_flag stop_told; /* on_stop was called */
 	_Atomic int64_t first_run_ns;

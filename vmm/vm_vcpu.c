@@ -24,6 +24,8 @@
 	((uint32_t)((LAYOUT_PAGE - sizeof(struct kvm_coalesced_mmio_ring)) /             \
 		    sizeof(struct kvm_coalesced_mmio)))
 
+#define FAULT_POLL_NS 100000000 /* of a vCPU's CPU time: see vm_poll_faults() */
+
 /* The first that glibc leaves to programs. */
 #define VCPU_KICK_SIGNAL SIGRTMIN
 
@@ -201,6 +203,51 @@ static bool handle_exit(struct vcpu *vcpu)
 	return false;
 }
 
+/*
+ * mended() - memory that could not be had is there now.  With several vCPUs at one
+ * page the first one mends it, and the others find nothing to do: each goes on as long
+ * as anything was mended since it last asked.
+ */
+static bool mended(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	unsigned int seen = vcpu->mended;
+
+	if (vm->params.on_fault && vm->params.on_fault(vm->params.opaque))
+		atomic_fetch_add(&vm->mended, 1);
+	vcpu->mended = atomic_load(&vm->mended);
+	return vcpu->mended != seen;
+}
+
+/* start_polling() - the kick comes by itself, each time the vCPU has run for a while. */
+static void start_polling(struct vcpu *vcpu)
+{
+	const struct itimerspec every = {
+		.it_value = { .tv_nsec = FAULT_POLL_NS },
+		.it_interval = { .tv_nsec = FAULT_POLL_NS },
+	};
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = VCPU_KICK_SIGNAL,
+		._sigev_un._tid = gettid(),
+	};
+
+	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &vcpu->poll) < 0)
+		return; /* no memory for it now: asked again after the next kick */
+	vcpu->polling = true;
+	(void)timer_settime(vcpu->poll, 0, &every, NULL); /* cannot fail: it is there */
+}
+
+/* kicked() - KVM_RUN was interrupted, maybe by the vCPU's own timer. */
+static void kicked(struct vcpu *vcpu)
+{
+	if (!atomic_load_explicit(&vcpu->vm->poll_faults, memory_order_relaxed))
+		return;
+	if (!vcpu->polling)
+		start_polling(vcpu);
+	(void)mended(vcpu);
+}
+
 static void run_loop(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -215,14 +262,20 @@ static void run_loop(struct vcpu *vcpu)
 		atomic_store_explicit(&vcpu->exits, vcpu->exits + 1,
 				      memory_order_relaxed);
 		vm_drain_coalesced(vm);
+		if (ret < 0 && code == EFAULT && mended(vcpu))
+			continue;
 		if (ret < 0 && code != EINTR && code != EAGAIN) {
 			(void)err_set(&err, code, "vCPU %u: KVM_RUN", vcpu->index);
 			vm_tell_stop(vm, VM_STOP_ERROR, &err);
 			return;
 		}
-		if (ret == 0)
+		if (ret < 0)
+			kicked(vcpu);
+		else
 			go_on = handle_exit(vcpu);
 	}
+	if (vcpu->polling)
+		(void)timer_delete(vcpu->poll); /* cannot fail: it is there */
 }
 
 static void *vcpu_thread(void *opaque)
@@ -275,6 +328,14 @@ int vm_run(struct vm *vm, struct err *err)
 		return err_set(err, code, "start a vCPU thread");
 	}
 	return 0;
+}
+
+void vm_poll_faults(struct vm *vm)
+{
+	if (atomic_exchange(&vm->poll_faults, true))
+		return;
+	for (unsigned int i = 0; i < vm->n_vcpus; i++)
+		(void)pthread_kill(vm->vcpus[i].thread, VCPU_KICK_SIGNAL); /* it runs */
 }
 
 void vm_stop(struct vm *vm)

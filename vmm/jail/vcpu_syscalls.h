@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A vCPU thread: the guest's exits, PCI and MSI-X bookkeeping. */
 HULL_SYSCALL(pread64, "KVM's counters")
+HULL_SYSCALL(fstat, "a file in the DAX window may have become shorter")
+HULL_SYSCALL(newfstatat, "libc's other way to say fstat")
+HULL_SYSCALL(timer_create, "look for such a file while the guest is busy")
+HULL_SYSCALL(timer_settime, "look for such a file while the guest is busy")
+HULL_SYSCALL(timer_delete, "the end of the thread")
 HULL_IOCTL(KVM_RUN, "the guest")
 HULL_IOCTL(KVM_SET_GSI_ROUTING, "the guest wrote an MSI-X table entry")
 HULL_IOCTL(KVM_IRQFD, "the guest masked or unmasked an MSI-X vector")
