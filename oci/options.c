@@ -128,6 +128,17 @@ static int apply_memory(const struct source *s, struct hull_options *o)
 	return 0;
 }
 
+static int apply_dax(const struct source *s, struct hull_options *o)
+{
+	uint64_t n;
+
+	if (parse_scaled(s->value, "KMG", 1024, &n) < 0 ||
+	    (n && (n < HULL_DAX_MIN || n > HULL_DAX_MAX || n & (n - 1))))
+		return bad_value(s, "0, or a power of 2 from 32M to 64G");
+	o->dax = n;
+	return 0;
+}
+
 static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 {
 	uint64_t n;
@@ -152,6 +163,10 @@ static const struct option options[] = {
 	    "added to the end of the guest kernel's command line, behind "
 	    "vm.kernel.parameters" },
 	  apply_cmdline },
+	{ { "fs.dax", "BYTES", "256M",
+	    "of each of the two windows through which the guest maps files of 4 MiB and "
+	    "more from the host's page cache; 0 for none" },
+	  apply_dax },
 	{ { "initrd", "PATH", "vm.kernel.initrd, or hull's own",
 	    "initramfs for the guest; it must hold hull's agent as /init" },
 	  apply_initrd },
@@ -357,7 +372,8 @@ int hull_options_load_for(struct oci_spec *spec, const char *const *set, size_t 
 			  const struct hull_host *host, struct hull_options *ret,
 			  struct err *err)
 {
-	struct hull_options o = { .boot_timeout_ms = DEFAULT_BOOT_TIMEOUT_MS };
+	struct hull_options o = { .boot_timeout_ms = DEFAULT_BOOT_TIMEOUT_MS,
+				  .dax = HULL_DAX_DEFAULT };
 	const char *parameters = NULL;
 	int r = 0;
 

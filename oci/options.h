@@ -35,6 +35,14 @@ struct oci_spec;
 #define HULL_MEMORY_MAX (1ull << 40)
 #define HULL_MEMORY_ALIGN (2ull << 20)
 
+/*
+ * The DAX window of a virtio-fs device.  Linux maps 2 MiB at once, and one instruction
+ * may need six pages of six files before it gets on.
+ */
+#define HULL_DAX_DEFAULT (256ull << 20)
+#define HULL_DAX_MIN (32ull << 20)
+#define HULL_DAX_MAX (64ull << 30)
+
 struct hull_options {
 	/* Strings live as long as the spec. */
 	const char *hypervisor; /* path of hull-vmm; NULL: the installed one */
@@ -43,6 +51,7 @@ struct hull_options {
 	const char *cmdline; /* added to the kernel's command line; NULL: nothing */
 	uint32_t vcpus; /* 1..HULL_MAX_VCPUS */
 	uint32_t boot_timeout_ms;
+	uint64_t dax; /* (bytes) of each DAX window: a power of 2, or 0 */
 	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */
 };
 

@@ -193,6 +193,7 @@ static int open_machine(struct creation *cr, struct err *err)
 	c->vcpus = cr->container->vcpus = opt.vcpus;
 	c->memory = cr->container->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
+	c->dax_size = opt.dax;
 	if (snprintf(c->cmdline, sizeof(c->cmdline), "%s", opt.cmdline ? opt.cmdline : "") >=
 	    (int)sizeof(c->cmdline))
 		return err_msg(err, E2BIG, "kernel parameters: more than %zu bytes",

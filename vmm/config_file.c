@@ -64,6 +64,9 @@ int config_file_check(const struct vm_config *c, uint64_t size, struct err *err)
 	if (c->spec_size == 0 || c->spec_size > VM_MAX_SPEC_SIZE ||
 	    c->spec_size != size - sizeof(*c))
 		return bad(err, "spec_size");
+	if (c->dax_size && (c->dax_size < VM_DAX_MIN || c->dax_size > VM_DAX_MAX ||
+			    c->dax_size & (c->dax_size - 1)))
+		return bad(err, "dax_size");
 	if (c->boot_timeout_ms == 0)
 		return bad(err, "boot_timeout_ms");
 	if (c->log_format > LOG_JSON || c->log_level > LOG_DEBUG)

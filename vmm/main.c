@@ -206,6 +206,23 @@ static int watch(struct vmm *v, struct err *err)
 	return loop_add(v->loop, &v->stopped, fd, EPOLLIN, stopped_ready, err);
 }
 
+static void on_mapped(void *opaque)
+{
+	struct vmm *v = opaque;
+
+	vm_poll_faults(v->vm);
+}
+
+static bool on_fault(void *opaque)
+{
+	struct vmm *v = opaque;
+	bool mended = false;
+
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
+		mended |= v->fs[i] && fs_mend(v->fs[i]);
+	return mended;
+}
+
 /* make_fs() - the device of one kind of roots, if there are any. */
 static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 {
@@ -220,7 +237,10 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 		.tag = tags[device],
 		.shared = device == VM_FS_SHARED,
 		.roots = roots,
+		.dax_size = c->dax_size,
 		.on_thread = on_fs_thread,
+		.on_mapped = on_mapped,
+		.on_mapped_arg = v,
 	};
 
 	if (!roots)
@@ -253,6 +273,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		.vcpus = v->config->vcpus,
 		.on_stop = on_stop,
 		.on_vcpu_thread = on_vcpu_thread,
+		.on_fault = on_fault,
 		.opaque = v,
 	};
 	int ret;
@@ -268,7 +289,8 @@ static int make_outside(struct vmm *v, struct err *err)
 	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
 		ret = make_fs(v, (enum vm_fs_device)i, err);
 	if (ret == 0)
-		ret = vsock_new(vm_memory(v->vm), v->loop, AGENT_GUEST_CID, &v->vsock, err);
+		ret = vsock_new(vm_memory(v->vm), v->loop, AGENT_GUEST_CID, &v->vsock,
+				err);
 	if (ret == 0) {
 		const struct container_params container = {
 			.config = v->config,
@@ -418,7 +440,8 @@ int main(int argc, char **argv)
 	if (ret < 0)
 		return fail(&vmm, &err);
 	log_init(vmm.config->log_fd, (enum log_format)vmm.config->log_format,
-		 vmm.config->log_fd < 0 ? LOG_NONE : (enum log_level)vmm.config->log_level);
+		 vmm.config->log_fd < 0 ? LOG_NONE
+					: (enum log_level)vmm.config->log_level);
 	timeline_start(vmm.config->start_ns);
 	timeline_mark("hull-vmm");
 	ret = run(&vmm, &err);

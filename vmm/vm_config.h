@@ -26,6 +26,8 @@
 #define VM_CONFIG_MAGIC 0x31434d56u /* "VMC1" */
 #define VM_MAX_ROOTS 256u
 #define VM_MAX_VCPUS 64u
+#define VM_DAX_MIN (32ull << 20) /* (bytes) of a DAX window: see oci/options.h */
+#define VM_DAX_MAX (64ull << 30)
 #define VM_MAX_PRESERVED 16u /* descriptors of a process besides stdio */
 #define VM_CMDLINE_SIZE 1024u
 #define VM_ID_SIZE 1025u /* a container id: 1024 bytes and the final 0 */
@@ -74,7 +76,10 @@ struct vm_config {
 	uint32_t magic; /* VM_CONFIG_MAGIC */
 	uint32_t size; /* sizeof(struct vm_config): both sides agree or stop */
 	uint64_t memory; /* (bytes) guest RAM, a multiple of 2 MiB */
-	uint64_t memory_limit; /* (bytes) of hull-vmm's cgroup, none of it swap; 0: none */
+	uint64_t
+		memory_limit; /* (bytes) of hull-vmm's cgroup, none of it swap; 0: none */
+	uint64_t
+		dax_size; /* (bytes) of each virtio-fs device's DAX window, a power of 2; 0: none */
 	uint32_t vcpus; /* 1..VM_MAX_VCPUS */
 	uint32_t n_roots;
 	uint32_t spec_size; /* (bytes) of the payload behind this struct */

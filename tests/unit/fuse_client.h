@@ -52,18 +52,15 @@ static inline void fc_check(bool cond)
 		abort();
 }
 
-/* fc_new() - @fds are borrowed; root i has index i. */
-static inline void fc_new(struct fuse_client *c, const int *fds, unsigned int n,
-			  bool readonly, bool shared, unsigned int dir_fds)
+/* fc_new_with() - @fds are borrowed; root i has index i; @params without roots. */
+static inline void fc_new_with(struct fuse_client *c, const int *fds, unsigned int n,
+			       bool readonly, struct fs_params params)
 {
 	struct fs_root_params roots[16];
-	struct fs_params params = {
-		.roots = roots,
-		.n_roots = n,
-		.shared = shared,
-		.max_dir_fds = dir_fds,
-	};
 	struct err err = ERR_INIT;
+
+	params.roots = roots;
+	params.n_roots = n;
 
 	*c = (struct fuse_client){ 0 };
 	for (unsigned int i = 0; i < n; i++)
@@ -81,6 +78,14 @@ static inline void fc_new(struct fuse_client *c, const int *fds, unsigned int n,
 		abort();
 	}
 	fc_check(fs_worker_init(&c->w, c->fs, NULL) == 0);
+}
+
+static inline void fc_new(struct fuse_client *c, const int *fds, unsigned int n,
+			  bool readonly, bool shared, unsigned int dir_fds)
+{
+	const struct fs_params params = { .shared = shared, .max_dir_fds = dir_fds };
+
+	fc_new_with(c, fds, n, readonly, params);
 }
 
 static inline void fc_free(struct fuse_client *c)
@@ -185,6 +190,7 @@ static inline int fc_init(struct fuse_client *c)
 		.minor = 38,
 		.max_readahead = 131072,
 		.flags = ~0u,
+		.flags2 = ~0u,
 	};
 
 	return fc_call(c, FUSE_INIT, 0, FC_ARGS(FC_VAR(in)));

@@ -107,9 +107,10 @@ static void test_strings(void)
 	is_str(o.cmdline, "quiet \"a=b c\" x y", "parameters, then the annotation");
 	is_int(o.vcpus, 3, "hypervisor parameters are options");
 	is_int(o.boot_timeout_ms, 60000, "the default deadline");
+	is_int(o.dax, 256 << 20, "the default window");
 	is_int(load(vm,
 		    SET("kernel=/k2", "org.hull.vcpus=2", "memory=1G", "boot-timeout=5",
-			"cmdline=z", "initrd=/i2"),
+			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G"),
 		    &o, &spec2, &err),
 	       0, "--set");
 	is_str(o.kernel, "/k2", "overrides the kernel");
@@ -118,6 +119,7 @@ static void test_strings(void)
 	is_int(o.vcpus, 2, "with the prefix too");
 	is_int(o.memory, GIB, "and the memory");
 	is_int(o.boot_timeout_ms, 5000, "and the deadline");
+	is_int(o.dax, GIB, "and the window");
 	is_int(load("", NULL, 0, &o, &spec3, &err), 0, "nothing");
 	ok(!o.kernel && !o.initrd && !o.cmdline && !o.hypervisor, "is nothing");
 }
@@ -168,6 +170,12 @@ static void test_bad(void)
 	    "to 1024G");
 	bad("", "memory=17179869185G",
 	    "--set memory=17179869185G: expected 64M to 1024G");
+	bad("", "fs.dax=33M",
+	    "--set fs.dax=33M: expected 0, or a power of 2 from 32M to 64G");
+	bad("", "fs.dax=16M",
+	    "--set fs.dax=16M: expected 0, or a power of 2 from 32M to 64G");
+	bad("", "fs.dax=128G",
+	    "--set fs.dax=128G: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "boot-timeout=0", "--set boot-timeout=0: expected 1 to 3600 seconds");
 	bad("", "boot-timeout=3601",
 	    "--set boot-timeout=3601: expected 1 to 3600 seconds");
@@ -203,7 +211,7 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 6, "six options");
+	is_int(n, 7, "seven options");
 }
 
 int main(void)

@@ -53,6 +53,9 @@ int main(void)
 	REFUSED("VM configuration: bad vcpus", c.vcpus = VM_MAX_VCPUS + 1);
 	REFUSED("VM configuration: bad spec_size", c.spec_size = 0);
 	REFUSED("VM configuration: bad boot_timeout_ms", c.boot_timeout_ms = 0);
+	REFUSED("VM configuration: bad dax_size", c.dax_size = 16 << 20);
+	REFUSED("VM configuration: bad dax_size", c.dax_size = 48 << 20);
+	REFUSED("VM configuration: bad dax_size", c.dax_size = UINT64_C(1) << 37);
 	REFUSED("VM configuration: bad log_format", c.log_format = 9);
 	REFUSED("VM configuration: bad id", memset(c.id, 'x', sizeof(c.id)));
 	REFUSED("VM configuration: bad kvm_fd", c.kvm_fd = -1);

@@ -10,8 +10,10 @@ static void put_time(uint64_t ns, uint64_t *s, uint32_t *rest)
 	*rest = (uint32_t)(ns % NS_PER_S);
 }
 
-void fs_attr_fill(struct fs_inode *inode, const struct stat *st, struct fuse_attr *attr)
+void fs_attr_fill(struct fs_server *fs, struct fs_inode *inode, const struct stat *st,
+		  struct fuse_attr *attr)
 {
+	fs_dax_heal(fs, inode);
 	if (S_ISREG(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)))
 		atomic_store_explicit(&inode->special_mode, true, memory_order_relaxed);
 	*attr = (struct fuse_attr){
@@ -30,6 +32,7 @@ void fs_attr_fill(struct fs_inode *inode, const struct stat *st, struct fuse_att
 		.gid = st->st_gid,
 		.rdev = (uint32_t)st->st_rdev, /* new_encode_dev(): the low 32 bits */
 		.blksize = (uint32_t)st->st_blksize,
+		.flags = inode->dax ? FUSE_ATTR_DAX : 0,
 	};
 }
 
@@ -49,5 +52,5 @@ void fs_entry_fill(struct fs_server *fs, struct fs_inode *inode, const struct st
 	*out = (struct fuse_entry_out){ .nodeid = inode->id };
 	put_time(fs->policy.entry_ns, &out->entry_valid, &out->entry_valid_nsec);
 	put_time(fs->policy.attr_ns, &out->attr_valid, &out->attr_valid_nsec);
-	fs_attr_fill(inode, st, &out->attr);
+	fs_attr_fill(fs, inode, st, &out->attr);
 }

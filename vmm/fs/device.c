@@ -121,6 +121,11 @@ int fs_new(const struct fs_params *params, struct virtio_device **ret_dev,
 	fd->dev.pci_class = FS_PCI_CLASS;
 	fd->dev.config = &fd->config;
 	fd->dev.config_size = sizeof(fd->config);
+	fd->dev.shm = (struct virtio_shm){
+		.id = VIRTIO_FS_SHMCAP_ID_CACHE,
+		.size = server->dax.size,
+		.host = server->dax.window,
+	};
 	ret = init_queues(fd, params, err);
 	if (ret == 0)
 		ret = fs_pool_init(&fd->pool, &fd->dev, server, params, err);
@@ -145,6 +150,11 @@ int fs_add_root(struct virtio_device *dev, const struct fs_root_params *root,
 void fs_relax_sync(struct virtio_device *dev)
 {
 	atomic_store(&((struct fs_device *)dev)->server->relaxed, true);
+}
+
+bool fs_mend(struct virtio_device *dev)
+{
+	return fs_dax_mend(&((struct fs_device *)dev)->server->dax);
 }
 
 struct fs_server *fs_device_server(struct virtio_device *dev)

@@ -87,6 +87,8 @@ static const struct op ops[FS_OPCODES] = {
 			 OP_NO_NODE },
 	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", fs_op_copy_file_range,
 				   sizeof(struct fuse_write_out), OP_NO_NODE },
+	[FUSE_SETUPMAPPING] = { "SETUPMAPPING", fs_op_setupmapping, 0, 0 },
+	[FUSE_REMOVEMAPPING] = { "REMOVEMAPPING", fs_op_removemapping, 0, OP_NO_NODE },
 	[FUSE_SYNCFS] = { "SYNCFS", fs_op_syncfs, 0, OP_ON_TOP },
 	[FUSE_TMPFILE] = { "TMPFILE", NULL, 0, OP_NO_NODE },
 };

@@ -52,6 +52,7 @@ struct fs_params {
 	const struct fs_root_params *roots;
 	unsigned int n_roots;
 	unsigned int max_workers; /* 0: the default (8) */
+	uint64_t dax_size; /* (bytes) of the DAX window: a power of 2 >= 2 MiB, or 0 */
 	unsigned int max_dir_fds; /* directories kept open; 0: the default (256) */
 
 	/*
@@ -60,6 +61,11 @@ struct fs_params {
 	 */
 	int (*on_thread)(void *arg, struct err *err);
 	void *on_thread_arg;
+
+	/* on_mapped() - on a worker, when the DAX window shows a file more: from now on
+	 * fs_mend() may have something to do.  May be NULL. */
+	void (*on_mapped)(void *arg);
+	void *on_mapped_arg;
 };
 
 /*
@@ -85,6 +91,13 @@ int fs_add_root(struct virtio_device *dev, const struct fs_root_params *root,
  * of a process that exits.  Any thread.
  */
 void fs_relax_sync(struct virtio_device *dev);
+
+/*
+ * fs_mend() - zeros instead of what the DAX window showed of files that somebody has
+ * shortened: when a vCPU does not get a page, or may not.  Any vCPU thread.
+ * Return: whether there was anything to do
+ */
+bool fs_mend(struct virtio_device *dev);
 
 /* fs_requests() - requests served since fs_new(), of all opcodes.  Any thread. */
 uint64_t fs_requests(const struct virtio_device *dev);

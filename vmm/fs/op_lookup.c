@@ -151,7 +151,7 @@ int fs_op_getattr(struct fs_req *r, struct fs_inode *inode)
 	fs_place_put(r->fs, &pl);
 	if (ret < 0)
 		return ret;
-	fs_attr_fill(inode, &st, &out.attr);
+	fs_attr_fill(r->fs, inode, &st, &out.attr);
 	return fs_req_put(r, &out, sizeof(out));
 }
 

@@ -169,6 +169,7 @@ int fs_op_write(struct fs_req *r, struct fs_inode *inode)
 	} else {
 		ret = -EBADF;
 	}
+	fs_dax_heal(r->fs, h->inode);
 	fs_handle_put(r->fs, h);
 	return ret < 0 ? ret : fs_req_put(r, &out, sizeof(out));
 }
@@ -192,6 +193,7 @@ int fs_op_fallocate(struct fs_req *r, struct fs_inode *inode)
 		ret = -EBADF;
 	else if (fallocate(h->fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) < 0)
 		ret = -errno;
+	fs_dax_heal(r->fs, h->inode);
 	fs_handle_put(r->fs, h);
 	return ret;
 }

@@ -187,6 +187,13 @@ int fs_server_new(const struct fs_params *params, struct fs_server **ret, struct
 	idtable_init(&fs->inodes, FS_MAX_INODES);
 	idtable_init(&fs->handles, FS_MAX_HANDLES);
 	fs->policy = params->shared ? shared_policy : private_policy;
+	fs->dax.on_mapped = params->on_mapped;
+	fs->dax.on_mapped_arg = params->on_mapped_arg;
+	r = fs_dax_init(&fs->dax, params->dax_size, err);
+	if (r < 0) {
+		close_roots(params, 0);
+		return r;
+	}
 	if (fs_dirs_init(fs, n_dirs < MIN_DIR_FDS ? MIN_DIR_FDS : n_dirs) < 0 ||
 	    fs_inode_new_top(fs) < 0) {
 		close_roots(params, 0);
@@ -208,6 +215,8 @@ void fs_server_free(struct fs_server *fs)
 	if (!fs)
 		return;
 	fs_handle_close_all(fs);
+	fs_dax_reset(fs);
+	fs_dax_release(&fs->dax);
 	fs_inode_free_all(fs);
 	fs_dirs_release(fs);
 	idtable_release(&fs->handles);
@@ -227,6 +236,7 @@ void fs_server_reset(struct fs_server *fs)
 
 	atomic_store(&fs->initialised, false);
 	fs_handle_close_all(fs);
+	fs_dax_reset(fs);
 	(void)pthread_mutex_lock(&fs->lock);
 	/*
 	 * Freeing one may free its parents, wherever they are in the table: each

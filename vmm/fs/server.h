@@ -35,6 +35,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "vmm/fs/dax.h"
 #include "vmm/fs/fs.h"
 #include "vmm/fs/idtable.h"
 #include "vmm/fs/request.h"
@@ -47,6 +48,7 @@
 #define FS_MAX_LINK_NAMES 4u /* names remembered of one file with hard links */
 #define FS_MAX_PINS 4096u /* unlinked files kept although nobody has them open */
 #define FS_ROOT_DEVS 16u /* st_dev values told apart in one root */
+#define FS_DAX_MIN (4u << 20) /* (bytes) smaller files are read: see inode.c */
 #define FS_SCRATCH_SIZE 65536u /* (bytes) the largest xattr value */
 
 struct fs_handle;
@@ -99,6 +101,9 @@ struct fs_inode {
 	uint32_t children; /* names that have this as parent */
 	mode_t type; /* constant: S_IFMT bits */
 	bool hashed; /* found by its identity */
+	bool dax; /* constant: the guest maps it instead of reading it */
+	atomic_bool mended; /* fs_dax_mend() was at work: see dax.h */
+	atomic_uint shown; /* slots of the DAX window */
 	atomic_bool special_mode; /* setuid or setgid was seen: see op_write.c */
 };
 
@@ -149,11 +154,14 @@ struct fs_server {
 	pthread_mutex_t handle_lock;
 	struct idtable handles;
 
+	struct fs_dax dax;
+
 	pthread_mutex_t mode_lock; /* writes to setuid and setgid files, one by one */
 
 	atomic_bool initialised; /* between INIT and DESTROY */
 	atomic_bool submounts; /* negotiated */
 	atomic_bool setxattr_ext; /* negotiated */
+	atomic_bool inode_dax; /* negotiated: files may be mapped */
 	atomic_bool relaxed; /* fs_relax_sync() */
 	atomic_uint_fast64_t counts[FS_OPCODES]; /* [0]: unknown opcodes */
 };
@@ -216,6 +224,8 @@ char *fs_scratch(struct fs_req *r);
 /* fs_inode_get() - by node id; NULL: not known.  Give back with _put(). */
 struct fs_inode *fs_inode_get(struct fs_server *fs, uint64_t id);
 void fs_inode_put(struct fs_server *fs, struct fs_inode *inode);
+/* fs_inode_hold() - one more reference to what is held already. */
+void fs_inode_hold(struct fs_server *fs, struct fs_inode *inode);
 void fs_inode_put_locked(struct fs_server *fs, struct fs_inode *inode, int *ret_close);
 
 /*
@@ -350,7 +360,9 @@ void fs_handle_close_all(struct fs_server *fs);
 
 /* ---- attr.c ---- */
 
-void fs_attr_fill(struct fs_inode *inode, const struct stat *st, struct fuse_attr *attr);
+/* fs_attr_fill() - @st as it was found now: what the DAX window shows is healed. */
+void fs_attr_fill(struct fs_server *fs, struct fs_inode *inode, const struct stat *st,
+		  struct fuse_attr *attr);
 void fs_attr_top(struct fuse_attr *attr);
 void fs_entry_fill(struct fs_server *fs, struct fs_inode *inode, const struct stat *st,
 		   struct fuse_entry_out *out);

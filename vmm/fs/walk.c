@@ -416,6 +416,9 @@ int fs_place_open(struct fs_server *fs, struct fs_inode *inode, struct fs_place 
 		return dup_of(fs, inode, flags);
 	if (inode->root->readonly)
 		how |= O_NOATIME;
+	/* What is shown in the DAX window can be read, whoever opened it. */
+	if (inode->dax && (flags & O_ACCMODE) == O_WRONLY)
+		how = (how & ~O_ACCMODE) | O_RDWR;
 	/*
 	 * Before a change: is it the same file?  The check afterwards cannot say it
 	 * on overlayfs, where this very open may copy the file up.
@@ -435,5 +438,7 @@ int fs_place_open(struct fs_server *fs, struct fs_inode *inode, struct fs_place 
 	ret = fs_inode_check(fs, inode, &st, change && overlay);
 	if (ret < 0)
 		return ret;
+	if (change && overlay)
+		fs_dax_renew(fs, inode, fd);
 	return take_fd(&fd);
 }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/fs/dax.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "vmm/fs/server.h"
+
+#define PAGE 4096u
+
+static uint64_t n_slots(const struct fs_dax *dax)
+{
+	return dax->size >> FS_DAX_SHIFT;
+}
+
+static char *slot_host(const struct fs_dax *dax, const struct fs_dax_slot *slot)
+{
+	return dax->window + (((uint64_t)(slot - dax->slots)) << FS_DAX_SHIFT);
+}
+
+/* blank() - anonymous memory, which costs nothing until it is touched. */
+static int blank(void *at, uint64_t len)
+{
+	void *map = mmap(at, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	return map == MAP_FAILED ? -errno : 0;
+}
+
+static int show(const struct fs_dax *dax, const struct fs_dax_slot *slot)
+{
+	int how = slot->writable ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
+	void *map = mmap(slot_host(dax, slot), FS_DAX_SLOT, PROT_READ | PROT_WRITE,
+			 how | MAP_FIXED, slot->fd, (off_t)slot->offset);
+
+	return map == MAP_FAILED ? -errno : 0;
+}
+
+int fs_dax_init(struct fs_dax *dax, uint64_t size, struct err *err)
+{
+	size_t room = size + FS_DAX_SLOT;
+	uintptr_t skip;
+	char *map;
+
+	if (!size)
+		return 0;
+	dax->slots = calloc(size >> FS_DAX_SHIFT, sizeof(*dax->slots));
+	if (!dax->slots)
+		return err_set(err, ENOMEM, "DAX window");
+	map = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED) {
+		free(dax->slots);
+		dax->slots = NULL;
+		return err_set(err, errno, "map a DAX window of %llu MiB",
+			       (unsigned long long)(size >> 20));
+	}
+	/* Aligned as in the guest, so that KVM may map huge pages of files. */
+	skip = -(uintptr_t)map & (FS_DAX_SLOT - 1);
+	if (skip)
+		(void)munmap(map, skip); /* trims what is ours; cannot fail */
+	(void)munmap(map + skip + size, FS_DAX_SLOT - skip); /* likewise */
+	dax->window = map + skip;
+	dax->size = size;
+	for (uint64_t i = 0; i < n_slots(dax); i++)
+		dax->slots[i].fd = -1;
+	(void)pthread_mutex_init(&dax->lock, NULL); /* cannot fail on Linux */
+	return 0;
+}
+
+void fs_dax_release(struct fs_dax *dax)
+{
+	if (!dax->size)
+		return;
+	for (uint64_t i = 0; i < n_slots(dax); i++)
+		close_fd(dax->slots[i].fd);
+	(void)munmap(dax->window, dax->size); /* cannot fail: it is ours */
+	free(dax->slots);
+	(void)pthread_mutex_destroy(&dax->lock);
+	dax->size = 0;
+}
+
+/* forget() - the slot's file, but not what is mapped. */
+static void forget(struct fs_server *fs, struct fs_dax_slot *slot)
+{
+	if (!slot->inode)
+		return;
+	atomic_fetch_sub(&slot->inode->shown, 1);
+	fs_inode_put(fs, slot->inode);
+	close_fd(slot->fd);
+	*slot = (struct fs_dax_slot){ .fd = -1 };
+}
+
+static int map_slot(struct fs_server *fs, struct fs_dax_slot *slot,
+		    struct fs_inode *inode, int fd, uint64_t offset, bool writable)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int ret;
+
+	if (own < 0)
+		return -errno;
+	/* Counted first: it may be the same record that is being forgotten. */
+	fs_inode_hold(fs, inode);
+	atomic_fetch_add(&inode->shown, 1);
+	forget(fs, slot);
+	*slot = (struct fs_dax_slot){
+		.inode = inode,
+		.fd = own,
+		.writable = writable,
+		.offset = offset,
+		.shown = FS_DAX_SLOT,
+	};
+	ret = show(&fs->dax, slot);
+	if (ret < 0) {
+		/* A failed mmap() may have unmapped what was there. */
+		(void)blank(slot_host(&fs->dax, slot), FS_DAX_SLOT);
+		forget(fs, slot);
+	}
+	return ret;
+}
+
+/* slots_of() - the first slot of a range of the window; NULL: it is none. */
+static struct fs_dax_slot *slots_of(const struct fs_dax *dax, uint64_t at, uint64_t len)
+{
+	if (at % FS_DAX_SLOT || len % FS_DAX_SLOT || !len || at >= dax->size ||
+	    len > dax->size - at)
+		return NULL;
+	return &dax->slots[at >> FS_DAX_SHIFT];
+}
+
+int fs_dax_map(struct fs_server *fs, struct fs_inode *inode, int fd,
+	       const struct fs_dax_range *range)
+{
+	struct fs_dax *dax = &fs->dax;
+	struct fs_dax_slot *slot = slots_of(dax, range->at, range->len);
+	int ret = 0;
+
+	if (!slot || range->offset % FS_DAX_SLOT || range->offset > INT64_MAX - dax->size)
+		return -EINVAL;
+	(void)pthread_mutex_lock(&dax->lock);
+	for (uint64_t done = 0; ret == 0 && done < range->len; done += FS_DAX_SLOT)
+		ret = map_slot(fs, slot++, inode, fd, range->offset + done,
+			       range->writable);
+	(void)pthread_mutex_unlock(&dax->lock);
+	if (ret == 0 && dax->on_mapped)
+		dax->on_mapped(dax->on_mapped_arg);
+	return ret;
+}
+
+static int unmap_slots(struct fs_server *fs, struct fs_dax_slot *slot, uint64_t n)
+{
+	int ret = 0;
+
+	(void)pthread_mutex_lock(&fs->dax.lock);
+	for (; ret == 0 && n; n--, slot++) {
+		if (!slot->inode)
+			continue;
+		ret = blank(slot_host(&fs->dax, slot), FS_DAX_SLOT);
+		if (ret == 0)
+			forget(fs, slot);
+	}
+	(void)pthread_mutex_unlock(&fs->dax.lock);
+	return ret;
+}
+
+int fs_dax_unmap(struct fs_server *fs, uint64_t at, uint64_t len)
+{
+	struct fs_dax_slot *slot = slots_of(&fs->dax, at, len);
+
+	return slot ? unmap_slots(fs, slot, len >> FS_DAX_SHIFT) : -EINVAL;
+}
+
+void fs_dax_reset(struct fs_server *fs)
+{
+	if (fs->dax.size)
+		(void)unmap_slots(fs, fs->dax.slots, n_slots(&fs->dax));
+}
+
+void fs_dax_renew(struct fs_server *fs, struct fs_inode *inode, int fd)
+{
+	struct fs_dax *dax = &fs->dax;
+
+	if (!atomic_load(&inode->shown))
+		return;
+	(void)pthread_mutex_lock(&dax->lock);
+	for (uint64_t i = 0; i < n_slots(dax); i++) {
+		struct fs_dax_slot *slot = &dax->slots[i];
+
+		if (slot->inode == inode && !slot->writable)
+			(void)map_slot(fs, slot, inode, fd, slot->offset, false);
+	}
+	(void)pthread_mutex_unlock(&dax->lock);
+}
+
+void fs_dax_heal(struct fs_server *fs, struct fs_inode *inode)
+{
+	struct fs_dax *dax = &fs->dax;
+
+	if (!atomic_load_explicit(&inode->mended, memory_order_relaxed))
+		return;
+	(void)pthread_mutex_lock(&dax->lock);
+	atomic_store(&inode->mended, false);
+	for (uint64_t i = 0; i < n_slots(dax); i++) {
+		struct fs_dax_slot *slot = &dax->slots[i];
+
+		if (slot->inode != inode || slot->shown == FS_DAX_SLOT)
+			continue;
+		if (show(dax, slot) == 0)
+			slot->shown = FS_DAX_SLOT;
+		else
+			(void)blank(slot_host(dax, slot), FS_DAX_SLOT);
+	}
+	(void)pthread_mutex_unlock(&dax->lock);
+}
+
+/* rest_of() - (bytes) of the slot that the file fills now, in whole pages. */
+static uint64_t rest_of(const struct fs_dax_slot *slot)
+{
+	struct stat st;
+	uint64_t size;
+
+	if (fstat(slot->fd, &st) < 0 || st.st_size < 0)
+		return 0;
+	size = ((uint64_t)st.st_size + PAGE - 1) / PAGE * PAGE;
+	if (size <= slot->offset)
+		return 0;
+	return size - slot->offset < FS_DAX_SLOT ? size - slot->offset : FS_DAX_SLOT;
+}
+
+bool fs_dax_mend(struct fs_dax *dax)
+{
+	bool done = false;
+
+	if (!dax->size)
+		return false;
+	(void)pthread_mutex_lock(&dax->lock);
+	for (uint64_t i = 0; i < n_slots(dax); i++) {
+		struct fs_dax_slot *slot = &dax->slots[i];
+		uint64_t rest = slot->inode ? rest_of(slot) : FS_DAX_SLOT;
+
+		if (!slot->inode || rest >= slot->shown ||
+		    blank(slot_host(dax, slot) + rest, FS_DAX_SLOT - rest) < 0)
+			continue;
+		slot->shown = rest;
+		atomic_store(&slot->inode->mended, true);
+		done = true;
+	}
+	(void)pthread_mutex_unlock(&dax->lock);
+	return done;
+}
