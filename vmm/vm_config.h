@@ -76,10 +76,8 @@ struct vm_config {
 	uint32_t magic; /* VM_CONFIG_MAGIC */
 	uint32_t size; /* sizeof(struct vm_config): both sides agree or stop */
 	uint64_t memory; /* (bytes) guest RAM, a multiple of 2 MiB */
-	uint64_t
-		memory_limit; /* (bytes) of hull-vmm's cgroup, none of it swap; 0: none */
-	uint64_t
-		dax_size; /* (bytes) of each virtio-fs device's DAX window, a power of 2; 0: none */
+	uint64_t memory_limit; /* (bytes) of hull-vmm's cgroup, none of it swap; 0: none */
+	uint64_t dax_size; /* (bytes) each device's DAX window, a power of 2; 0: none */
 	uint32_t vcpus; /* 1..VM_MAX_VCPUS */
 	uint32_t n_roots;
 	uint32_t spec_size; /* (bytes) of the payload behind this struct */
