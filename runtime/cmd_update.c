@@ -15,12 +15,13 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
-#include "oci/cgroup2_saved.h"
+#include "oci/cgroup_saved.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/cpuset.h"
 #include "runtime/guest_spec.h"
+#include "runtime/host_cgroup.h"
 #include "runtime/host_limits.h"
 #include "runtime/host_scope.h"
 #include "runtime/new_limits.h"
@@ -49,7 +50,7 @@ struct host_changes {
 	struct cpuset set;
 	struct oci_cpu_set before; /* hull-vmm's CPUs, once known */
 	bool known;
-	int cgroup; /* owned; -1: the host has no cgroup v2 */
+	struct host_cgroup cgroup; /* owned */
 	struct host_limits limits; /* of hull-vmm's cgroup */
 	struct cgroup_saved *saved; /* owned */
 	struct systemd_call systemd; /* the unit's properties have changed */
@@ -61,13 +62,12 @@ static int plan_cgroup(const struct container *c, const struct oci_resources *re
 {
 	const struct machine machine = { .memory = c->memory, .vcpus = c->vcpus };
 
-	if (!c->cgroup)
-		return 0;
-	h->cgroup = open(c->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (h->cgroup < 0)
-		return err_set(err, errno, "open cgroup '%s'", c->cgroup);
-	host_limits_changed(h->cgroup, res, &machine, &h->limits);
-	h->saved = cgroup_save(h->cgroup, &h->limits.res);
+	int ret = host_cgroup_open(c, &h->cgroup, err);
+
+	if (ret < 0 || !h->cgroup.n)
+		return ret;
+	host_limits_changed(&h->cgroup, res, &h->set, &machine, &h->limits);
+	h->saved = host_limits_save(&h->cgroup, &h->limits);
 	return h->saved ? 0 : err_set(err, ENOMEM, "host");
 }
 
@@ -83,15 +83,16 @@ static int change_host(const struct container *c, const struct oci_resources *re
 		h->known = ret == 0;
 	}
 	/*
-	 * systemd's first: CPUs must be allowed before a thread can be bound to them, and
-	 * kernels before 6.2 bind all threads to all that are allowed whenever that changes.
+	 * systemd's and the cgroup's first: CPUs must be allowed before a thread can be
+	 * bound to them, and kernels before 6.2 bind all threads to all that are allowed
+	 * whenever that changes.
 	 */
 	if (ret == 0 && c->unit)
 		ret = host_scope_update(c, &h->limits, &h->set, &h->systemd, err);
+	if (ret == 0 && h->cgroup.n)
+		ret = host_limits_set(&h->cgroup, &h->limits, err);
 	if (ret == 0 && h->set.has_cpus)
 		ret = cpuset_move(c->pid, &h->set.cpus, err);
-	if (ret == 0 && h->cgroup >= 0)
-		ret = host_limits_set(h->cgroup, &h->limits, err);
 	return ret;
 }
 
@@ -100,7 +101,7 @@ static void put_back_host(const struct container *c, struct host_changes *h)
 	struct err err = ERR_INIT;
 
 	systemd_end(&h->systemd, false); /* it writes the files as it knows them */
-	cgroup_put_back(h->cgroup, h->saved);
+	cgroup_put_back(h->saved);
 	if (h->known && cpuset_move(c->pid, &h->before, &err) < 0)
 		log_warn("%s", err.msg); /* why the update failed is the error */
 }
@@ -108,7 +109,7 @@ static void put_back_host(const struct container *c, struct host_changes *h)
 static int update(const struct container *c, struct oci_spec *spec, struct err *err)
 {
 	struct oci_resources *res = spec->linux_->resources;
-	struct host_changes h = { .cgroup = -1, .systemd = SYSTEMD_CALL_INIT };
+	struct host_changes h = { .systemd = SYSTEMD_CALL_INIT };
 	int ret = cpuset_take(spec, &h.set, err);
 
 	if (ret < 0)
@@ -125,7 +126,7 @@ static int update(const struct container *c, struct oci_spec *spec, struct err *
 		put_back_host(c, &h);
 	systemd_end(&h.systemd, true);
 	cgroup_saved_free(h.saved);
-	close_fd(h.cgroup);
+	host_cgroup_close(&h.cgroup);
 	return ret;
 }
 
