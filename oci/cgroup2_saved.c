@@ -28,8 +28,9 @@ static int save_hugepages(struct cgroup_saved *s, int cgroup, const char *size)
 static int save_all(struct cgroup_saved *s, int cgroup, const struct oci_resources *res)
 {
 	static const char *const files[] = {
-		"pids.max",  "memory.swap.max", "memory.max", "memory.low",    "io.bfq.weight",
-		"io.weight", "cpu.idle",        "cpu.weight", "cpu.max",       "cpu.max.burst",
+		"pids.max",      "memory.swap.max", "memory.max", "memory.low",
+		"io.bfq.weight", "io.weight",       "cpu.idle",   "cpu.weight",
+		"cpu.max",       "cpu.max.burst",
 	};
 	int ret = 0;
 

@@ -204,9 +204,10 @@ static int set_shares(int dir, int64_t shares, struct err *err)
 
 	if (ret < 0 || cgroup_read_limit(dir, "cpu.shares", &kept) < 0 || kept == shares)
 		return ret;
-	return err_msg(err, EINVAL,
-		       "linux.resources.cpu.shares: the %s allowed cpu-shares is %" PRId64,
-		       kept < shares ? "maximum" : "minimum", kept);
+	return err_msg(
+		err, EINVAL,
+		"linux.resources.cpu.shares: the %s allowed cpu-shares is %" PRId64,
+		kept < shares ? "maximum" : "minimum", kept);
 }
 
 static int set_cpu(const struct host_cgroup *h, const struct oci_cpu *c, struct err *err)
@@ -228,9 +229,8 @@ static int set_cpu(const struct host_cgroup *h, const struct oci_cpu *c, struct 
 	if (ret == 0 && c->idle.set)
 		ret = set_number(dir, "cpu.idle", c->idle.value, err);
 	if (ret == 0)
-		ret = set_pair(dir, "cpu.rt_period_us",
-			       (int64_t)c->realtime_period.value, "cpu.rt_runtime_us",
-			       c->realtime_runtime.value, err);
+		ret = set_pair(dir, "cpu.rt_period_us", (int64_t)c->realtime_period.value,
+			       "cpu.rt_runtime_us", c->realtime_runtime.value, err);
 	return ret;
 }
 

@@ -19,8 +19,9 @@
 
 /* What runc's cgroupfs driver joins; of the hierarchies with a name only systemd's. */
 static const char *const known[] = {
-	"cpuset",  "devices", "memory",   "cpu",        "cpuacct", "pids", "blkio",	   "hugetlb",
-	"net_cls", "net_prio", "perf_event", "freezer", "rdma",	   "misc", "name=systemd",
+	"cpuset",     "devices", "memory",  "cpu",     "cpuacct",
+	"pids",       "blkio",   "hugetlb", "net_cls", "net_prio",
+	"perf_event", "freezer", "rdma",    "misc",    "name=systemd",
 };
 
 /* A line of mountinfo. */
@@ -82,8 +83,8 @@ static bool is_found(const struct cgroup1_places *p, const char *controller)
 }
 
 /* controllers_of() - those that are not found yet; NULL: none. */
-static const char *controllers_of(const struct mount *m, const struct cgroup1_places *found,
-				  struct buf *b)
+static const char *controllers_of(const struct mount *m,
+				  const struct cgroup1_places *found, struct buf *b)
 {
 	if (strcmp(m->type, "cgroup2") == 0)
 		return strcmp(m->point, HYBRID) == 0 && !is_found(found, "") ? "" : NULL;

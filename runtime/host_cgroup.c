@@ -50,9 +50,10 @@ bool host_cgroup_is_v1(void)
 int host_cgroup_check(const struct oci_resources *res, struct err *err)
 {
 	if (res && res->unified.n && host_cgroup_is_v1())
-		return err_msg(err, EINVAL,
-			       "linux.resources.unified: invalid configuration: cannot use "
-			       "unified on cgroup v1");
+		return err_msg(
+			err, EINVAL,
+			"linux.resources.unified: invalid configuration: cannot use "
+			"unified on cgroup v1");
 	return 0;
 }
 
@@ -92,12 +93,14 @@ static bool is_clean(const char *path)
 int host_cgroup_create(const struct oci_spec *spec, struct container *c,
 		       struct host_cgroup *ret, struct err *err)
 {
-	const char *name = spec->linux_->cgroups_path ? spec->linux_->cgroups_path : c->id;
+	const char *name =
+		spec->linux_->cgroups_path ? spec->linux_->cgroups_path : c->id;
 	int r;
 
 	*ret = (struct host_cgroup){ 0 };
 	if (!mode()) {
-		log_debug("no cgroups at " CGROUP_ROOT ": hull-vmm stays in the caller's");
+		log_debug("no cgroups at " CGROUP_ROOT
+			  ": hull-vmm stays in the caller's");
 		return 0;
 	}
 	if (!is_clean(name))

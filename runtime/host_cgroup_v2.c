@@ -114,7 +114,8 @@ static int create(const char *name, struct container *c, struct err *err)
 	return c->cgroup ? 0 : err_set(err, ENOMEM, "cgroup '%s'", path);
 }
 
-static int open_folder(const struct container *c, struct host_cgroup *ret, struct err *err)
+static int open_folder(const struct container *c, struct host_cgroup *ret,
+		       struct err *err)
 {
 	int fd = open(c->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -44,8 +44,9 @@ static const char mountinfo[] =
 	"39 31 0:36 / /v2 rw - cgroup2 cgroup2 rw\n"
 	"cut off\n";
 
-static const char self[] = "5:pids:/\n4:memory:/docker/abc/inner\n3:cpuacct,cpu:/user.slice\n"
-			   "2:name=systemd:/init.scope\n0::/init.scope\n";
+static const char self[] =
+	"5:pids:/\n4:memory:/docker/abc/inner\n3:cpuacct,cpu:/user.slice\n"
+	"2:name=systemd:/init.scope\n0::/init.scope\n";
 
 static void found(const char *name, const char *const want[][3], size_t n)
 {
@@ -67,7 +68,8 @@ static void test_places(void)
 		{ "cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct",
 		  "/sys/fs/cgroup/cpu,cpuacct/a/b" },
 		{ "memory", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/memory/a/b" },
-		{ "name=systemd", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/systemd/a/b" },
+		{ "name=systemd", "/sys/fs/cgroup/systemd",
+		  "/sys/fs/cgroup/systemd/a/b" },
 		{ "", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/unified/a/b" },
 		{ "pids", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/pids/a/b" },
 	};
@@ -186,7 +188,8 @@ static void test_folders(void)
 	is_int(host_cgroup_birthplace(&h), -1, "nobody is born in v1");
 	put("memory/outer/leaf/cgroup.procs", "");
 	is_int(host_cgroup_join(&h, &err), -ENOENT, "a folder that takes nobody");
-	is_str(err.msg, "join the cgroup of freezer: No such file or directory", "is told");
+	is_str(err.msg, "join the cgroup of freezer: No such file or directory",
+	       "is told");
 	put("freezer/outer/leaf/cgroup.procs", "");
 	is_int(host_cgroup_join(&h, &err), 0, "join");
 	holds("memory/outer/leaf/cgroup.procs", "0");
@@ -285,8 +288,8 @@ static void test_cpuset(void)
 
 /* ---- limits ------------------------------------------------------------------------- */
 
-static const char *const all[] = { "cpu,cpuacct", "memory",   "pids",    "blkio",
-				   "hugetlb",	  "net_cls,net_prio", NULL };
+static const char *const all[] = { "cpu,cpuacct", "memory",           "pids", "blkio",
+				   "hugetlb",     "net_cls,net_prio", NULL };
 
 /* resources() - what @text, the inside of linux.resources, makes of @limits. */
 static struct oci_spec *resources(const char *text, struct cpuset *set)
@@ -348,8 +351,8 @@ static void test_limits(struct host_cgroup *h)
 
 	is_int(set(h, "", NULL), 0, "none");
 	/* 640 + 64 + 10 MiB, and what the container may swap */
-	has(h, "\"memory\":{\"limit\":536870912}", "memory/leaf/memory.limit_in_bytes", "",
-	    "748683264");
+	has(h, "\"memory\":{\"limit\":536870912}", "memory/leaf/memory.limit_in_bytes",
+	    "", "748683264");
 	has(h, "\"memory\":{\"reservation\":4096}",
 	    "memory/leaf/memory.soft_limit_in_bytes", "", "4096");
 	has(h, "\"memory\":{\"swappiness\":0}", "memory/leaf/memory.swappiness", "", "0");
@@ -362,26 +365,33 @@ static void test_limits(struct host_cgroup *h)
 	has(h, "\"cpu\":{\"period\":200000}", "cpu,cpuacct/leaf/cpu.cfs_period_us", "",
 	    "200000");
 	has(h, "\"cpu\":{\"idle\":1}", "cpu,cpuacct/leaf/cpu.idle", "", "1");
-	has(h, "\"cpu\":{\"realtimeRuntime\":950000}", "cpu,cpuacct/leaf/cpu.rt_runtime_us",
-	    "", "950000");
-	has(h, "\"cpu\":{\"realtimePeriod\":1000000}", "cpu,cpuacct/leaf/cpu.rt_period_us",
-	    "", "1000000");
+	has(h, "\"cpu\":{\"realtimeRuntime\":950000}",
+	    "cpu,cpuacct/leaf/cpu.rt_runtime_us", "", "950000");
+	has(h, "\"cpu\":{\"realtimePeriod\":1000000}",
+	    "cpu,cpuacct/leaf/cpu.rt_period_us", "", "1000000");
 	has(h, "\"pids\":{\"limit\":10}", "pids/leaf/pids.max", "", "45");
 	has(h, "\"pids\":{\"limit\":-1}", "pids/leaf/pids.max", "", "max");
 	has(h, "\"blockIO\":{\"weight\":10}", "blkio/leaf/blkio.bfq.weight", "", "10");
 	has(h, "\"blockIO\":{\"weight\":10}", "blkio/leaf/blkio.weight", "", "10");
-	has(h, "\"blockIO\":{\"leafWeight\":20}", "blkio/leaf/blkio.leaf_weight", "", "20");
-	has(h, "\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":500}]}",
+	has(h, "\"blockIO\":{\"leafWeight\":20}", "blkio/leaf/blkio.leaf_weight", "",
+	    "20");
+	has(h,
+	    "\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":500}]}",
 	    "blkio/leaf/blkio.bfq.weight_device", "", "8:0 500");
-	has(h, "\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"leafWeight\":50}]}",
+	has(h,
+	    "\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"leafWeight\":50}]}",
 	    "blkio/leaf/blkio.leaf_weight_device", "", "8:0 50");
-	has(h, "\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
+	has(h,
+	    "\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
 	    "blkio/leaf/blkio.throttle.read_bps_device", "", "8:0 7");
-	has(h, "\"blockIO\":{\"throttleWriteBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
+	has(h,
+	    "\"blockIO\":{\"throttleWriteBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
 	    "blkio/leaf/blkio.throttle.write_bps_device", "", "8:0 7");
-	has(h, "\"blockIO\":{\"throttleReadIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
+	has(h,
+	    "\"blockIO\":{\"throttleReadIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
 	    "blkio/leaf/blkio.throttle.read_iops_device", "", "8:0 7");
-	has(h, "\"blockIO\":{\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
+	has(h,
+	    "\"blockIO\":{\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
 	    "blkio/leaf/blkio.throttle.write_iops_device", "", "8:0 7");
 	has(h, "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}]",
 	    "hugetlb/leaf/hugetlb.2MB.limit_in_bytes", "", "4194304");
@@ -421,13 +431,15 @@ static void test_swap(struct host_cgroup *h)
 {
 	static const char file[] = "memory/leaf/memory.memsw.limit_in_bytes";
 	static const char limit[] = "memory/leaf/memory.limit_in_bytes";
-	struct host_limits l = { .memory = { .limit = { true, 1 }, .swap = { true, 1 } } };
+	struct host_limits l = { .memory = { .limit = { true, 1 },
+					     .swap = { true, 1 } } };
 
 	put(limit, "9223372036854771712");
 	has(h, "\"memory\":{\"limit\":536870912,\"swap\":1073741824}", file, "",
 	    "1285554176");
 	put(limit, "");
-	is_int(set(h, "\"memory\":{\"limit\":-1}", NULL), 0, "none, and swap is not counted");
+	is_int(set(h, "\"memory\":{\"limit\":-1}", NULL), 0,
+	       "none, and swap is not counted");
 	holds(limit, "-1");
 	put(limit, "");
 	has(h, "\"memory\":{\"limit\":-1}", file, "", "-1");
