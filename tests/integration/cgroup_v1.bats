@@ -201,7 +201,7 @@ in_guest() {
 
 @test "cgroup v1: a container that ends for lack of memory is counted in the host's cgroup" {
 	config '.linux.resources = {memory: {limit: 67108864, swap: 67108864}}'
-	args python3 -c 'b = bytearray(200 << 20)'
+	args python3 -c 'b = bytearray(100 << 20)'
 	# small: hull-vmm has seconds to reach its limit
 	timeout 120 env hull --root "$STATE" --set vcpus=1 --set memory=192M create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
 	on_host memory memory.oom_control | grep -qx 'oom_kill 0'
