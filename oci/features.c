@@ -79,7 +79,7 @@ static void put_mount_options(struct json_writer *w)
 static void put_cgroup(struct json_writer *w)
 {
 	json_open_object(w, "cgroup");
-	json_put_bool(w, "v1", false);
+	json_put_bool(w, "v1", true);
 	json_put_bool(w, "v2", true);
 	json_put_bool(w, "systemd", true);
 	json_put_bool(w, "systemdUser", false);

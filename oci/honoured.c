@@ -14,7 +14,8 @@
 #define ACCEPTED OCI_ACCEPTED
 #define REFUSED OCI_REFUSED
 
-#define V1_ONLY "cgroup v2 has none, and runc ignores it there; a warning"
+#define V1_ONLY                                                                        \
+	"on a host with cgroup v1; cgroup v2 has none: a warning, and ignored as by runc"
 
 /*
  * A line speaks for everything below its path that has no line of its own.
@@ -78,18 +79,19 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.memory.kernel", ACCEPTED,
 	  "a warning, as runc: Linux has no such limit any more" },
 	{ "linux.resources.memory.kernelTCP", ACCEPTED, "a warning, as runc" },
-	{ "linux.resources.memory.swappiness", ACCEPTED,
-	  "cgroup v2 has none, and runc ignores it there" },
-	{ "linux.resources.memory.disableOOMKiller", ACCEPTED, V1_ONLY },
-	{ "linux.resources.memory.useHierarchy", ACCEPTED, "cgroup v2 always does" },
+	{ "linux.resources.memory.swappiness", HOST,
+	  "on a host with cgroup v1; cgroup v2 has none, and runc ignores it there" },
+	{ "linux.resources.memory.disableOOMKiller", HOST, V1_ONLY },
+	{ "linux.resources.memory.useHierarchy", ACCEPTED,
+	  "cgroup v2 always does, and runc ignores it on v1 as well" },
 	{ "linux.resources.memory.checkBeforeUpdate", ACCEPTED,
 	  "means something to `update` only, and there it is honoured" },
 	{ "linux.resources.cpu.shares", AGENT | HOST, NULL },
 	{ "linux.resources.cpu.quota", AGENT | HOST, "and the number of vCPUs" },
 	{ "linux.resources.cpu.burst", AGENT, NULL },
 	{ "linux.resources.cpu.period", AGENT | HOST, NULL },
-	{ "linux.resources.cpu.realtimeRuntime", ACCEPTED, V1_ONLY },
-	{ "linux.resources.cpu.realtimePeriod", ACCEPTED, V1_ONLY },
+	{ "linux.resources.cpu.realtimeRuntime", HOST, V1_ONLY },
+	{ "linux.resources.cpu.realtimePeriod", HOST, V1_ONLY },
 	{ "linux.resources.cpu.cpus", HOST,
 	  "the host's CPUs: as many vCPUs, and none of them is on another one" },
 	{ "linux.resources.cpu.mems", HOST, "the host's memory nodes" },
@@ -97,26 +99,27 @@ static const struct oci_honoured lines[] = {
 	{ "linux.resources.pids", AGENT | HOST,
 	  "on the host with room for hull-vmm's threads" },
 	{ "linux.resources.blockIO.weight", AGENT | HOST, NULL },
-	{ "linux.resources.blockIO.leafWeight", ACCEPTED, V1_ONLY },
+	{ "linux.resources.blockIO.leafWeight", HOST, V1_ONLY },
 	{ "linux.resources.blockIO.weightDevice.major", HOST, "a device of the host" },
 	{ "linux.resources.blockIO.weightDevice.minor", HOST, NULL },
 	{ "linux.resources.blockIO.weightDevice.weight", HOST,
 	  "where its scheduler is BFQ, as runc" },
-	{ "linux.resources.blockIO.weightDevice.leafWeight", ACCEPTED, V1_ONLY },
+	{ "linux.resources.blockIO.weightDevice.leafWeight", HOST, V1_ONLY },
 	{ "linux.resources.blockIO.throttleReadBpsDevice", HOST, "devices of the host" },
 	{ "linux.resources.blockIO.throttleWriteBpsDevice", HOST, "devices of the host" },
 	{ "linux.resources.blockIO.throttleReadIOPSDevice", HOST, "devices of the host" },
 	{ "linux.resources.blockIO.throttleWriteIOPSDevice", HOST,
 	  "devices of the host" },
-	{ "linux.resources.hugepageLimits", AGENT, NULL },
-	{ "linux.resources.network", ACCEPTED, V1_ONLY },
+	{ "linux.resources.hugepageLimits", AGENT | HOST,
+	  "on a host with cgroup v1 for those who look" },
+	{ "linux.resources.network", HOST, V1_ONLY },
 	{ "linux.resources.rdma", HOST, "devices of the host" },
 	{ "linux.resources.unified", AGENT | HOST,
 	  "by the file's name: `io.*`, `rdma.*`, `dmem.*`, `misc.*` name what the host has, "
 	  "and are set there; `io.weight` without devices, `cpu.weight`, `cpu.weight.nice`, "
 	  "`cpu.idle`, `memory.low`, `memory.min` are set in both; `cpuset.cpus` and "
 	  "`cpuset.mems` are those of `cpu`, other `cpuset.*` are refused; the rest is the "
-	  "guest's" },
+	  "guest's; on a host with cgroup v1 it fails `create`, as with runc" },
 	{ "linux.cgroupsPath", HOST,
 	  "where hull's own processes go; with --systemd-cgroup as slice:prefix:name" },
 	{ "linux.namespaces", AGENT | HOST, "paths only of network namespaces" },

@@ -11,6 +11,8 @@
 #ifndef HULL_OCI_VALIDATE_H
 #define HULL_OCI_VALIDATE_H
 
+#include <stdbool.h>
+
 struct buf;
 struct err;
 struct oci_process;
@@ -37,8 +39,9 @@ int oci_validate_update(const struct oci_resources *resources, struct err *err);
  * oci_warnings() - append what is accepted but not done as written, one line each:
  * unknown capabilities, deprecated fields, a profile that a VM has no use for.
  * For the log of the creating command.
+ * @cgroup1: the host has controllers of cgroup v1
  * Return: 0 or -ENOMEM
  */
-int oci_warnings(const struct oci_spec *spec, struct buf *lines);
+int oci_warnings(const struct oci_spec *spec, bool cgroup1, struct buf *lines);
 
 #endif

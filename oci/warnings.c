@@ -66,7 +66,8 @@ static void warn_v1_only(bool given, const char *field, struct buf *lines)
 				 field);
 }
 
-static void warn_resources(const struct oci_resources *r, struct buf *lines)
+/* warn_cgroup2() - what only a host with cgroup v1 can do. */
+static void warn_cgroup2(const struct oci_resources *r, struct buf *lines)
 {
 	const struct oci_memory *m = r->memory;
 	const struct oci_cpu *c = r->cpu;
@@ -76,6 +77,16 @@ static void warn_resources(const struct oci_resources *r, struct buf *lines)
 	for (size_t i = 0; b && i < b->weight_device.n; i++)
 		leaf |= b->weight_device.v[i].leaf_weight.set &&
 			b->weight_device.v[i].leaf_weight.value;
+	warn_v1_only(m && m->disable_oom_killer.value, "memory.disableOOMKiller", lines);
+	warn_v1_only(c && c->realtime_runtime.value, "cpu.realtimeRuntime", lines);
+	warn_v1_only(c && c->realtime_period.value, "cpu.realtimePeriod", lines);
+	warn_v1_only(leaf, "blockIO: leafWeight", lines);
+	warn_v1_only(r->network && (r->network->class_id.value || r->network->priorities.n),
+		     "network", lines);
+}
+
+static void warn_resources(const struct oci_resources *r, bool cgroup1, struct buf *lines)
+{
 	for (size_t i = 0; i < r->devices.n; i++) {
 		const char *access = r->devices.v[i].access;
 
@@ -85,17 +96,13 @@ static void warn_resources(const struct oci_resources *r, struct buf *lines)
 					 "other letters than rwm in \"%.80s\"\n",
 					 i, access);
 	}
-	if (m)
-		warn_memory(m, lines);
-	warn_v1_only(m && m->disable_oom_killer.value, "memory.disableOOMKiller", lines);
-	warn_v1_only(c && c->realtime_runtime.value, "cpu.realtimeRuntime", lines);
-	warn_v1_only(c && c->realtime_period.value, "cpu.realtimePeriod", lines);
-	warn_v1_only(leaf, "blockIO: leafWeight", lines);
-	warn_v1_only(r->network && (r->network->class_id.value || r->network->priorities.n),
-		     "network", lines);
+	if (r->memory)
+		warn_memory(r->memory, lines);
+	if (!cgroup1)
+		warn_cgroup2(r, lines);
 }
 
-int oci_warnings(const struct oci_spec *spec, struct buf *lines)
+int oci_warnings(const struct oci_spec *spec, bool cgroup1, struct buf *lines)
 {
 	const struct oci_linux *l = spec->linux_;
 
@@ -113,6 +120,6 @@ int oci_warnings(const struct oci_spec *spec, struct buf *lines)
 		(void)buf_puts(lines, "linux.personality.flags: ignoring unsupported "
 				      "personality flags\n");
 	if (l && l->resources)
-		warn_resources(l->resources, lines);
+		warn_resources(l->resources, cgroup1, lines);
 	return buf_ok(lines);
 }

@@ -16,12 +16,13 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
-#include "oci/cgroup2_saved.h"
+#include "oci/cgroup_saved.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/cpuset.h"
 #include "runtime/guest_spec.h"
+#include "runtime/host_cgroup.h"
 #include "runtime/host_limits.h"
 #include "runtime/host_scope.h"
 #include "runtime/intel_rdt.h"
@@ -51,7 +52,7 @@ struct host_changes {
 	struct cpuset set;
 	struct oci_cpu_set before; /* hull-vmm's CPUs, once known */
 	bool known;
-	int cgroup; /* owned; -1: the host has no cgroup v2 */
+	struct host_cgroup cgroup; /* owned */
 	struct host_limits limits; /* of hull-vmm's cgroup */
 	struct cgroup_saved *saved; /* owned */
 	struct systemd_call systemd; /* the unit's properties have changed */
@@ -78,13 +79,12 @@ static int plan_cgroup(const struct container *c, const struct oci_resources *re
 {
 	const struct machine machine = { .memory = c->memory, .vcpus = c->vcpus };
 
-	if (!c->cgroup)
-		return 0;
-	h->cgroup = open(c->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (h->cgroup < 0)
-		return err_set(err, errno, "open cgroup '%s'", c->cgroup);
-	host_limits_changed(h->cgroup, res, &machine, &h->limits);
-	h->saved = cgroup_save(h->cgroup, &h->limits.res);
+	int ret = host_cgroup_open(c, &h->cgroup, err);
+
+	if (ret < 0 || !h->cgroup.n)
+		return ret;
+	host_limits_changed(&h->cgroup, res, &h->set, &machine, &h->limits);
+	h->saved = host_limits_save(&h->cgroup, &h->limits);
 	return h->saved ? 0 : err_set(err, ENOMEM, "host");
 }
 
@@ -100,15 +100,16 @@ static int change_host(const struct container *c, const struct oci_resources *re
 		h->known = ret == 0;
 	}
 	/*
-	 * systemd's first: CPUs must be allowed before a thread can be bound to them, and
-	 * kernels before 6.2 bind all threads to all that are allowed whenever that changes.
+	 * systemd's and the cgroup's first: CPUs must be allowed before a thread can be
+	 * bound to them, and kernels before 6.2 bind all threads to all that are allowed
+	 * whenever that changes.
 	 */
 	if (ret == 0 && c->unit)
 		ret = host_scope_update(c, &h->limits, &h->set, &h->systemd, err);
+	if (ret == 0 && h->cgroup.n)
+		ret = host_limits_set(&h->cgroup, &h->limits, err);
 	if (ret == 0 && h->set.has_cpus)
 		ret = cpuset_move(c->pid, &h->set.cpus, err);
-	if (ret == 0 && h->cgroup >= 0)
-		ret = host_limits_set(h->cgroup, &h->limits, err);
 	if (ret == 0)
 		ret = intel_rdt_change(&c->rdt, h->l3, h->mb, &h->shares, err);
 	return ret;
@@ -120,7 +121,7 @@ static void put_back_host(const struct container *c, struct host_changes *h)
 
 	intel_rdt_put_back(&c->rdt, &h->shares);
 	systemd_end(&h->systemd, false); /* it writes the files as it knows them */
-	cgroup_put_back(h->cgroup, h->saved);
+	cgroup_put_back(h->saved);
 	if (h->known && cpuset_move(c->pid, &h->before, &err) < 0)
 		log_warn("%s", err.msg); /* why the update failed is the error */
 }
@@ -129,9 +130,7 @@ static int update(const struct cli *cli, const struct container *c, struct oci_s
 		  struct err *err)
 {
 	struct oci_resources *res = spec->linux_->resources;
-	struct host_changes h = { .cgroup = -1,
-				  .systemd = SYSTEMD_CALL_INIT,
-				  .shares = BUF_INIT };
+	struct host_changes h = { .systemd = SYSTEMD_CALL_INIT, .shares = BUF_INIT };
 	int ret = cpuset_take(spec, &h.set, err);
 
 	if (ret == 0)
@@ -151,7 +150,7 @@ static int update(const struct cli *cli, const struct container *c, struct oci_s
 	systemd_end(&h.systemd, true);
 	cgroup_saved_free(h.saved);
 	buf_release(&h.shares);
-	close_fd(h.cgroup);
+	host_cgroup_close(&h.cgroup);
 	return ret;
 }
 
@@ -186,9 +185,9 @@ static const struct option_def options[] = {
 	{ OPTION_STRING, "cpu-idle", NULL, "N",
 	  "1: run only where nothing else does; or 0", NULL },
 	{ OPTION_STRING, "cpu-rt-period", NULL, "USECS",
-	  "not supported: cgroup v2 has none", NULL },
+	  "real-time period; cgroup v2 has none", NULL },
 	{ OPTION_STRING, "cpu-rt-runtime", NULL, "USECS",
-	  "not supported: cgroup v2 has none", NULL },
+	  "real-time CPU time in each such period; cgroup v2 has none", NULL },
 	{ OPTION_STRING, "cpuset-cpus", NULL, "LIST", "CPUs of the host for the machine",
 	  NULL },
 	{ OPTION_STRING, "cpuset-mems", NULL, "LIST",

@@ -231,10 +231,10 @@ static int load_number(const struct json_value *state, const char *key, uint64_t
 	return json_u64(v, max, ret, err);
 }
 
-static int load_annotations(struct container *c, const struct json_value *state,
-			    struct err *err)
+static int load_map(struct container *c, const struct json_value *state, const char *key,
+		    struct oci_map *ret, struct err *err)
 {
-	const struct json_value *object = json_get(state, "annotations");
+	const struct json_value *object = json_get(state, key);
 	size_t i = 0;
 	int r;
 
@@ -243,11 +243,11 @@ static int load_annotations(struct container *c, const struct json_value *state,
 	r = json_expect(object, JSON_OBJECT, err);
 	if (r < 0)
 		return r;
-	c->annotations.v = arena_array(&c->arena, object->n, sizeof(*c->annotations.v));
-	if (!c->annotations.v)
+	ret->v = arena_array(&c->arena, object->n, sizeof(*ret->v));
+	if (!ret->v)
 		return err_set(err, ENOMEM, "read " STATE_FILE);
 	for (const struct json_value *v = object->first; v; v = v->next, i++) {
-		struct oci_pair *pair = &c->annotations.v[i];
+		struct oci_pair *pair = &ret->v[i];
 		const char *text;
 
 		r = json_str(v, &text, err);
@@ -258,7 +258,7 @@ static int load_annotations(struct container *c, const struct json_value *state,
 		if (!pair->key || !pair->value)
 			return err_set(err, ENOMEM, "read " STATE_FILE);
 	}
-	c->annotations.n = i;
+	ret->n = i;
 	return 0;
 }
 
@@ -295,7 +295,9 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 	if (r == 0)
 		r = load_number(state, "vcpus", UINT32_MAX, &vcpus, err);
 	if (r == 0)
-		r = load_annotations(c, state, err);
+		r = load_map(c, state, "annotations", &c->annotations, err);
+	if (r == 0)
+		r = load_map(c, state, "cgroup1", &c->cgroup1, err);
 	if (r < 0)
 		return r;
 	c->pid = (pid_t)pid;
@@ -337,13 +339,13 @@ int container_load(const char *root, const char *id, struct container **ret,
 	return 0;
 }
 
-static void put_annotations(struct json_writer *w, const struct container *c)
+static void put_map(struct json_writer *w, const char *key, const struct oci_map *map)
 {
-	if (!c->annotations.n)
+	if (!map->n)
 		return;
-	json_open_object(w, "annotations");
-	for (size_t i = 0; i < c->annotations.n; i++)
-		json_put_str(w, c->annotations.v[i].key, c->annotations.v[i].value);
+	json_open_object(w, key);
+	for (size_t i = 0; i < map->n; i++)
+		json_put_str(w, map->v[i].key, map->v[i].value);
 	json_close_object(w);
 }
 
@@ -375,7 +377,8 @@ int container_save(const struct container *c, struct err *err)
 	put_given(&w, "rdtGroup", c->rdt.group);
 	put_given(&w, "rdtMonitor", c->rdt.monitor);
 	put_given(&w, "rdtRemove", c->rdt.remove);
-	put_annotations(&w, c);
+	put_map(&w, "cgroup1", &c->cgroup1);
+	put_map(&w, "annotations", &c->annotations);
 	json_close_object(&w);
 	if (buf_ok(&b) < 0)
 		return err_set(err, ENOMEM, "write " STATE_FILE);
@@ -521,7 +524,7 @@ void container_put_state(struct json_writer *w, const struct container *c,
 	json_put_str(w, "bundle", c->bundle);
 	json_put_str(w, "rootfs", c->rootfs);
 	json_put_str(w, "created", c->created);
-	put_annotations(w, c);
+	put_map(w, "annotations", &c->annotations);
 	json_put_str(w, "owner", owner);
 	json_close_object(w);
 }

@@ -44,6 +44,7 @@ struct container {
 	char *rootfs; /* absolute */
 	char *created; /* RFC 3339, UTC */
 	char *cgroup; /* cgroup v2 folder made for it (absolute path), or NULL */
+	struct oci_map cgroup1; /* folders of cgroup v1: controllers, path; in arena */
 	char *unit; /* systemd's scope whose folder that is, or NULL */
 	struct intel_rdt rdt; /* resctrl groups of hull-vmm */
 	uint64_t memory; /* (bytes) of its machine */

@@ -55,7 +55,7 @@ int cpuset_of_unified(struct oci_spec *spec, struct err *err)
 }
 
 /* take_list() - *@list, which is NULL then. */
-static int take_list(char **list, const char *field, bool *ret_has,
+static int take_list(char **list, const char *field, bool *ret_has, char **ret_list,
 		     struct oci_cpu_set *ret, struct err *err)
 {
 	if (!*list)
@@ -65,7 +65,7 @@ static int take_list(char **list, const char *field, bool *ret_has,
 			       "config.json: linux.resources.cpu.%s: '%.80s' is no list",
 			       field, *list);
 	*ret_has = true;
-	*list = NULL;
+	*ret_list = take_ptr(list);
 	return 0;
 }
 
@@ -79,9 +79,11 @@ int cpuset_take(struct oci_spec *spec, struct cpuset *ret, struct err *err)
 	spec->linux_->memory_policy = NULL;
 	if (!cpu)
 		return 0;
-	r = take_list(&cpu->cpus, "cpus", &ret->has_cpus, &ret->cpus, err);
+	r = take_list(&cpu->cpus, "cpus", &ret->has_cpus, &ret->cpu_list, &ret->cpus,
+		      err);
 	if (r == 0)
-		r = take_list(&cpu->mems, "mems", &ret->has_mems, &ret->mems, err);
+		r = take_list(&cpu->mems, "mems", &ret->has_mems, &ret->mem_list,
+			      &ret->mems, err);
 	return r;
 }
 

@@ -22,6 +22,8 @@ struct cpuset {
 	bool has_mems;
 	struct oci_cpu_set cpus;
 	struct oci_cpu_set mems;
+	char *cpu_list; /* the same as config.json has them, or NULL; the spec's */
+	char *mem_list;
 	const struct oci_memory_policy *policy; /* in place of mems, or NULL; the spec's */
 };
 

@@ -79,13 +79,15 @@ static void close_config(struct vm_config *c)
 }
 
 /* kill_vmm() - end hull-vmm, our child, and wait for it. */
-static void kill_vmm(int pidfd)
+static void kill_vmm(const struct container *c, int pidfd)
 {
 	siginfo_t info;
 
 	if (pidfd < 0)
 		return;
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	if (c)
+		host_cgroup_thaw(c);
 	(void)waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
 	close_fd(pidfd);
 }
@@ -106,7 +108,7 @@ static void remove_all(struct container *c)
 /* undo() - @pidfd: of hull-vmm; -1: it was never there, and no hook ran */
 static void undo(struct container *c, int pidfd)
 {
-	kill_vmm(pidfd);
+	kill_vmm(c, pidfd);
 	if (c && pidfd >= 0)
 		container_poststop(c);
 	remove_all(c);
@@ -129,6 +131,14 @@ static int check_host(const struct oci_spec *spec, struct err *err)
 	return ret < 0 ? err_wrap(err, ret, "config.json") : 0;
 }
 
+/* check_unified() - before its cpuset.* are made those of resources.cpu. */
+static int check_unified(const struct oci_spec *spec, struct err *err)
+{
+	int ret = host_cgroup_check(spec->linux_->resources, err);
+
+	return ret < 0 ? err_wrap(err, ret, "config.json") : 0;
+}
+
 static int load_bundle(struct creation *cr, struct err *err)
 {
 	const char *given = cr->params->bundle ? cr->params->bundle : ".";
@@ -147,6 +157,8 @@ static int load_bundle(struct creation *cr, struct err *err)
 	if (ret < 0)
 		return err_wrap(err, ret, "bundle '%s'", path);
 	ret = oci_spec_parse(text.data, text.len, &cr->spec, err);
+	if (ret == 0)
+		ret = check_unified(cr->spec, err);
 	if (ret == 0)
 		ret = cpuset_of_unified(cr->spec, err);
 	if (ret == 0)
@@ -306,25 +318,25 @@ static int plan_log(struct vm_config *c, struct err *err)
 	return c->log_fd < 0 ? err_set(err, errno, "duplicate the log's descriptor") : 0;
 }
 
-/* make_cgroup() - hull-vmm's, with its limits; none on a host without cgroup v2. */
+/* make_cgroup() - hull-vmm's, with its limits; none on a host without cgroups. */
 static int make_cgroup(struct creation *cr, struct err *err)
 {
 	const struct machine machine = { .memory = cr->config->memory,
 					 .vcpus = cr->config->vcpus };
-	int *fd = &cr->launch.cgroup_fd;
+	struct host_cgroup *cgroup = &cr->launch.cgroup;
 	struct host_limits limits;
 	int ret;
 
-	host_limits_of(cr->spec->linux_->resources, &machine, &limits);
+	host_limits_of(cr->spec->linux_->resources, &cr->launch.cpuset, &machine, &limits);
 	if (cr->params->systemd_cgroup)
 		ret = host_scope_create(cr->spec, cr->container, &limits,
-					&cr->launch.cpuset, &cr->holder, fd, err);
+					&cr->launch.cpuset, &cr->holder, cgroup, err);
 	else
-		ret = host_cgroup_create(cr->spec, cr->container, fd, err);
-	if (ret < 0 || *fd < 0)
+		ret = host_cgroup_create(cr->spec, cr->container, cgroup, err);
+	if (ret < 0 || !cgroup->n)
 		return ret;
-	cr->config->memory_limit = host_limits_hard(&limits);
-	return host_limits_set(*fd, &limits, err);
+	cr->config->memory_limit = host_limits_hard(cgroup, &limits);
+	return host_limits_set(cgroup, &limits, err);
 }
 
 /* make_rdt() - resctrl groups for hull-vmm, if it is to have some. */
@@ -542,7 +554,6 @@ int create_container(const struct create_params *params, struct created *ret_cre
 {
 	struct creation cr = {
 		.params = params,
-		.launch = { .cgroup_fd = -1 },
 		.holder = SYSTEMD_CALL_INIT,
 		.vmm_fd = -1,
 		.sync = -1,
@@ -566,7 +577,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	close_fd(cr.vmm_fd);
 	close_fd(cr.sync);
 	close_fd(cr.vmm_sync);
-	close_fd(cr.launch.cgroup_fd);
+	host_cgroup_close(&cr.launch.cgroup);
 	namespaces_release(&cr.launch);
 	close_config(cr.config);
 	free(cr.config);

@@ -6,8 +6,9 @@
 
 #include "lib/err.h"
 #include "oci/cgroup2.h"
-#include "oci/cgroup2_saved.h"
-#include "oci/honoured.h"
+#include "runtime/cpuset.h"
+#include "runtime/host_cgroup.h"
+#include "runtime/host_cgroup_ops.h"
 
 /*
  * (bytes) hull-vmm's own memory and what the host's kernel holds for it: heap, page
@@ -55,7 +56,8 @@ static void cpu_limit(struct oci_cpu *c)
 }
 
 /* take_part() - a copy of what means something on the host, with the container's values. */
-static void take_part(const struct oci_resources *res, struct host_limits *ret)
+static void take_part(const struct oci_resources *res, const struct cpuset *set,
+		      struct host_limits *ret)
 {
 	*ret = (struct host_limits){ 0 };
 	if (!res)
@@ -67,6 +69,8 @@ static void take_part(const struct oci_resources *res, struct host_limits *ret)
 	if (res->cpu) {
 		ret->cpu = *res->cpu;
 		ret->res.cpu = &ret->cpu;
+		ret->cpu.cpus = set->cpu_list;
+		ret->cpu.mems = set->mem_list;
 	}
 	if (res->pids) {
 		ret->pids = *res->pids;
@@ -76,6 +80,9 @@ static void take_part(const struct oci_resources *res, struct host_limits *ret)
 	ret->res.block_io = res->block_io;
 	ret->res.rdma = res->rdma;
 	ret->res.unified = res->unified; /* of which only the host's is set */
+	ret->res.network = res->network;
+	ret->hugepages = res->hugepage_limits.v;
+	ret->n_hugepages = res->hugepage_limits.n;
 }
 
 /* make_room() - hull-vmm's values instead. */
@@ -87,21 +94,20 @@ static void make_room(struct host_limits *l, const struct machine *machine)
 		add(&l->pids.limit.value, machine->vcpus + PIDS_ROOM);
 }
 
-void host_limits_of(const struct oci_resources *res, const struct machine *machine,
-		    struct host_limits *ret)
+void host_limits_of(const struct oci_resources *res, const struct cpuset *set,
+		    const struct machine *machine, struct host_limits *ret)
 {
-	take_part(res, ret);
+	take_part(res, set, ret);
 	make_room(ret, machine);
 }
 
-/* complete_cpu() - quota and period are one file: what is not given stays. */
-static void complete_cpu(int cgroup, struct oci_cpu *c)
+/* complete_cpu() - the room is a part of the period: what is not given stays. */
+static void complete_cpu(const struct host_cgroup *h, struct oci_cpu *c)
 {
 	uint64_t period;
 	int64_t quota;
 
-	if (c->quota.set == c->period.set ||
-	    cgroup_read_cpu_max(cgroup, &quota, &period) < 0)
+	if (c->quota.set == c->period.set || h->ops->cpu_max(h, &quota, &period) < 0)
 		return;
 	if (c->quota.set)
 		c->period = (struct oci_opt_u64){ true, period };
@@ -115,38 +121,41 @@ static void complete_cpu(int cgroup, struct oci_cpu *c)
  * complete_idle() - the kernel gives a cgroup that stops being idle its default weight:
  * say so, for systemd has one property for both.
  */
-static void complete_idle(int cgroup, struct oci_cpu *c)
+static void complete_idle(const struct host_cgroup *h, struct oci_cpu *c)
 {
 	int64_t idle;
 
 	if (c->idle.set && c->idle.value == 0 && !c->shares.set &&
-	    cgroup_read_limit(cgroup, "cpu.idle", &idle) == 0 && idle == 1)
+	    h->ops->idle(h, &idle) == 0 && idle == 1)
 		c->shares = (struct oci_opt_u64){ true, CPU_SHARES_DEFAULT };
 }
 
 /*
- * complete_memory() - swap is written as the part beyond the limit: without a limit beside
- * it, only "none" means something here.  The guest, which knows its limit, holds the rest.
+ * complete_memory() - swap counts from the container's limit: without that beside it, only
+ * "none" means something here.  The guest, which knows its limit, holds the rest.
  */
 static void complete_memory(struct oci_memory *m)
 {
 	bool has_limit = m->limit.set && m->limit.value;
 
 	if (!has_limit && m->swap.set && m->swap.value > 0)
-		m->swap.set = false;
+		m->swap = (struct oci_opt_i64){ 0 };
+	/* runc changes it with no update, and here nothing would put it back. */
+	m->disable_oom_killer = (struct oci_opt_bool){ 0 };
 }
 
-void host_limits_changed(int cgroup, const struct oci_resources *res,
-			 const struct machine *machine, struct host_limits *ret)
+void host_limits_changed(const struct host_cgroup *h, const struct oci_resources *res,
+			 const struct cpuset *set, const struct machine *machine,
+			 struct host_limits *ret)
 {
-	take_part(res, ret);
-	complete_cpu(cgroup, &ret->cpu);
-	complete_idle(cgroup, &ret->cpu);
+	take_part(res, set, ret);
+	complete_cpu(h, &ret->cpu);
+	complete_idle(h, &ret->cpu);
 	complete_memory(&ret->memory);
 	make_room(ret, machine);
 }
 
-uint64_t host_limits_hard(const struct host_limits *limits)
+uint64_t host_limits_hard(const struct host_cgroup *h, const struct host_limits *limits)
 {
 	const struct oci_memory *m = &limits->memory;
 	struct sysinfo host;
@@ -154,14 +163,24 @@ uint64_t host_limits_hard(const struct host_limits *limits)
 
 	if (!m->limit.set || m->limit.value <= 0)
 		return 0;
+	/* Who meets it then waits for ever. */
+	if (h->ops->oom_control && m->disable_oom_killer.value)
+		return 0;
 	no_swap = (m->swap.set && m->swap.value == m->limit.value) ||
 		  (sysinfo(&host) == 0 && !host.totalswap);
 	return no_swap ? (uint64_t)m->limit.value : 0;
 }
 
-int host_limits_set(int cgroup, const struct host_limits *limits, struct err *err)
+int host_limits_set(const struct host_cgroup *h, const struct host_limits *limits,
+		    struct err *err)
 {
-	int ret = cgroup_set(cgroup, &limits->res, OCI_BY_HOST, err);
+	int ret = h->ops->set(h, limits, err);
 
 	return ret < 0 ? err_wrap(err, ret, "host") : 0;
+}
+
+struct cgroup_saved *host_limits_save(const struct host_cgroup *h,
+				      const struct host_limits *limits)
+{
+	return h->ops->save(h, limits);
 }

@@ -10,7 +10,10 @@
 
 #include "oci/spec.h"
 
+struct cgroup_saved;
+struct cpuset;
 struct err;
+struct host_cgroup;
 
 /* struct machine - what the room depends on. */
 struct machine {
@@ -24,29 +27,41 @@ struct host_limits {
 	struct oci_memory memory;
 	struct oci_cpu cpu;
 	struct oci_pids pids;
+	const struct oci_hugepage_limit *hugepages; /* for those who look, on cgroup v1 */
+	size_t n_hugepages;
 };
 
 /*
  * host_limits_of() - hull-vmm's limits.
  * @res: as the container has it; NULL: none
+ * @set: what was taken out of it
  */
-void host_limits_of(const struct oci_resources *res, const struct machine *machine,
-		    struct host_limits *ret);
+void host_limits_of(const struct oci_resources *res, const struct cpuset *set,
+		    const struct machine *machine, struct host_limits *ret);
 
 /*
  * host_limits_changed() - the same for limits that change: what @res does not have, and
- * belongs to what it has, is what the host's @cgroup (a folder of cgroup v2) says now.
+ * belongs to what it has, is what the host's cgroup @h says now.
  */
-void host_limits_changed(int cgroup, const struct oci_resources *res,
-			 const struct machine *machine, struct host_limits *ret);
-
-/* host_limits_hard() - (bytes) of memory, when none can be swapped out; or 0 */
-uint64_t host_limits_hard(const struct host_limits *limits);
+void host_limits_changed(const struct host_cgroup *h, const struct oci_resources *res,
+			 const struct cpuset *set, const struct machine *machine,
+			 struct host_limits *ret);
 
 /*
- * host_limits_set() - write them into the host's @cgroup.
+ * host_limits_hard() - (bytes) of memory; 0 where some can be swapped out, or nobody is
+ * killed at the limit
+ */
+uint64_t host_limits_hard(const struct host_cgroup *h, const struct host_limits *limits);
+
+/*
+ * host_limits_set() - write them into the files of @h, which is one.
  * Return: 0 or -errno; the error names the file, and what came before it has been set
  */
-int host_limits_set(int cgroup, const struct host_limits *limits, struct err *err);
+int host_limits_set(const struct host_cgroup *h, const struct host_limits *limits,
+		    struct err *err);
+
+/* host_limits_save() - what these files say now (oci/cgroup_saved.h); NULL: no memory. */
+struct cgroup_saved *host_limits_save(const struct host_cgroup *h,
+				      const struct host_limits *limits);
 
 #endif

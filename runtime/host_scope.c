@@ -65,13 +65,14 @@ static int ask(const struct request *r, struct systemd_call *ret_call, struct er
 
 int host_scope_create(const struct oci_spec *spec, struct container *c,
 		      struct host_limits *limits, const struct cpuset *set,
-		      struct systemd_call *ret_holder, int *ret_fd, struct err *err)
+		      struct systemd_call *ret_holder, struct host_cgroup *ret_cgroup,
+		      struct err *err)
 {
 	auto_request struct request r = { 0 };
 	struct systemd_scope scope;
 	int ret;
 
-	*ret_fd = -1;
+	*ret_cgroup = (struct host_cgroup){ 0 };
 	if (!host_cgroup_is_v2())
 		return err_msg(err, ENOTSUP,
 			       "--systemd-cgroup: no cgroup v2 at /sys/fs/cgroup");
@@ -91,9 +92,11 @@ int host_scope_create(const struct oci_spec *spec, struct container *c,
 	if (ret < 0)
 		return ret;
 	c->unit = arena_strdup(&c->arena, scope.unit);
-	if (!c->unit)
+	c->cgroup = arena_printf(&c->arena, "/sys/fs/cgroup/%s",
+				 scope.path + (*scope.path == '/'));
+	if (!c->unit || !c->cgroup)
 		return err_set(err, ENOMEM, "unit '%s'", scope.unit);
-	return host_cgroup_open(scope.path, c, ret_fd, err);
+	return host_cgroup_open(c, ret_cgroup, err);
 }
 
 int host_scope_update(const struct container *c, struct host_limits *limits,

@@ -15,6 +15,7 @@
 struct container;
 struct cpuset;
 struct err;
+struct host_cgroup;
 struct host_limits;
 struct oci_spec;
 struct systemd_call;
@@ -23,11 +24,12 @@ struct systemd_call;
  * host_scope_create() - make the scope with these limits, remember it in @c.
  * @limits: rounded to what systemd can keep, for host_limits_set()
  * @ret_holder: systemd_end() it when hull-vmm is in the cgroup, or will never be
- * @ret_fd: the cgroup's folder, owned by the caller
+ * @ret_cgroup: owned by the caller
  */
 int host_scope_create(const struct oci_spec *spec, struct container *c,
 		      struct host_limits *limits, const struct cpuset *set,
-		      struct systemd_call *ret_holder, int *ret_fd, struct err *err);
+		      struct systemd_call *ret_holder, struct host_cgroup *ret_cgroup,
+		      struct err *err);
 
 /*
  * host_scope_update() - new limits for a container's scope, until systemd_end().

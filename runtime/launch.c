@@ -82,8 +82,10 @@ static int exec_vmm(const struct launch_params *p, int config_fd, struct err *er
 	char name[] = "hull-vmm";
 	char *argv[] = { name, fd_text, NULL };
 	char *envp[] = { NULL };
-	int ret;
+	int ret = host_cgroup_join(&p->cgroup, err);
 
+	if (ret < 0)
+		return ret;
 	for (unsigned int i = 0; i < p->n_join; i++)
 		if (setns(p->join_fd[i], 0) < 0)
 			return err_set(err, errno, "join a namespace");
@@ -123,15 +125,16 @@ int launch_vmm(const struct launch_params *p, pid_t *ret_pid, int *ret_pidfd,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	int birthplace = host_cgroup_birthplace(&p->cgroup);
 	long pid;
 	int ret;
 
 	ret = make_config_file(p, &config_fd, err);
 	if (ret < 0)
 		return ret;
-	if (p->cgroup_fd >= 0) {
+	if (birthplace >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (unsigned int)p->cgroup_fd;
+		args.cgroup = (unsigned int)birthplace;
 	}
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "runtime/cpuset.h"
+#include "runtime/host_cgroup.h"
 
 struct err;
 struct intel_rdt;
@@ -22,7 +23,7 @@ struct launch_params {
 	int vmm_fd; /* the program; borrowed */
 	const struct vm_config *config; /* its descriptors are inherited */
 	const char *spec; /* the payload, config->spec_size bytes */
-	int cgroup_fd; /* a cgroup v2 folder to be born in, or -1 */
+	struct host_cgroup cgroup; /* to be in */
 	int join_fd[LAUNCH_MAX_JOIN]; /* namespaces; borrowed */
 	unsigned int n_join;
 	uint64_t new_namespaces; /* CLONE_NEW* */

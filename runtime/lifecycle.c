@@ -41,7 +41,7 @@ int log_warnings(const struct oci_spec *spec, struct err *err)
 	auto_buf struct buf lines = BUF_INIT;
 	char *rest = NULL;
 
-	if (oci_warnings(spec, &lines) < 0)
+	if (oci_warnings(spec, host_cgroup_is_v1(), &lines) < 0)
 		return err_set(err, ENOMEM, "warnings");
 	for (char *line = lines.data ? strtok_r(lines.data, "\n", &rest) : NULL; line;
 	     line = strtok_r(NULL, "\n", &rest))
@@ -128,6 +128,7 @@ static void end(const struct container *c, bool stopped, int pidfd)
 		log_warn("container '%s' does not end by itself%s%s: killing hull-vmm",
 			 c->id, ret < 0 ? ": " : "", ret < 0 ? err.msg : "");
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	host_cgroup_thaw(c);
 	(void)io_wait_readable(pidfd, -1);
 }
 

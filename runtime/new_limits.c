@@ -17,6 +17,7 @@
 #include "oci/validate.h"
 #include "runtime/cli.h"
 #include "runtime/cpuset.h"
+#include "runtime/host_cgroup.h"
 #include "runtime/units.h"
 
 /* given() - the option's value; NULL: absent, or empty, which is the same to runc. */
@@ -203,6 +204,8 @@ int new_limits_load(const struct cli *cli, struct oci_spec **ret, struct err *er
 	if (r == 0 && spec->linux_->resources->pids &&
 	    !spec->linux_->resources->pids->limit.value)
 		spec->linux_->resources->pids->limit.set = false;
+	if (r == 0)
+		r = host_cgroup_check(spec->linux_->resources, err);
 	if (r == 0)
 		r = cpuset_of_unified(spec, err);
 	if (r == 0)

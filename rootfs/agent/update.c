@@ -106,7 +106,7 @@ int update_apply(int cgroup, struct oci_resources *res, uint64_t memory, struct 
 		return err_set(err, ENOMEM, "update");
 	ret = cgroup_set(cgroup, res, OCI_BY_AGENT, err);
 	if (ret < 0)
-		cgroup_put_back(cgroup, saved);
+		cgroup_put_back(saved);
 	return ret;
 }
 

@@ -50,7 +50,7 @@ static void try_resources(const char *text, size_t len)
 	must(spec->linux_ != NULL && spec->linux_->resources != NULL);
 	(void)told(oci_validate_update(spec->linux_->resources, &err), &err);
 	(void)told(oci_check_honoured_resources(spec->linux_->resources, &err), &err);
-	must(oci_warnings(spec, &lines) == 0);
+	must(oci_warnings(spec, false, &lines) == 0);
 	must(oci_resources_write(spec->linux_->resources, &out, &err) == 0);
 }
 
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	(void)told(oci_validate(spec, &err), &err);
 	(void)told(oci_check_honoured(spec, &err), &err);
-	must(oci_warnings(spec, &lines) == 0);
+	must(oci_warnings(spec, false, &lines) == 0);
 	if (told(hull_options_load_for(spec, NULL, 0, &host, &options, &err), &err) == 0)
 		must(options.vcpus >= 1 && options.vcpus <= HULL_MAX_VCPUS &&
 		     options.memory >= HULL_MEMORY_MIN &&

@@ -62,7 +62,7 @@ teardown_file() {
 		return 1
 	fi
 	[[ ! -d $STATE || -z $(ls -A "$STATE") ]] || { echo "# state is left: $(ls "$STATE")" >&3; return 1; }
-	if compgen -G "/sys/fs/cgroup/${WORK##*/}*" >&3; then
+	if cgroups_of "${WORK##*/}*" >&3; then
 		echo "# cgroups are left" >&3
 		return 1
 	fi
@@ -132,8 +132,13 @@ is_stopped() {
 # nothing_left ID - a failed create leaves nothing on the host
 nothing_left() {
 	[[ ! -e $STATE/$1 ]]
-	[[ ! -e /sys/fs/cgroup/$1 ]]
+	! cgroups_of "$1"
 	! vmms
+}
+
+# cgroups_of PATTERN - the host's cgroups of that name, of either version; none: status 1
+cgroups_of() {
+	compgen -G "/sys/fs/cgroup/$1" || compgen -G "/sys/fs/cgroup/*/$1"
 }
 
 fail() {

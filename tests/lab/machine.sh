@@ -94,6 +94,7 @@ machine_initramfs() {
 	cp "$lab_dir/init" "$dir/init"
 	cp "$lab_dir"/{setup,env,end,hold-vm} "$dir/lab/"
 	[[ $variant != systemd ]] || cp -r "$lab_dir/systemd" "$dir/lab/"
+	[[ -z ${LAB_CGROUP1-} ]] || : >"$dir/lab/cgroup1"
 	cp "$state/key.pub" "$dir/lab/authorized_keys"
 	chmod 755 "$dir/init" "$dir"/lab/{setup,env,end,hold-vm}
 	{

@@ -35,7 +35,7 @@ static void test_default_spec(void)
 		return;
 	is_int(oci_validate(again, &err), 0, "valid");
 	is_int(oci_check_honoured(again, &err), 0, "honoured as a whole");
-	is_int(oci_warnings(again, &warnings), 0, "looked through");
+	is_int(oci_warnings(again, false, &warnings), 0, "looked through");
 	is_int(warnings.len, 0, "without a warning");
 	text.data[sizeof(head) - 1] = 0;
 	is_str(text.data, head, "laid out as runc's");

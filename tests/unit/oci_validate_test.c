@@ -269,17 +269,21 @@ static void test_warnings(void)
 	};
 	auto_oci_spec struct oci_spec *spec = NULL;
 	auto_buf struct buf lines = BUF_INIT;
+	auto_buf struct buf on_v1 = BUF_INIT;
 	struct err err = ERR_INIT;
 
 	is_int(oci_spec_parse(text, strlen(text), &spec, &err), 0, "parse");
 	if (!spec)
 		return;
 	is_int(oci_validate(spec, &err), 0, "valid");
-	is_int(oci_warnings(spec, &lines), 0, "warnings");
+	is_int(oci_warnings(spec, false, &lines), 0, "warnings");
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		ok(lines.data && strstr(lines.data, want[i]), "a line: %.*s",
 		   (int)strcspn(want[i], "\n"), want[i]);
 	ok(!strstr(lines.data, "CAP_KILL"), "nothing about what is known");
+	is_int(oci_warnings(spec, true, &on_v1), 0, "on a host with cgroup v1");
+	ok(strstr(on_v1.data, "Kernel memory"), "the others stay");
+	ok(!strstr(on_v1.data, "cgroup v2"), "these are done");
 }
 
 int main(void)

@@ -12,12 +12,17 @@
 #include "lib/io.h"
 #include "oci/cgroup2_saved.h"
 #include "oci/spec.h"
+#include "runtime/cpuset.h"
+#include "runtime/host_cgroup.h"
+#include "runtime/host_cgroup_ops.h"
 #include "tests/unit/tap.h"
 
 #define MIB (UINT64_C(1) << 20)
 
 static char dir[] = "/tmp/hull-limits-test-XXXXXX";
 static int dir_fd;
+static struct host_cgroup cgroup; /* it */
+static const struct cpuset no_cpuset;
 
 /* apply() - @resources for a machine of 640 MiB and 3 vCPUs. */
 static int apply(const char *resources, struct err *err)
@@ -31,8 +36,8 @@ static int apply(const char *resources, struct err *err)
 		   resources);
 	if (oci_spec_parse(b.data, b.len, &spec, err) < 0)
 		return -EINVAL;
-	host_limits_of(spec->linux_->resources, &machine, &limits);
-	return host_limits_set(dir_fd, &limits, err);
+	host_limits_of(spec->linux_->resources, &no_cpuset, &machine, &limits);
+	return host_limits_set(&cgroup, &limits, err);
 }
 
 /* has() - what @resources write into @file, the only one there is. */
@@ -55,11 +60,11 @@ static int change(const struct oci_resources *res, const struct machine *machine
 	struct host_limits limits;
 	int ret;
 
-	host_limits_changed(dir_fd, res, machine, &limits);
-	*ret_saved = cgroup_save(dir_fd, &limits.res);
-	ret = host_limits_set(dir_fd, &limits, err);
+	host_limits_changed(&cgroup, res, &no_cpuset, machine, &limits);
+	*ret_saved = host_limits_save(&cgroup, &limits);
+	ret = host_limits_set(&cgroup, &limits, err);
 	if (ret < 0)
-		cgroup_put_back(dir_fd, *ret_saved);
+		cgroup_put_back(*ret_saved);
 	return ret;
 }
 
@@ -73,10 +78,12 @@ static void test_idle(void)
 
 	is_int(oci_resources_parse(text, strlen(text), &spec, NULL), 0, "not idle any more");
 	ok(write(fd, "0\n", 2) == 2, "it was not");
-	host_limits_changed(dir_fd, spec->linux_->resources, &(struct machine){ 0 }, &limits);
+	host_limits_changed(&cgroup, spec->linux_->resources, &no_cpuset,
+			    &(struct machine){ 0 }, &limits);
 	ok(!limits.cpu.shares.set, "its weight stays");
 	ok(pwrite(fd, "1\n", 2, 0) == 2, "it was");
-	host_limits_changed(dir_fd, spec->linux_->resources, &(struct machine){ 0 }, &limits);
+	host_limits_changed(&cgroup, spec->linux_->resources, &no_cpuset,
+			    &(struct machine){ 0 }, &limits);
 	ok(limits.cpu.shares.set && limits.cpu.shares.value == 1024, "the default weight");
 	(void)close(fd);
 	(void)unlinkat(dir_fd, "cpu.idle", 0);
@@ -101,7 +108,7 @@ static void update(const char *resources, const char *file, const char *before,
 	   "done: %s", err.msg);
 	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
 	is_str(got.data, want, "%s", file);
-	cgroup_put_back(dir_fd, saved);
+	cgroup_put_back(saved);
 	(void)io_read_file(dir_fd, file, 4096, &back, NULL);
 	is_str(back.data, before, "put back");
 	(void)close(fd);
@@ -169,7 +176,7 @@ static void new_device(const char *text, const char *file, const char *want,
 	       "gets a limit");
 	(void)io_read_file(dir_fd, file, 4096, &got, NULL);
 	is_str(got.data, want, "%s", file);
-	cgroup_put_back(dir_fd, saved);
+	cgroup_put_back(saved);
 	(void)io_read_file(dir_fd, file, 4096, &back, NULL);
 	is_str(back.data, nothing, "put back");
 	(void)unlinkat(dir_fd, file, 0);
@@ -229,8 +236,11 @@ int main(void)
 	if (!mkdtemp(dir))
 		return 1;
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	host_limits_of(NULL, &(struct machine){ 0 }, &none);
-	is_int(host_limits_set(dir_fd, &none, NULL), 0, "no limits");
+	cgroup = (struct host_cgroup){ .ops = &host_cgroup_v2,
+				       .n = 1,
+				       .dir = { { .controllers = "", .fd = dir_fd } } };
+	host_limits_of(NULL, &no_cpuset, &(struct machine){ 0 }, &none);
+	is_int(host_limits_set(&cgroup, &none, NULL), 0, "no limits");
 	is_int(apply("", NULL), 0, "an empty object");
 	/* 640 + 64 + 10 MiB */
 	has("\"memory\":{\"limit\":536870912}", "memory.max", "748683264");

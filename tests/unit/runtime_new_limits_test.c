@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "oci/spec.h"
+#include "runtime/host_cgroup.h"
 #include "runtime/verbs.h"
 #include "tests/unit/tap.h"
 
@@ -128,9 +129,15 @@ static void test_file(void)
 	(void)!snprintf(line, sizeof(line), "--memory 1 -r %s id", file);
 	write_file("{\"memory\":{\"limit\":4096,\"checkBeforeUpdate\":true},"
 		   "\"devices\":[{\"allow\":true,\"access\":\"rwm\"}],"
-		   "\"unified\":{\"memory.high\":\"9\"},\"later\":1}");
+		   "\"pids\":{\"limit\":9},\"later\":1}");
 	gives(line, "{\"memory\":{\"limit\":4096,\"checkBeforeUpdate\":true},"
-		    "\"unified\":{\"memory.high\":\"9\"}}");
+		    "\"pids\":{\"limit\":9}}");
+	write_file("{\"unified\":{\"memory.high\":\"9\"}}");
+	if (host_cgroup_is_v1()) /* the host's, whatever the guest has */
+		fails(line, "linux.resources.unified: invalid configuration: cannot use "
+			    "unified on cgroup v1");
+	else
+		gives(line, "{\"unified\":{\"memory.high\":\"9\"}}");
 	write_file("{\"memory\":{\"limit\":\"4096\"}}");
 	fails(line, "resources: memory.limit: expected a number, got a string");
 	write_file("");
