@@ -174,11 +174,12 @@ static void request(struct guest *g, struct input *in)
 	}
 	free(sent);
 	free(back);
+	(void)fs_dax_mend(&g->fs->dax); /* a vCPU may ask at any time */
 }
 
 static void init(struct guest *g)
 {
-	struct fuse_init_in in = { .major = 7, .minor = 38, .flags = ~0u };
+	struct fuse_init_in in = { .major = 7, .minor = 38, .flags = ~0u, .flags2 = ~0u };
 	struct fuse_in_header h = { .opcode = FUSE_INIT, .len = sizeof(h) + sizeof(in) };
 	char sent[sizeof(h) + sizeof(in)], back[256];
 	struct iovec out = { sent, sizeof(sent) }, reply = { back, sizeof(back) };
@@ -192,7 +193,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	struct fs_root_params root = { .data_fd = -1 };
-	struct fs_params params = { .roots = &root, .n_roots = 1, .max_dir_fds = 4 };
+	struct fs_params params = {
+		.roots = &root, .n_roots = 1, .max_dir_fds = 4, .dax_size = 4 * FS_DAX_SLOT
+	};
 	struct guest g = { 0 };
 
 	if (base < 0)
