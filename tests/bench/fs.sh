@@ -151,7 +151,7 @@ fs_prepare() {
 	fs_clean
 }
 
-# fs_round ROW,... - a machine for each row; one for all jobs on tmpfs
+# fs_round ROW,... - a machine for each sample: one that hangs in a lab is lost alone
 fs_round() {
 	local row who
 
@@ -159,15 +159,15 @@ fs_round() {
 		for who in hull virtiofsd host; do
 			fs_try fs_sample fs_ $who "$row" "$(fs_folder "$row")"
 		done
-	done
-	wanted nested_tax || return 0
-	for who in hull host; do
-		fs_try fs_sample nested_tax:fs_ $who "${1%,dd512_bind}" /tmp/data
+		wanted nested_tax && [[ $row != dd512_bind ]] || continue # on tmpfs as dd512_rootfs
+		for who in hull host; do
+			fs_try fs_sample nested_tax:fs_ $who "$row" /tmp/data
+		done
 	done
 }
 
 measure_fs() {
-	local rows round row seconds=$((seconds * 3))
+	local rows round row
 
 	rows=$(fs_rows)
 	[[ -n $rows ]] || return 0
