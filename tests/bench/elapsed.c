@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * elapsed [-l SOCKET] SECONDS PROGRAM [ARG]... - how long a program runs
+ * elapsed [-l SOCKET]... SECONDS PROGRAM [ARG]... - how long a program runs
  *
  * Prints the nanoseconds (CLOCK_MONOTONIC) from just before the clone to the end
  * of PROGRAM, whose stdin is empty and whose stdout goes nowhere.  The exit status
  * is PROGRAM's, 128 + signal, or 124 when it was ended after SECONDS.  What PROGRAM
  * leaves in its process group is ended, outside of the measured time.
  *
- * -l SOCKET: make a listening UNIX socket before the clock starts and hand it on as
- * descriptor 3, so that PROGRAM need not wait for whoever serves it.
+ * -l SOCKET: make a listening UNIX socket before the clock starts and hand it on, the
+ * first as descriptor 3, so that PROGRAM need not wait for whoever serves it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LISTEN_FD 3
+#define FIRST_LISTEN_FD 3
 
 static void die(const char *what)
 {
@@ -41,7 +41,7 @@ static long long now_ns(void)
 	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
 }
 
-static void listen_at(const char *path)
+static void listen_at(const char *path, int as)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -53,7 +53,7 @@ static void listen_at(const char *path)
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	    listen(fd, 1) < 0)
 		die(path);
-	if (fd != LISTEN_FD && (dup2(fd, LISTEN_FD) < 0 || close(fd) < 0))
+	if (fd != as && (dup2(fd, as) < 0 || close(fd) < 0))
 		die("dup2");
 }
 
@@ -103,14 +103,14 @@ int main(int argc, char **argv)
 	long seconds;
 	pid_t pid;
 
-	if (argc > 2 && strcmp(argv[1], "-l") == 0) {
-		listen_at(argv[2]);
+	for (int fd = FIRST_LISTEN_FD; argc > 2 && strcmp(argv[1], "-l") == 0; fd++) {
+		listen_at(argv[2], fd);
 		argv += 2;
 		argc -= 2;
 	}
 	if (argc < 3 || (seconds = strtol(argv[1], NULL, 10)) <= 0) {
 		(void)fprintf(stderr,
-			      "usage: elapsed [-l SOCKET] SECONDS PROGRAM [ARG]...\n");
+			      "usage: elapsed [-l SOCKET]... SECONDS PROGRAM [ARG]...\n");
 		return 2;
 	}
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
