@@ -18,6 +18,7 @@
 #include "lib/path.h"
 #include "oci/mount.h"
 #include "oci/spec.h"
+#include "runtime/bind_flags.h"
 #include "runtime/idmap.h"
 #include "vmm/agent_proto.h"
 #include "vmm/vm_config.h"
@@ -28,6 +29,7 @@ struct clone_options {
 	bool recursive; /* with what is mounted below it */
 	bool readonly; /* the top mount */
 	bool readonly_below; /* and those below it */
+	bool writable; /* the top mount, though the source is not */
 };
 
 /*
@@ -53,8 +55,11 @@ static int clone_tree(int dir, const char *path, const struct clone_options *opt
 		attr.attr_set |= MOUNT_ATTR_RDONLY;
 	if (mount_setattr(fd, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) < 0)
 		return err_set(err, errno, "mount_setattr '%s'", path);
-	if (opt->readonly && !opt->readonly_below) {
-		attr = (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY };
+	if (opt->writable || (opt->readonly && !opt->readonly_below)) {
+		attr = (struct mount_attr){
+			.attr_set = opt->writable ? 0 : MOUNT_ATTR_RDONLY,
+			.attr_clr = opt->writable ? MOUNT_ATTR_RDONLY : 0,
+		};
 		if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 			return err_set(err, errno, "mount_setattr '%s'", path);
 	}
@@ -244,6 +249,11 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, const char *root
 		m->source = in_guest;
 		return 0;
 	}
+	ret = bind_flags_inherit(spec, m, source, spec->linux_->uid_mappings.n, &opt,
+				 &clone.writable, err);
+	if (ret < 0)
+		return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
+				source, m->destination);
 	clone.recursive = opt.flags & MS_REC;
 	clone.readonly = opt.flags & MS_RDONLY;
 	clone.readonly_below = opt.rec_set & MOUNT_ATTR_RDONLY;

@@ -97,6 +97,28 @@ print("all")'
 	[[ $(grep -c "Read-only file system" <<<"$stderr") -eq 3 ]]
 }
 
+@test "fs: a bind mount without flags has those of its source, and with some only these" {
+	mkdir -p "$WORK/src"
+	mount -t tmpfs none "$WORK/src"
+	cp /bin/true "$WORK/src"
+	mount -o remount,bind,ro,noexec,noatime "$WORK/src"
+	config --arg s "$WORK/src" '.mounts += [
+		{destination: "/as", type: "bind", source: $s, options: ["rbind", "rprivate"]},
+		{destination: "/own", type: "bind", source: $s, options: ["bind", "nosuid"]}]'
+	run_in /bin/sh -c "/as/true; echo \$?; /own/true; echo \$?; touch /as/x; touch /own/x; ls /as
+		awk '\$2 == \"/as\" || \$2 == \"/own\" { print \$4 }' </proc/self/mounts"
+	config '.linux.namespaces += [{type: "user"}] | .mounts[-1].options = ["bind", "rw"]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings'
+	first=$output complaints=$stderr
+	run_in /bin/true
+	umount "$WORK/src"
+	echo "$first $complaints $stderr"
+	[[ $first == $'126\n0\ntrue\nx\nro,noexec,noatime\nrw,nosuid,noatime' ]]
+	[[ $(grep -c "Read-only file system" <<<"$complaints") -eq 1 ]]
+	[[ $status -eq 1 && $stderr == *"change locked mount flags: Operation not permitted"* ]]
+}
+
 @test "fs: a bind mount's source in the root file system is as the container has it then" {
 	mkdir -p "$WORK/vol/sub" "$BUNDLE/rootfs/t/in" "$BUNDLE/rootfs/t/again"
 	echo one >"$WORK/vol/sub/a"
