@@ -129,8 +129,9 @@ static const struct oci_honoured lines[] = {
 	{ "linux.seccomp.defaultErrnoRet", AGENT, NULL },
 	{ "linux.seccomp.architectures", AGENT, NULL },
 	{ "linux.seccomp.flags", AGENT, NULL },
-	{ "linux.seccomp.listenerPath", REFUSED,
-	  "for good: its descriptor cannot cross into the guest" },
+	{ "linux.seccomp.listenerPath", ACCEPTED,
+	  "for SCMP_ACT_NOTIFY only, which is refused for good: its descriptor cannot "
+	  "cross into the guest" },
 	{ "linux.seccomp.listenerMetadata", ACCEPTED, "for the listener only" },
 	{ "linux.seccomp.syscalls", AGENT, NULL },
 	{ "linux.rootfsPropagation", AGENT, NULL },

@@ -283,7 +283,10 @@ static void test_unified(void)
 static void test_listener(void)
 {
 	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/s\"}}",
-	      "config.json: linux.seccomp.listenerPath is not supported");
+	      NULL);
+	check("\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/s\","
+	      "\"syscalls\":[{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}}",
+	      "config.json: linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not supported");
 	check("\"linux\":{\"seccomp\":{\"listenerPath\":\"/s\"}}", NULL);
 }
 
