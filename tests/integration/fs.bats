@@ -85,6 +85,34 @@ print("all")'
 	wait_for 5 eval '[[ $(hull exec "$ID" /bin/cat /vol/c) == three ]]'
 }
 
+@test "fs: a bind mount's ACLs hold, and a write to it is one request" {
+	local writes attrs
+
+	mkdir -p "$WORK/acl"
+	chmod 755 "$WORK/acl"
+	# user::rw- user:1000:r-- group::--- mask::r-- other::---
+	python3 -c '
+import os, struct, sys
+open(sys.argv[1], "w").write("for 1000")
+entries = [(1, 6, -1), (2, 4, 1000), (4, 0, -1), (16, 4, -1), (32, 0, -1)]
+os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) +
+	b"".join(struct.pack("<HHi", *e) for e in entries))' "$WORK/acl/file"
+	config --arg s "$WORK/acl" '.mounts += [{destination: "/acl", type: "bind", source: $s, options: ["bind"]}]'
+	config '.process.user = {uid: 1000, gid: 1000}'
+	run_in /bin/cat /acl/file
+	[[ $output == "for 1000" ]]
+	config '.process.user = {uid: 1001, gid: 1001}'
+	run_in /bin/cat /acl/file
+	[[ $stderr == *"Permission denied"* ]]
+	config '.process.user = {uid: 0, gid: 0}'
+	args /bin/dd if=/dev/zero of=/acl/new bs=512 count=100
+	hull --debug --log "$WORK/log" run -b "$BUNDLE" "$ID-2"
+	writes=$(grep -o 'fs shared: requests:.*' "$WORK/log" | grep -o ' WRITE=[0-9]*' | cut -d= -f2)
+	attrs=$(grep -o 'fs shared: requests:.*' "$WORK/log" | grep -o ' GETXATTR=[0-9]*' | cut -d= -f2)
+	echo "$writes writes, $attrs looks at attributes"
+	[[ $writes -ge 100 && ${attrs:-0} -lt 10 ]]
+}
+
 @test "fs: rbind,ro leaves the mounts below it writable, rro does not" {
 	mkdir -p "$WORK/tree/below"
 	mount -t tmpfs none "$WORK/tree/below"

@@ -6,8 +6,9 @@
  * What the guest sees: the root of the file system is a synthetic read-only
  * directory; its entries are the roots of this device, each under its index in
  * decimal.  On a shared device directories among them are announced as submounts, so
- * that each volume has a st_dev of its own.  Linux 6.1 knows no ACLs on a submount:
- * on a private device they are plain directories, whose inode numbers are kept apart.
+ * that each volume has a st_dev of its own.  On a private device they are plain
+ * directories, whose inode numbers are kept apart: Linux 6.1 knows ACLs on a submount
+ * only with rootfs/kernel/patches/0009, and a root file system needs no st_dev.
  *
  * Calling sequence, and where the jail comes in:
  *
