@@ -94,8 +94,9 @@ int bind_flags_inherit(struct oci_spec *spec, struct oci_mount *m, const char *s
 	more = given || opt->cleared ? (given & ATIMES ? 0 : has & ATIMES) : has;
 	if (locked && ((has & LOCKED & opt->cleared) || changes_atime(given, has)))
 		return err_set(err, EPERM, "change locked mount flags");
+	/* The access time is locked in the guest as well, and there it is the guest's. */
 	if (locked)
-		more |= has & LOCKED;
+		more = (more & ~(unsigned long)ATIMES) | (has & LOCKED);
 	more &= ~given;
 	if (more) {
 		*opt = (struct oci_mount_options){ 0 };

@@ -84,7 +84,8 @@ static void test_plain(void)
 static void test_locked(void)
 {
 	gives(MS_RDONLY | MS_NOEXEC | MS_RELATIME, "\"bind\",\"nosuid\"", true,
-	      "bind,nosuid,ro,noexec,relatime");
+	      "bind,nosuid,ro,noexec");
+	gives(MS_NOEXEC | MS_NOATIME, "\"bind\"", true, "bind,noexec");
 	gives(MS_NODEV | MS_RELATIME, "\"bind\",\"nodev\",\"relatime\"", true,
 	      "bind,nodev,relatime");
 	gives(MS_NODIRATIME | MS_RELATIME, "\"bind\",\"nodiratime\"", true,
