@@ -2,9 +2,9 @@
 /*
  * The vCPU threads: KVM_RUN, and what it comes back for.
  *
- * Stopping: `stopping` is set, then each vCPU's immediate_exit, then the thread
- * gets VCPU_KICK_SIGNAL.  A thread inside KVM_RUN is interrupted by the signal; one
- * about to enter finds immediate_exit: no kick is lost.
+ * A kick sets the vCPU's immediate_exit, then the thread gets VCPU_KICK_SIGNAL.  A
+ * thread inside KVM_RUN is interrupted by the signal; one about to enter finds
+ * immediate_exit: no kick is lost.  Stopping: `stopping` is set, then all are kicked.
  */
 #include <errno.h>
 #include <signal.h>
@@ -241,6 +241,8 @@ static void start_polling(struct vcpu *vcpu)
 /* kicked() - KVM_RUN was interrupted, maybe by the vCPU's own timer. */
 static void kicked(struct vcpu *vcpu)
 {
+	/* Who stops the VM says so first, and sets this again. */
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	if (!atomic_load_explicit(&vcpu->vm->poll_faults, memory_order_relaxed))
 		return;
 	if (!vcpu->polling)
@@ -330,12 +332,19 @@ int vm_run(struct vm *vm, struct err *err)
 	return 0;
 }
 
+/* kick_vcpu() - out of KVM_RUN, or back from it at once.  The thread is not joined. */
+static void kick_vcpu(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_kill(vcpu->thread, VCPU_KICK_SIGNAL); /* it exists */
+}
+
 void vm_poll_faults(struct vm *vm)
 {
 	if (atomic_exchange(&vm->poll_faults, true))
 		return;
 	for (unsigned int i = 0; i < vm->n_vcpus; i++)
-		(void)pthread_kill(vm->vcpus[i].thread, VCPU_KICK_SIGNAL); /* it runs */
+		kick_vcpu(&vm->vcpus[i]);
 }
 
 void vm_stop(struct vm *vm)
@@ -344,11 +353,8 @@ void vm_stop(struct vm *vm)
 	for (unsigned int i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *vcpu = &vm->vcpus[i];
 
-		if (!vcpu->started)
-			continue;
-		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		(void)pthread_kill(vcpu->thread,
-				   VCPU_KICK_SIGNAL); /* not joined: it exists */
+		if (vcpu->started)
+			kick_vcpu(vcpu);
 	}
 	for (unsigned int i = 0; i < vm->n_vcpus; i++) {
 		if (vm->vcpus[i].started)
