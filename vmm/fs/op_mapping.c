@@ -9,20 +9,6 @@
 
 #define MAX_REMOVED 256u /* ranges in one request: a page of them, as Linux sends */
 
-/* open_place() - @how says where the file is looked for first. */
-static int open_place(struct fs_req *r, struct fs_inode *inode, enum fs_place_how how,
-		      int access)
-{
-	struct fs_place pl;
-	int fd = fs_place_get(r->fs, inode, how, &pl);
-
-	if (fd < 0)
-		return fd;
-	fd = fs_place_open(r->fs, inode, &pl, access);
-	fs_place_put(r->fs, &pl);
-	return fd;
-}
-
 /*
  * reserve() - blocks for what is to be written through the window, where the file has
  * holes: a store for which there is no room would otherwise be a fault that nobody can
@@ -65,10 +51,10 @@ int fs_op_setupmapping(struct fs_req *r, struct fs_inode *inode)
 	if (range.writable && inode->root->readonly)
 		return -EROFS;
 	access = range.writable ? O_RDWR : O_RDONLY;
-	fd = open_place(r, inode, FS_PLACE_NAMED, access);
+	fd = fs_inode_open(r->fs, inode, FS_PLACE_NAMED, access);
 	/* The host has put another file there: the one that is open is meant. */
 	if (fd == -ESTALE)
-		fd = open_place(r, inode, FS_PLACE_ANY, access);
+		fd = fs_inode_open(r->fs, inode, FS_PLACE_ANY, access);
 	if (fd < 0)
 		return fd;
 	ret = range.writable ? reserve(fd, range.offset, range.len) : 0;

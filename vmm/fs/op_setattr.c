@@ -44,7 +44,6 @@ static int set_size(struct fs_req *r, struct fs_inode *inode,
 	struct fs_server *fs = r->fs;
 	struct fs_handle *h = NULL;
 	auto_fd int own = -1;
-	struct fs_place pl;
 	mode_t before;
 	int fd, ret = 0;
 
@@ -57,13 +56,8 @@ static int set_size(struct fs_req *r, struct fs_inode *inode,
 	if (h && h->writable && h->inode == inode) {
 		fd = h->fd;
 	} else {
-		ret = fs_place_get(fs, inode, FS_PLACE_NAMED, &pl);
-		if (ret == 0) {
-			own = fs_place_open(fs, inode, &pl, O_WRONLY);
-			fs_place_put(fs, &pl);
-			ret = own < 0 ? own : 0;
-		}
-		fd = own;
+		fd = own = fs_inode_open(fs, inode, FS_PLACE_NAMED, O_WRONLY);
+		ret = own < 0 ? own : 0;
 	}
 	if (ret == 0) {
 		before = fs_mode_before(fs, inode, fd);

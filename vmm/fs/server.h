@@ -341,6 +341,9 @@ int fs_place_stat(struct fs_server *fs, struct fs_inode *inode, struct fs_place 
  */
 int fs_place_open(struct fs_server *fs, struct fs_inode *inode, struct fs_place *pl,
 		  int flags);
+/* fs_inode_open() - the same, for whom the place is of no other use. */
+int fs_inode_open(struct fs_server *fs, struct fs_inode *inode, enum fs_place_how how,
+		  int flags);
 
 /* ---- handle.c ---- */
 

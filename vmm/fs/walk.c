@@ -442,3 +442,16 @@ int fs_place_open(struct fs_server *fs, struct fs_inode *inode, struct fs_place 
 		fs_dax_renew(fs, inode, fd);
 	return take_fd(&fd);
 }
+
+int fs_inode_open(struct fs_server *fs, struct fs_inode *inode, enum fs_place_how how,
+		  int flags)
+{
+	struct fs_place pl;
+	int fd = fs_place_get(fs, inode, how, &pl);
+
+	if (fd < 0)
+		return fd;
+	fd = fs_place_open(fs, inode, &pl, flags);
+	fs_place_put(fs, &pl);
+	return fd;
+}
