@@ -76,6 +76,9 @@ enum agent_type {
 	AGENT_STATS, /* answered with payload: struct cgroup_stats */
 	AGENT_UPDATE, /* payload: `linux.resources` object (JSON): change these limits
 			 of the container's cgroup, all or none */
+	AGENT_NET, /* payload: rtnetlink messages (below): make the container's network
+		      namespace so; answered when all of them are done, with the first
+		      error if there were some */
 
 	/* agent -> host. */
 	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */
@@ -115,6 +118,30 @@ static inline unsigned int agent_fd_ways(uint32_t arg, unsigned int i)
 {
 	return arg >> (2 * i) & 3;
 }
+
+/*
+ * AGENT_NET: rtnetlink(7) messages, each NLMSG_ALIGNed, as the host's kernel would
+ * list what the container's network namespace has there: RTM_NEWLINK, _NEWADDR,
+ * _NEWROUTE, _NEWNEIGH, _NEWRULE say that something is there (new, or another now),
+ * RTM_DEL* that it is no more.  Every interface index in them is the host's; the agent
+ * puts its own in its place.  nlmsg_flags is 0: the agent knows how to apply each.
+ *
+ * RTM_NEWLINK comes before what names its index: nlmsg_seq is the number of the card
+ * (vmm/net/proto.h), or AGENT_NIC_NONE for the loopback interface, nlmsg_pid
+ * is enum agent_link_flags; ifi_flags has IFF_UP, IFF_NOARP, IFF_MULTICAST, IFF_ALLMULTI,
+ * IFF_PROMISC; attributes IFLA_IFNAME, IFLA_ADDRESS, IFLA_MTU, IFLA_TXQLEN, IFLA_GROUP.
+ * A card that is not there yet is on the bus: the agent looks for it (rescan).  After
+ * RTM_DELLINK the card is unused.
+ *
+ * The agent knows card N by its permanent address, AGENT_NIC_MAC then N; it is given
+ * IFLA_ADDRESS in its place.
+ */
+#define AGENT_NIC_NONE 0xffffffffu
+#define AGENT_NIC_MAC 0x02, 'h', 'u', 'l', 'l' /* locally administered; N is the sixth */
+
+enum agent_link_flags {
+	AGENT_LINK_NO_IPV6 = 1 << 0, /* net.ipv6.conf.NAME.disable_ipv6 */
+};
 
 enum agent_stream_kind {
 	AGENT_STREAM_IO = 1,

@@ -45,6 +45,8 @@ enum control_type {
 	CONTROL_UPDATE, /* payload: `linux.resources` object (JSON): change these limits
 			   in the guest, all or none */
 	CONTROL_EVENTS, /* tell from now on what happens to the container */
+	CONTROL_NET, /* descriptor: the socket of a hull-net (vmm/net/proto.h); refused with
+			EEXIST when there is one already */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
