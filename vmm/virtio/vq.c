@@ -150,6 +150,7 @@ int vq_enable(struct vq *vq, struct err *err)
 	vq->signalled_valid = true;
 	vq->broken = false;
 	vq->why = NULL;
+	vq->handed_out = false;
 	vq->enabled = true;
 	(void)pthread_mutex_unlock(&vq->lock);
 	return 0;
@@ -161,7 +162,7 @@ void vq_reset(struct vq *vq)
 	vq->size = vq->max_size;
 	vq->desc_gpa = vq->avail_gpa = vq->used_gpa = 0;
 	vq->desc = vq->avail = vq->used = NULL;
-	vq->event_idx = vq->indirect = vq->enabled = false;
+	vq->event_idx = vq->indirect = vq->enabled = vq->handed_out = false;
 	vq->call_fd = -1;
 	vq->broken = false;
 	vq->why = NULL;
@@ -176,6 +177,14 @@ void vq_set_call_fd(struct vq *vq, int fd)
 	(void)pthread_mutex_lock(&vq->lock);
 	vq->call_fd = fd;
 	(void)pthread_mutex_unlock(&vq->lock);
+	if (vq->on_call_fd)
+		vq->on_call_fd(vq, vq->call_opaque);
+}
+
+/* usable_locked() - the rings are there and ours. */
+static bool usable_locked(const struct vq *vq)
+{
+	return vq->enabled && !vq->broken && !vq->handed_out;
 }
 
 /* One chain while it is being gathered. */
@@ -309,7 +318,7 @@ static int pop_locked(struct vq *vq, struct vq_chain *chain, struct walk *w)
 	const char *why = NULL;
 	uint16_t head;
 
-	if (!vq->enabled)
+	if (!vq->enabled || vq->handed_out)
 		return 0;
 	if (vq->broken)
 		return -EPROTO;
@@ -358,25 +367,47 @@ int vq_pop(struct vq *vq, struct vq_chain *chain, struct iovec *iov, unsigned in
 	return ret;
 }
 
-void vq_push(struct vq *vq, uint16_t head, uint32_t written)
+/* put_used_locked() - the next entry of the used ring, not yet published. */
+static void put_used_locked(struct vq *vq, const struct vq_used *used)
+{
+	uint16_t slot = vq->used_idx & (uint16_t)(vq->size - 1);
+	struct vring_used_elem *e =
+		(void *)((char *)vq->used + RING_ENTRIES + sizeof(*e) * (size_t)slot);
+
+	__atomic_store_n(&e->id, used->head, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->len, used->written, __ATOMIC_RELAXED);
+	vq->used_idx++;
+	if (vq->used_idx == vq->signalled_used)
+		vq->signalled_valid = false; /* went round: cannot tell */
+}
+
+void vq_push_many(struct vq *vq, const struct vq_used *used, unsigned int n)
 {
 	(void)pthread_mutex_lock(&vq->lock);
-	if (vq->enabled && !vq->broken) {
-		uint16_t slot = vq->used_idx & (uint16_t)(vq->size - 1);
-		struct vring_used_elem *e = (void *)((char *)vq->used + RING_ENTRIES +
-						     sizeof(*e) * (size_t)slot);
-
-		__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
-		__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
-		vq->used_idx++;
-		if (vq->used_idx == vq->signalled_used)
-			vq->signalled_valid = false; /* went round: cannot tell */
+	if (usable_locked(vq)) {
+		for (unsigned int i = 0; i < n; i++)
+			put_used_locked(vq, &used[i]);
 		/*
 		 * B: release.  Pairs with the driver's read barrier between idx
-		 * and the entry (and the data in the buffers).
+		 * and the entries (and the data in the buffers).
 		 */
 		__atomic_store_n(word(vq->used, RING_IDX), vq->used_idx,
 				 __ATOMIC_RELEASE);
+	}
+	(void)pthread_mutex_unlock(&vq->lock);
+}
+
+void vq_push(struct vq *vq, uint16_t head, uint32_t written)
+{
+	vq_push_many(vq, &(struct vq_used){ head, written }, 1);
+}
+
+void vq_unpop(struct vq *vq, unsigned int n)
+{
+	(void)pthread_mutex_lock(&vq->lock);
+	if (usable_locked(vq)) {
+		assert(n <= (uint16_t)(vq->last_avail - vq->used_idx));
+		vq->last_avail = (uint16_t)(vq->last_avail - n);
 	}
 	(void)pthread_mutex_unlock(&vq->lock);
 }
@@ -411,7 +442,7 @@ void vq_notify(struct vq *vq)
 	int fd = -1;
 
 	(void)pthread_mutex_lock(&vq->lock);
-	if (vq->enabled && !vq->broken && wants_interrupt_locked(vq))
+	if (usable_locked(vq) && wants_interrupt_locked(vq))
 		fd = vq->call_fd;
 	(void)pthread_mutex_unlock(&vq->lock);
 	/* The counter is full only when an interrupt is pending anyway. */
@@ -424,7 +455,7 @@ void vq_disable_kicks(struct vq *vq)
 	(void)pthread_mutex_lock(&vq->lock);
 	/* With event idx there is nothing to do: the driver kicks when its index
 	 * passes avail_event, and we leave that behind. */
-	if (vq->enabled && !vq->event_idx)
+	if (usable_locked(vq) && !vq->event_idx)
 		store_relaxed(word(vq->used, RING_FLAGS), VRING_USED_F_NO_NOTIFY);
 	(void)pthread_mutex_unlock(&vq->lock);
 }
@@ -434,7 +465,7 @@ bool vq_enable_kicks(struct vq *vq)
 	bool more = false;
 
 	(void)pthread_mutex_lock(&vq->lock);
-	if (vq->enabled && !vq->broken) {
+	if (usable_locked(vq)) {
 		if (vq->event_idx)
 			store_relaxed(avail_event(vq), vq->last_avail);
 		else
@@ -449,4 +480,49 @@ bool vq_enable_kicks(struct vq *vq)
 	}
 	(void)pthread_mutex_unlock(&vq->lock);
 	return more;
+}
+
+bool vq_hand_out(struct vq *vq, struct vq_rings *rings)
+{
+	bool usable;
+
+	(void)pthread_mutex_lock(&vq->lock);
+	usable = usable_locked(vq);
+	if (usable) {
+		*rings = (struct vq_rings){
+			.size = vq->size,
+			.last_avail = vq->last_avail,
+			.desc = vq->desc,
+			.avail = vq->avail,
+			.used = vq->used,
+			.kick_fd = vq->kick_fd,
+			.call_fd = vq->call_fd,
+		};
+		vq->handed_out = true;
+	}
+	(void)pthread_mutex_unlock(&vq->lock);
+	return usable;
+}
+
+void vq_take_back(struct vq *vq, uint16_t last_avail)
+{
+	bool broken = false;
+
+	(void)pthread_mutex_lock(&vq->lock);
+	if (vq->enabled && vq->handed_out) {
+		uint16_t used = load_relaxed(word(vq->used, RING_IDX));
+
+		vq->handed_out = false;
+		vq->avail_idx = vq->last_avail = last_avail;
+		vq->used_idx = vq->signalled_used = used;
+		vq->signalled_valid = false; /* the other knew, we do not */
+		broken = (uint16_t)(last_avail - used) > vq->size;
+		if (broken) {
+			vq->broken = true;
+			vq->why = "a used index that jumps";
+		}
+	}
+	(void)pthread_mutex_unlock(&vq->lock);
+	if (broken && vq->on_broken)
+		vq->on_broken(vq, vq->opaque);
 }

@@ -18,6 +18,10 @@
  * that the driver need not kick again.  All calls take `lock`, so workers may
  * finish chains in any order.  On a queue that is not enabled vq_pop() finds
  * nothing, and the others do nothing.
+ *
+ * A queue may also be served by somebody else who knows virtqueues (vhost in the
+ * host's kernel): vq_hand_out() and vq_take_back().  Meanwhile it is for us as if it
+ * were not enabled.
  */
 #ifndef HULL_VMM_VIRTIO_VQ_H
 #define HULL_VMM_VIRTIO_VQ_H
@@ -55,6 +59,10 @@ struct vq {
 	/* Told once, without `lock`, by the thread that found the violation. */
 	void (*on_broken)(struct vq *vq, void *opaque);
 	void *opaque;
+	/* Set by the device: told, without `lock`, that call_fd is another one now;
+	 * NULL: it does not ask. */
+	void (*on_call_fd)(struct vq *vq, void *opaque);
+	void *call_opaque;
 
 	bool broken;
 	const char *why; /* what the driver did wrong; set with `broken` */
@@ -63,6 +71,7 @@ struct vq {
 	uint16_t used_idx; /* next entry of the used ring to write */
 	uint16_t signalled_used; /* used_idx at the last interrupt decision */
 	bool signalled_valid; /* false: interrupt at the next decision */
+	bool handed_out; /* vq_hand_out(): the rings are another's */
 
 	/* Pointers into guest memory, valid while enabled. */
 	void *desc;
@@ -118,6 +127,22 @@ int vq_pop(struct vq *vq, struct vq_chain *chain, struct iovec *iov,
 /* vq_push() - give a chain back, @written bytes of its `in` part filled. */
 void vq_push(struct vq *vq, uint16_t head, uint32_t written);
 
+/* A chain to be given back. */
+struct vq_used {
+	uint16_t head;
+	uint32_t written;
+};
+
+/* vq_push_many() - the same for @n chains: the driver sees all of them or none (a
+ * packet in several receive buffers, virtio 1.2 §5.1.6.4). */
+void vq_push_many(struct vq *vq, const struct vq_used *used, unsigned int n);
+
+/*
+ * vq_unpop() - the last @n chains that were popped are available again, as if that
+ * had not happened.  All that were popped before them have been pushed.
+ */
+void vq_unpop(struct vq *vq, unsigned int n);
+
 /* vq_notify() - interrupt the driver if it wants to know (event idx or flags). */
 void vq_notify(struct vq *vq);
 
@@ -128,5 +153,28 @@ void vq_notify(struct vq *vq);
  */
 void vq_disable_kicks(struct vq *vq);
 bool vq_enable_kicks(struct vq *vq);
+
+/* What another needs to serve a queue. */
+struct vq_rings {
+	uint16_t size;
+	uint16_t last_avail; /* where it begins; all that came before has been used */
+	void *desc; /* in our address space */
+	void *avail;
+	void *used;
+	int kick_fd; /* borrowed */
+	int call_fd; /* borrowed; -1: nobody listens */
+};
+
+/*
+ * vq_hand_out() - let another serve the queue.  No popped chain may be left.
+ * Return: false: not enabled or broken, there is nothing to serve
+ */
+bool vq_hand_out(struct vq *vq, struct vq_rings *rings);
+
+/*
+ * vq_take_back() - go on from @last_avail, where the other stopped.  The used index
+ * is the ring's own: when the guest has written there, the queue is broken.
+ */
+void vq_take_back(struct vq *vq, uint16_t last_avail);
 
 #endif
