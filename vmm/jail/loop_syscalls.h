@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The main thread: event loop, vsock, streams, control server. */
+/* The main thread (event loop, vsock, streams, control server) and the threads that
+ * it makes for network cards (vmm/net/tap.c), which inherit its filter. */
 HULL_SYSCALL(epoll_wait, "the event loop")
 HULL_SYSCALL(epoll_pwait, "the event loop")
 HULL_SYSCALL(epoll_ctl, "the event loop")
+HULL_SYSCALL(epoll_create1, "the epoll of a network card's thread")
+HULL_SYSCALL_ARG(prctl, 0, 0xffffffffu, PR_SET_NAME, "the name of such a thread")
 HULL_SYSCALL(eventfd2, "wake-ups")
 HULL_SYSCALL(timerfd_settime, "deadlines")
 HULL_SYSCALL(timerfd_create, "deadlines")
-HULL_SYSCALL(readv, "streams, straight into guest memory")
-HULL_SYSCALL(writev, "streams, straight from guest memory")
+HULL_SYSCALL(readv, "streams and packets, straight into guest memory")
+HULL_SYSCALL(writev, "streams and packets, straight from guest memory")
 HULL_SYSCALL(splice, "pipes that know no other way not to wait")
 HULL_SYSCALL(pipe2, "pipes that know no other way not to wait")
 HULL_SYSCALL(preadv2, "streams, without waiting")
@@ -30,3 +33,8 @@ HULL_SYSCALL(mincore, "resident guest memory, for the counters")
 HULL_SYSCALL_FCNTL("flags, copies and pipe sizes of streams")
 HULL_IOCTL(TIOCGWINSZ, "the size of the console")
 HULL_IOCTL(FIONREAD, "bytes left in a pipe")
+HULL_IOCTL(TUNSETVNETHDRSZ, "a tap behind a network card")
+HULL_IOCTL(TUNSETVNETLE, "a tap behind a network card")
+HULL_IOCTL(VHOST_SET_OWNER, "vhost behind a network card")
+HULL_IOCTL(VHOST_GET_FEATURES, "vhost behind a network card")
+#include "vmm/jail/net_ioctls.h"

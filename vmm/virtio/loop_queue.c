@@ -61,15 +61,19 @@ void loop_queue_wake(struct loop_queue *lq)
 	wake(lq->vq);
 }
 
+void loop_device_wake(struct loop_device *ld)
+{
+	for (unsigned int i = 0; i < ld->dev->n_queues; i++)
+		if (ld->dev->queues[i].enabled)
+			wake(&ld->dev->queues[i]);
+}
+
 void loop_device_activate(struct loop_device *ld)
 {
 	(void)pthread_mutex_lock(&ld->lock);
 	ld->active = true;
 	(void)pthread_mutex_unlock(&ld->lock);
-	/* Kicks that came too early were seen and dropped. */
-	for (unsigned int i = 0; i < ld->dev->n_queues; i++)
-		if (ld->dev->queues[i].enabled)
-			wake(&ld->dev->queues[i]);
+	loop_device_wake(ld); /* kicks that came too early were seen and dropped */
 }
 
 void loop_device_reset(struct loop_device *ld)

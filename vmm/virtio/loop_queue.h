@@ -75,6 +75,10 @@ void loop_queue_wake(struct loop_queue *lq);
 void loop_device_activate(struct loop_device *ld);
 void loop_device_reset(struct loop_device *ld);
 
+/* loop_device_wake() - look at every enabled queue once, as if all had been kicked:
+ * whoever watches them now may be another than before.  Any thread. */
+void loop_device_wake(struct loop_device *ld);
+
 /*
  * loop_device_enter() - take the lock.
  * Return: true: the device is active; either way loop_device_leave() must follow
