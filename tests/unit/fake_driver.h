@@ -298,7 +298,7 @@ static inline bool fake_used(struct fake_queue *fq, uint16_t *ret_head,
 	fq->n_free = (uint16_t)(fq->n_free + fq->chain_len[e.id]);
 	fq->chain_len[e.id] = 0;
 	if (fq->flags & FAKE_EVENT_IDX)
-		*fake_used_event(fq) = fq->used_seen;
+		__atomic_store_n(fake_used_event(fq), fq->used_seen, __ATOMIC_RELAXED);
 	if (ret_head)
 		*ret_head = (uint16_t)e.id;
 	if (ret_written)

@@ -76,7 +76,7 @@ void loop_device_activate(struct loop_device *ld);
 void loop_device_reset(struct loop_device *ld);
 
 /* loop_device_wake() - look at every enabled queue once, as if all had been kicked:
- * whoever watches them now may be another than before.  Any thread. */
+ * whoever watches them now may be another than before.  Between activate and reset. */
 void loop_device_wake(struct loop_device *ld);
 
 /*

@@ -147,6 +147,7 @@ static int net_activate(struct virtio_device *dev, struct err *err)
 	(void)err; /* what fails behind the card is no fault of the driver's */
 	(void)loop_device_enter(&net->ld);
 	net->driver_ok = true;
+	net->features = dev->acked_features;
 	net_start_locked(net);
 	loop_device_leave(&net->ld);
 	loop_device_activate(&net->ld);
@@ -162,6 +163,7 @@ static void net_reset(struct virtio_device *dev)
 	(void)loop_device_enter(&net->ld);
 	net_stop_locked(net);
 	net->driver_ok = net->failed = false;
+	net->features = 0;
 	net->pairs = 0;
 	set_own_mac(net);
 	loop_device_leave(&net->ld);
@@ -199,6 +201,13 @@ static void forget(const struct net_backend *b)
 	}
 }
 
+/* look_again_locked() - the queues are another's now, who has not heard the kicks. */
+static void look_again_locked(struct net *net)
+{
+	if (net->driver_ok) /* otherwise they are the transport's */
+		loop_device_wake(&net->ld);
+}
+
 int net_attach(struct virtio_device *dev, const struct net_backend *backend,
 	       struct err *err)
 {
@@ -219,8 +228,8 @@ int net_attach(struct virtio_device *dev, const struct net_backend *backend,
 	net->carrier = true;
 	net_start_locked(net);
 	net_tidy_locked(net);
+	look_again_locked(net);
 	loop_device_leave(&net->ld);
-	loop_device_wake(&net->ld);
 	return ret < 0 ? err_wrap(err, ret, "net %u", net->nic) : 0;
 }
 
@@ -233,8 +242,8 @@ void net_detach(struct virtio_device *dev)
 		net_close_locked(net);
 	net->attached = false;
 	net_tidy_locked(net);
+	look_again_locked(net);
 	loop_device_leave(&net->ld);
-	loop_device_wake(&net->ld); /* what the guest sends is the loop's now */
 }
 
 void net_set_carrier(struct virtio_device *dev, bool up)

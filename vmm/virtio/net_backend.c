@@ -116,7 +116,7 @@ void net_use_pairs_locked(struct net *net)
 
 static void set_offload(struct net *net)
 {
-	uint64_t features = net->dev.acked_features & OFFLOADS;
+	uint64_t features = net->features & OFFLOADS;
 	struct err err = ERR_INIT;
 
 	if (features == net->offload)
@@ -129,19 +129,19 @@ static void set_offload(struct net *net)
 
 void net_start_locked(struct net *net)
 {
-	uint64_t features = net->dev.acked_features;
 	struct err err = ERR_INIT;
 
 	if (!net->attached || !net->driver_ok || net->failed)
 		return;
 	set_offload(net);
 	net_use_pairs_locked(net);
-	if (net->use_vhost && net_vhost_start(&net->vhost, net->dev.queues,
-					      net_usable_pairs(net), features, &err) < 0)
+	if (net->use_vhost &&
+	    net_vhost_start(&net->vhost, net->dev.queues, net_usable_pairs(net),
+			    net->features, &err) < 0)
 		refuse_vhost(net, &err);
 	if (net->tap)
 		net_tap_start(net->tap, net_usable_pairs(net),
-			      features & 1ull << VIRTIO_NET_F_MRG_RXBUF);
+			      net->features & 1ull << VIRTIO_NET_F_MRG_RXBUF);
 }
 
 void net_stop_locked(struct net *net)

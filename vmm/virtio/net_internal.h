@@ -38,6 +38,7 @@ struct net {
 
 	/* The driver's. */
 	bool driver_ok; /* between activate and reset */
+	uint64_t features; /* accepted; 0 without driver_ok */
 	bool failed; /* since then: NEEDS_RESET, nothing is moved any more */
 	unsigned int pairs; /* that the driver uses; 0: it has not said */
 	struct virtio_net_config config;
@@ -61,7 +62,7 @@ struct net {
  * VIRTIO_NET_F_MQ the third queue is the control queue (virtio 1.2 §5.1.2). */
 static inline unsigned int net_usable_pairs(const struct net *net)
 {
-	bool mq = net->dev.acked_features & 1ull << VIRTIO_NET_F_MQ;
+	bool mq = net->features & 1ull << VIRTIO_NET_F_MQ;
 
 	return !net->driver_ok || mq ? net->n_pairs : 1;
 }

@@ -41,7 +41,7 @@ static uint32_t gather(const struct vq_chain *chain, void *data)
 
 static bool accepted(const struct net *net, unsigned int feature)
 {
-	return net->dev.acked_features & 1ull << feature;
+	return net->features & 1ull << feature;
 }
 
 static bool set_mac(struct net *net, const struct command *c, uint32_t len)
