@@ -36,7 +36,9 @@
 
 #define CARD_NIC 5u
 #define CARD_QUEUE 256u
-#define CARD_MAX_FRAME 65550u
+#ifndef CARD_MEMORY
+#define CARD_MEMORY (16u << 20) /* (bytes) of the guest's */
+#endif
 
 #define F(name) (1ull << VIRTIO_NET_F_##name)
 #define MODERN (1ull << VIRTIO_F_VERSION_1)
@@ -125,7 +127,7 @@ static inline void card_init(struct card *c, unsigned int n_pairs)
 	struct err err = ERR_INIT;
 
 	memset(c, 0, sizeof(*c));
-	fake_memory_init(&c->fm, 16 << 20);
+	fake_memory_init(&c->fm, CARD_MEMORY);
 	c->n_pairs = n_pairs;
 	c->n_queues = 2 * n_pairs + 1;
 	for (unsigned int i = 0; i < NET_MAX_PAIRS; i++)
