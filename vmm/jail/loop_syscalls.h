@@ -37,4 +37,4 @@ HULL_IOCTL(TUNSETVNETHDRSZ, "a tap behind a network card")
 HULL_IOCTL(TUNSETVNETLE, "a tap behind a network card")
 HULL_IOCTL(VHOST_SET_OWNER, "vhost behind a network card")
 HULL_IOCTL(VHOST_GET_FEATURES, "vhost behind a network card")
-#include "vmm/jail/net_ioctls.h"
+#include "vmm/jail/net_syscalls.h"

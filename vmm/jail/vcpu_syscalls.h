@@ -13,4 +13,4 @@ HULL_IOCTL(KVM_IOEVENTFD, "a driver enabled a queue, or moved a notify BAR")
 HULL_IOCTL(KVM_SET_USER_MEMORY_REGION, "reads of configuration space must exit now")
 HULL_IOCTL(KVM_GET_REGS, "state for an error message")
 HULL_IOCTL(KVM_GET_SREGS, "state for an error message")
-#include "vmm/jail/net_ioctls.h"
+#include "vmm/jail/net_syscalls.h"
