@@ -184,7 +184,7 @@ static void call_fd_changed(struct vq *vq, void *opaque)
 	struct net *net = opaque;
 
 	(void)loop_device_enter(&net->ld);
-	if (net->use_vhost)
+	if (net->use_vhost && net->driver_ok)
 		net_vhost_set_call(&net->vhost, vq);
 	loop_device_leave(&net->ld);
 }
