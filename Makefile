@@ -11,7 +11,7 @@ MANDIR	= $(PREFIX)/share/man
 
 VERSION	:= 0.1.0
 
-all: hull hull-vmm hull-systemd agent initramfs
+all: hull hull-vmm hull-net hull-systemd agent initramfs
 
 Q	:= $(if $(V),,@)
 say	= $(if $(V),@:,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$@)')
@@ -41,14 +41,15 @@ YAJL	:= -lyajl_s
 SECCOMP	:= -lseccomp
 CAP	:= -lcap
 SYSTEMD	:= -lsystemd
+MNL	:= -lmnl
 # What bzImages are packed with.
 UNPACK	:= -llz4 -llzma -lz -lzstd
 
 # ---- sources: an archive per folder, mains apart ----------------------------
 
-folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/virtio vmm/net vmm/fs vmm/jail rootfs/agent
+folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/virtio vmm/fs vmm/jail vmm/net/helper rootfs/agent
 # Programs of their own, not part of their folder's archive.
-mains	:= runtime/main.c runtime/systemd/main.c vmm/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
+mains	:= runtime/main.c runtime/systemd/main.c vmm/main.c vmm/net/helper/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
 srcs_of	= $(filter-out $(mains),$(wildcard $(1)/*.c))
 objs	= $(patsubst %.c,$(O)/%.o,$(1))
 ar_of	= $(O)/$(subst /,_,$(1)).a
@@ -72,10 +73,12 @@ $(O)/%.o: %.c Makefile
 
 vmm_ars	:= $(call ars,vmm vmm/fs vmm/net vmm/virtio vmm/arch/x86 vmm/jail lib)
 run_ars	:= $(call ars,runtime oci lib)
+net_ars	:= $(call ars,vmm/net/helper vmm/jail lib)
 agt_ars	:= $(call ars,rootfs/agent oci lib)
 
 hull: $(O)/bin/hull
 hull-vmm: $(O)/bin/hull-vmm
+hull-net: $(O)/bin/hull-net
 hull-systemd: $(O)/bin/hull-systemd
 agent: $(O)/bin/hull-agent
 
@@ -89,8 +92,13 @@ $(O)/bin/hull-vmm: $(O)/vmm/main.o $(vmm_ars)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(vmm_ars) -Wl,--end-group $(SECCOMP) $(CAP) $(UNPACK)
 
-# There is no static libsystemd: the one program with a dynamic linker, started by hull
-# only for --systemd-cgroup.
+# There is no static libmnl, nor a static libsystemd: programs of their own, with a dynamic
+# linker. hull starts the one where there is a network, the other for --systemd-cgroup.
+$(O)/bin/hull-net: $(O)/vmm/net/helper/main.o $(net_ars)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $^ $(MNL) -Wl,-Bstatic $(CAP) -Wl,-Bdynamic
+
 $(O)/bin/hull-systemd: $(O)/runtime/systemd/main.o $(call ars,runtime/systemd lib)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
@@ -126,12 +134,12 @@ all_ars	:= $(call ars,$(folders))
 
 # A test links against every archive it may need: those of the folder that begins its name, and what lies below.
 unit_ars = $(if $(filter lib_%,$(1)),$(call ars,lib),$(if $(filter oci_%,$(1)),$(call ars,oci lib),$(if \
-	$(filter runtime_%,$(1)),$(run_ars),$(if $(filter systemd_%,$(1)),$(call ars,runtime/systemd lib),$(if $(filter agent_%,$(1)),$(agt_ars),$(vmm_ars))))))
+	$(filter runtime_%,$(1)),$(run_ars),$(if $(filter systemd_%,$(1)),$(call ars,runtime/systemd lib),$(if $(filter net_%,$(1)),$(net_ars),$(if $(filter agent_%,$(1)),$(agt_ars),$(vmm_ars)))))))
 
 .SECONDEXPANSION:
 $(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK) $(if $(filter systemd_%,$*),$(SYSTEMD))
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK) $(if $(filter systemd_%,$*),$(SYSTEMD)) $(if $(filter net_%,$*),$(MNL))
 
 unit: $(unit)
 check-unit: $(unit)
@@ -206,7 +214,7 @@ c_files	:= $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 sh_files := $(shell git grep -lE '^\#!.*(bash|/sh)' 2>/dev/null)
 
 # Each header compiles alone, with both compilers.
-headers	:= $(filter-out %_syscalls.h vmm/fs/syscalls.h,$(filter %.h,$(c_files)))
+headers	:= $(filter-out %_syscalls.h vmm/fs/syscalls.h vmm/net/helper/syscalls.h,$(filter %.h,$(c_files)))
 check-headers: $(O)/vmm/jail/filters.h
 	$(Q)for h in $(headers); do \
 		$(CC) $(CPPFLAGS) $(filter-out -MMD,$(CFLAGS)) -Wno-unused-function -Wno-unused-variable -x c -fsyntax-only "$$h" || exit 1; \
@@ -229,6 +237,7 @@ format:
 install: all $(O)/vmlinux
 	install -D -m 755 $(O)/bin/hull $(DESTDIR)$(PREFIX)/bin/hull
 	install -D -m 755 $(O)/bin/hull-vmm $(DESTDIR)$(LIBEXEC)/hull-vmm
+	install -D -m 755 $(O)/bin/hull-net $(DESTDIR)$(LIBEXEC)/hull-net
 	install -D -m 755 $(O)/bin/hull-systemd $(DESTDIR)$(LIBEXEC)/hull-systemd
 	install -D -m 644 $(O)/initramfs.cpio $(DESTDIR)$(PKGLIB)/initramfs.cpio
 	install -D -m 644 $(O)/vmlinux $(DESTDIR)$(PKGLIB)/vmlinux
@@ -239,5 +248,5 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf $(O)/bin $(O)/*.a $(O)/lib $(O)/oci $(O)/runtime $(O)/vmm $(O)/rootfs $(O)/tests $(O)/initramfs.cpio
 
-.PHONY: all hull hull-vmm hull-systemd agent initramfs kernel unit check check-callers check-systemd check-man check-unit check-headers conformance conformance-products demo bench bench-products \
+.PHONY: all hull hull-vmm hull-net hull-systemd agent initramfs kernel unit check check-callers check-systemd check-man check-unit check-headers conformance conformance-products demo bench bench-products \
 	sanitize lint format install clean

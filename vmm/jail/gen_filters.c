@@ -65,6 +65,11 @@ static const struct rule fs_rules[] = {
 #include "vmm/fs/syscalls.h"
 };
 
+static const struct rule net_rules[] = {
+#include "vmm/jail/common_syscalls.h"
+#include "vmm/net/helper/syscalls.h"
+};
+
 static const struct {
 	const char *name;
 	const struct rule *rules;
@@ -74,6 +79,7 @@ static const struct {
 	{ "loop", loop_rules, ARRAY_SIZE(loop_rules) },
 	{ "vcpu", vcpu_rules, ARRAY_SIZE(vcpu_rules) },
 	{ "fs", fs_rules, ARRAY_SIZE(fs_rules) },
+	{ "net", net_rules, ARRAY_SIZE(net_rules) },
 };
 
 /* export() - the program of @ctx as sock_filter values in the header. */

@@ -121,15 +121,15 @@ static void cleanup_cap(cap_t *cap)
 		(void)cap_free(*cap); /* fails only for what is no cap_t */
 }
 
-static bool is_kept(cap_value_t cap)
+static bool is_kept(cap_value_t cap, const cap_value_t *kept, int n)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kept_caps); i++)
-		if (kept_caps[i] == cap)
+	for (int i = 0; i < n; i++)
+		if (kept[i] == cap)
 			return true;
 	return false;
 }
 
-static int drop_caps(struct err *err)
+int jail_caps(const int *kept, int n, struct err *err)
 {
 	auto_call(cleanup_cap) cap_t caps = cap_init();
 
@@ -138,15 +138,13 @@ static int drop_caps(struct err *err)
 	for (cap_value_t cap = 0; cap < CAP_LAST_CAP + 64; cap++) {
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0)
 			break; /* past the last one this kernel has */
-		if (!is_kept(cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if (!is_kept(cap, kept, n) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_set(err, errno, "drop capability %d", cap);
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return err_set(err, errno, "clear ambient capabilities");
-	if (cap_set_flag(caps, CAP_PERMITTED, ARRAY_SIZE(kept_caps), kept_caps,
-			 CAP_SET) < 0 ||
-	    cap_set_flag(caps, CAP_EFFECTIVE, ARRAY_SIZE(kept_caps), kept_caps,
-			 CAP_SET) < 0 ||
+	if (cap_set_flag(caps, CAP_PERMITTED, n, kept, CAP_SET) < 0 ||
+	    cap_set_flag(caps, CAP_EFFECTIVE, n, kept, CAP_SET) < 0 ||
 	    cap_set_proc(caps) < 0)
 		return err_set(err, errno, "set capabilities");
 	return 0;
@@ -162,7 +160,7 @@ int jail_user_end(int sync_fd, bool no_userns, int root_fd, struct err *err)
 		ret = err_set(err, errno, "replace the root file system");
 	if (ret == 0 && !no_userns)
 		ret = become_root(err);
-	return ret < 0 ? ret : drop_caps(err);
+	return ret < 0 ? ret : jail_caps(kept_caps, ARRAY_SIZE(kept_caps), err);
 }
 
 int jail_limits(struct err *err)

@@ -40,6 +40,9 @@ int jail_user_begin(int sync_fd, bool no_userns, struct err *err);
  */
 int jail_user_end(int sync_fd, bool no_userns, int root_fd, struct err *err);
 
+/* jail_caps() - drop all capabilities but the @n of @kept, for good. */
+int jail_caps(const int *kept, int n, struct err *err);
+
 int jail_limits(struct err *err);
 
 /* The kinds of threads, each with the system calls its work needs. */
@@ -47,6 +50,7 @@ enum jail_kind {
 	JAIL_LOOP, /* the main thread: event loop, vsock, streams, control */
 	JAIL_VCPU, /* KVM_RUN and what its exits ask for */
 	JAIL_FS, /* a worker of the virtio-fs server */
+	JAIL_NET, /* hull-net, a process of its own (vmm/net/helper) */
 	JAIL_KINDS,
 };
 
