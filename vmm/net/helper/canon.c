@@ -181,12 +181,12 @@ static int tell_neigh(const struct nlmsghdr *nlh, void *data)
 static int tell_rule(const struct nlmsghdr *nlh, void *data)
 {
 	static const uint16_t types[] = {
-		FRA_PRIORITY,	 FRA_DST,	 FRA_SRC,
-		FRA_IIFNAME,	 FRA_OIFNAME,	 FRA_GOTO,
-		FRA_FWMARK,	 FRA_FWMASK,	 FRA_FLOW,
-		FRA_TUN_ID,	 FRA_TABLE,	 FRA_SUPPRESS_IFGROUP,
-		FRA_L3MDEV,	 FRA_UID_RANGE,	 FRA_SUPPRESS_PREFIXLEN,
-		FRA_IP_PROTO,	 FRA_SPORT_RANGE, FRA_DPORT_RANGE,
+		FRA_PRIORITY, FRA_DST,         FRA_SRC,
+		FRA_IIFNAME,  FRA_OIFNAME,     FRA_GOTO,
+		FRA_FWMARK,   FRA_FWMASK,      FRA_FLOW,
+		FRA_TUN_ID,   FRA_TABLE,       FRA_SUPPRESS_IFGROUP,
+		FRA_L3MDEV,   FRA_UID_RANGE,   FRA_SUPPRESS_PREFIXLEN,
+		FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE,
 		FRA_PROTOCOL,
 	};
 	const struct fib_rule_hdr *in = nl_family(nlh, sizeof(*in));

@@ -16,9 +16,8 @@ static const struct rtnexthop *hop_ok(const void *hop, size_t left)
 {
 	const struct rtnexthop *h = hop;
 
-	return left < sizeof(*h) || h->rtnh_len < sizeof(*h) || h->rtnh_len > left ?
-		       NULL :
-		       h;
+	return left < sizeof(*h) || h->rtnh_len < sizeof(*h) || h->rtnh_len > left ? NULL
+										   : h;
 }
 
 /* hops_ok() - do all next hops of RTA_MULTIPATH lie on interfaces that are carried? */
@@ -119,9 +118,9 @@ int canon_route(const struct nlmsghdr *nlh, void *data)
 {
 	/* A next hop object (RTA_NH_ID) is listed with what it stands for. */
 	static const uint16_t types[] = {
-		RTA_DST,     RTA_SRC,	  RTA_IIF,  RTA_OIF,   RTA_GATEWAY,
-		RTA_VIA,     RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_FLOW,
-		RTA_TABLE,   RTA_MARK,	  RTA_PREF, RTA_ENCAP_TYPE, RTA_ENCAP,
+		RTA_DST,   RTA_SRC,      RTA_IIF,     RTA_OIF,        RTA_GATEWAY,
+		RTA_VIA,   RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS,    RTA_FLOW,
+		RTA_TABLE, RTA_MARK,     RTA_PREF,    RTA_ENCAP_TYPE, RTA_ENCAP,
 	};
 	const struct rtmsg *in = nl_family(nlh, sizeof(*in));
 	const struct nlattr *tb[RTA_MAX + 1];

@@ -27,7 +27,8 @@ bool carry_mark_gone(struct carry *c, const struct links *links)
 {
 	bool some = false;
 
-	for (struct iface *i = ifaces_begin(&c->ifaces); i < ifaces_end(&c->ifaces); i++) {
+	for (struct iface *i = ifaces_begin(&c->ifaces); i < ifaces_end(&c->ifaces);
+	     i++) {
 		i->gone = !still_there(links, i);
 		some |= i->gone;
 	}

@@ -63,8 +63,8 @@ static void put_redirect(struct nlmsghdr *nlh, uint16_t type, uint32_t to)
 static int add_matchall(const struct tcmsg *tcm, uint32_t to, struct nl *nl)
 {
 	struct nl_request r;
-	struct nlmsghdr *nlh = begin_tc(&r, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL,
-					tcm, "matchall");
+	struct nlmsghdr *nlh =
+		begin_tc(&r, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, tcm, "matchall");
 	struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
 
 	put_redirect(nlh, TCA_MATCHALL_ACT, to);
@@ -178,8 +178,8 @@ static int look(struct ingress *in, struct nl *nl, struct err *err)
 	/* Where there is no such qdisc the list is empty. */
 	if (ret == 0)
 		ret = nl_dump(nl, RTM_GETTFILTER, &tcm, sizeof(tcm), see_filter, in);
-	return ret < 0 ? err_set(err, -ret, "list the filters of interface %u", in->index) :
-			 0;
+	return ret < 0 ? err_set(err, -ret, "list the filters of interface %u", in->index)
+		       : 0;
 }
 
 static int remove_filter(const struct ingress *in, struct nl *nl)
@@ -241,7 +241,8 @@ int join(uint32_t from, uint32_t to, struct nl *nl, struct err *err)
 	if (ret < 0)
 		return ret;
 	ret = nl_ask(nl,
-		     begin_tc(&r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tcm, "ingress"),
+		     begin_tc(&r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tcm,
+			      "ingress"),
 		     NULL, NULL);
 	if (ret == -EEXIST)
 		prio = JOIN_PRIO_GUEST;

@@ -70,7 +70,8 @@ static int add_link(const struct nlmsghdr *nlh, void *data)
 	l.carrier = tb[IFLA_CARRIER] &&
 		    mnl_attr_validate(tb[IFLA_CARRIER], MNL_TYPE_U8) == 0 &&
 		    mnl_attr_get_u8(tb[IFLA_CARRIER]);
-	if (tb[IFLA_ADDRESS] && mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) <= LINK_MAX_ADDR) {
+	if (tb[IFLA_ADDRESS] &&
+	    mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) <= LINK_MAX_ADDR) {
 		l.addr_len = (uint8_t)mnl_attr_get_payload_len(tb[IFLA_ADDRESS]);
 		memcpy(l.addr, mnl_attr_get_payload(tb[IFLA_ADDRESS]), l.addr_len);
 	}

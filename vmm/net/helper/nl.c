@@ -71,8 +71,7 @@ int nl_ask(struct nl *nl, struct nlmsghdr *nlh, nl_cb cb, void *data)
 				continue; /* of a request that failed half-way */
 			if (in->nlmsg_flags & NLM_F_DUMP_INTR && ret == 0)
 				ret = -EINTR;
-			if (in->nlmsg_type == NLMSG_ERROR ||
-			    in->nlmsg_type == NLMSG_DONE)
+			if (in->nlmsg_type == NLMSG_ERROR || in->nlmsg_type == NLMSG_DONE)
 				return ret ? ret : answered(in);
 			if (ret == 0 && cb && in->nlmsg_type >= NLMSG_MIN_TYPE)
 				ret = cb(in, data);
@@ -118,24 +117,23 @@ const void *nl_family(const struct nlmsghdr *nlh, size_t len)
 
 uint32_t nl_u32(const struct nlattr *attr, uint32_t absent)
 {
-	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ?
-		       mnl_attr_get_u32(attr) :
-		       absent;
+	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr)
+								  : absent;
 }
 
 const char *nl_str(const struct nlattr *attr)
 {
-	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 ?
-		       mnl_attr_get_str(attr) :
-		       "";
+	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0
+		       ? mnl_attr_get_str(attr)
+		       : "";
 }
 
 int nl_events(struct err *err)
 {
 	static const int groups[] = {
-		RTNLGRP_LINK,	     RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEIGH,
-		RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,	  RTNLGRP_IPV6_IFINFO,
+		RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEIGH,
+		RTNLGRP_IPV4_RULE,  RTNLGRP_IPV6_RULE,   RTNLGRP_IPV6_IFINFO,
 	};
 	auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 				NETLINK_ROUTE);

@@ -29,8 +29,8 @@ bool tap_is_ours(const char *name)
 	       name[n + strspn(name + n, "0123456789")] == 0;
 }
 
-static int open_queues(struct tap *tap, const struct devices *devices,
-		       unsigned int pairs, struct ifreq *req, struct err *err)
+static int open_queues(struct tap *tap, const struct devices *devices, unsigned int pairs,
+		       struct ifreq *req, struct err *err)
 {
 	int sndbuf = TAP_SNDBUF;
 
@@ -97,7 +97,8 @@ static int set_up_link(struct tap *tap, const char *name, struct nl *nl, struct 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	ret = nl_ask(nl, nlh, take_index, tap);
 	if (ret < 0 || !tap->index)
-		return err_set(err, ret < 0 ? -ret : ENODEV, "look at the tap '%s'", name);
+		return err_set(err, ret < 0 ? -ret : ENODEV, "look at the tap '%s'",
+			       name);
 	ret = silence(tap, nl);
 	if (ret < 0)
 		return err_set(err, -ret, "silence the tap '%s'", name);
