@@ -140,6 +140,8 @@ unit_ars = $(if $(filter lib_%,$(1)),$(call ars,lib),$(if $(filter oci_%,$(1)),$
 $(unit): $(O)/tests/unit/%: $(O)/tests/unit/%.o $$(call unit_ars,$$*)
 	$(call say,LD)
 	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< -Wl,--start-group $(call unit_ars,$*) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) $(UNPACK) $(if $(filter systemd_%,$*),$(SYSTEMD)) $(if $(filter net_%,$*),$(MNL))
+# They run it.
+$(filter $(O)/tests/unit/net_%,$(unit)): $(O)/bin/hull-net
 
 unit: $(unit)
 check-unit: $(unit)

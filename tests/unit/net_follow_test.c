@@ -5,7 +5,7 @@
 
 /* Messages about eth0, whose index is 2 and whose card is 0. */
 #define LINK(type, flags, name, mtu)                                                     \
-	type " 0 0 0000010002000000" flags "000000000000 3=" name                      \
+	type " 0 0 0000010002000000" flags "000000000000 3=" name                        \
 	     " 1=020000000002 4=" mtu " 13=e8030000 27=00000000\n"
 #define ADDR(type, a, name)                                                              \
 	type " 0 0 0218000002000000 1=" a " 2=" a " 8=80000000 3=" name "\n"
@@ -14,7 +14,7 @@
 
 static void test_first(struct net_host *h)
 {
-	nh_start(h, 1);
+	nh_start(h, NULL, 1);
 	is_str(nh_settle(h),
 	       "add 0 eth0 1\n"
 	       "carrier 0 1\n"

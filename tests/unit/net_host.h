@@ -147,8 +147,20 @@ static inline void nh_close_fds(struct net_host *h)
 		close_fd(h->fds[--h->n_fds]);
 }
 
-/* nh_start() - hull-net's work, without its jail. */
-static inline void nh_start(struct net_host *h, unsigned int pairs)
+/* nh_program() - become the program itself, whose socket is @sock. */
+static inline void nh_program(const char *path, int sock, unsigned int pairs)
+{
+	char n_sock[16], n_pairs[16];
+
+	if (snprintf(n_sock, sizeof(n_sock), "%d", sock) > 0 &&
+	    snprintf(n_pairs, sizeof(n_pairs), "%u", pairs) > 0 &&
+	    fcntl(sock, F_SETFD, 0) == 0)
+		(void)execl(path, "hull-net", "follow", n_sock, n_pairs, "on", NULL);
+	_exit(127);
+}
+
+/* nh_start() - hull-net: the program @path, with its jail; or, NULL, without. */
+static inline void nh_start(struct net_host *h, const char *path, unsigned int pairs)
 {
 	struct err err = ERR_INIT;
 	struct follow *f = NULL;
@@ -160,6 +172,8 @@ static inline void nh_start(struct net_host *h, unsigned int pairs)
 	if (h->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close_fd(ends[0]);
+		if (path)
+			nh_program(path, ends[1], pairs);
 		if (follow_new(ends[1], pairs, true, 0, &f, &err) < 0 ||
 		    follow_run(f, &err) < 0)
 			(void)printf("# hull-net: %s\n", err.msg);
