@@ -69,6 +69,14 @@ static inline void nh_run(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* nh_change() - several changes at once for hull-net, which is held up meanwhile. */
+#define nh_change(h, ...)                                                                \
+	do {                                                                             \
+		(void)kill((h)->pid, SIGSTOP);                                           \
+		nh_run(__VA_ARGS__);                                                     \
+		(void)kill((h)->pid, SIGCONT);                                           \
+	} while (0)
+
 /* nh_output() - what a command says. The caller frees it. */
 static inline char *nh_output(const char *cmd)
 {

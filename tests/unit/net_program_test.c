@@ -144,14 +144,14 @@ static void test_which(struct net_host *h)
 	       "one that is up is");
 	is_str(nh_settle(h), "", "once");
 	nh_run("ip tuntap del dev tun0 mode tun");
-	nh_run("ip link add br0 address 02:00:00:00:00:33 type bridge && "
-	       "ip link set eth0 master br0");
+	nh_change(h, "ip link add br0 address 02:00:00:00:00:33 type bridge && "
+		     "ip link set eth0 master br0");
 	has(nh_settle(h), "remove 0\nadd 0 br0 1\n", "a bridge in place of its port");
-	nh_run("ip link set eth0 nomaster && ip link del br0");
+	nh_change(h, "ip link set eth0 nomaster && ip link del br0");
 	has(nh_settle(h), "remove 0\nadd 0 eth0 1\n", "and back");
 	nh_run("ip tuntap add dev slirp0 mode tap");
 	has(nh_settle(h), "add 1 slirp0 1\n", "a tap of the caller's is an interface");
-	nh_run("ip tuntap del dev slirp0 mode tap");
+	nh_change(h, "ip tuntap del dev slirp0 mode tap");
 	has(nh_settle(h), "remove 1\n", "while it is there");
 	(void)nh_end(h);
 }
@@ -167,7 +167,7 @@ static void test_too_many(struct net_host *h)
 	    "the 25th interface");
 	has(h->said.data, "add 23 v23 1\n", "the 24th");
 	is_str(nh_settle(h), "", "told once");
-	nh_run("ip link del v3");
+	nh_change(h, "ip link del v3");
 	has(nh_settle(h), "remove 3\nadd 3 v24 1\n", "where one goes another has room");
 	(void)nh_end(h);
 }
