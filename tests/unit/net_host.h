@@ -49,6 +49,7 @@ struct net_host {
 	pid_t pid; /* hull-net */
 	int fds[SOCK_MAX_FDS]; /* of the card told last */
 	unsigned int n_fds;
+	struct net_nic nic; /* as well */
 	struct buf said;
 };
 
@@ -292,6 +293,7 @@ static inline uint32_t nh_hear(struct net_host *h, int timeout_ms)
 		nh_close_fds(h);
 		memcpy(h->fds, fds, sizeof(fds));
 		h->n_fds = n_fds;
+		memcpy(&h->nic, in.msg.payload, sizeof(h->nic));
 	}
 	if (in.msg.type != NET_SETTLED)
 		nh_say(&h->said, &in.msg, (size_t)n - sizeof(in.msg));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program hull-net: its jail, which interfaces it takes, and what it leaves. */
 #include <limits.h>
+#include <sys/mount.h>
 
 #include "tests/unit/net_host.h"
 #include "vmm/net/helper/confine.h"
@@ -183,6 +184,39 @@ static void test_usage(void)
 	       "five queue pairs are refused");
 }
 
+/* test_other_message() - its end for a reason, in the jail: no call that is refused. */
+static void test_other_message(struct net_host *h)
+{
+	struct net_msg msg = { .type = NET_SETTLE + 1 };
+	int status;
+
+	nh_start(h, program, 1);
+	(void)nh_settle(h);
+	(void)sock_send(h->sock, &msg, sizeof(msg), NULL, 0);
+	is_int(nh_hear(h, NH_WAIT_MS), NET_FAILED, "a message that it does not know");
+	has(h->said.data, "failed follow the network namespace: Protocol error\n", "so");
+	status = nh_end(h);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 1, "ends it");
+	nh_run("! tc qdisc show dev eth0 | grep -q ingress");
+	ok(true, "and leaves nothing");
+}
+
+/* test_no_tun() - the last one: this process has no devices after. */
+static void test_no_tun(struct net_host *h)
+{
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/dev", "tmpfs", 0, NULL) < 0)
+		abort();
+	nh_start(h, program, 1);
+	has(nh_settle(h),
+	    "failed network interface 'eth0': open /dev/net/tun: No such file or "
+	    "directory\n",
+	    "no taps on this host");
+	has_not(h->said.data, " 0218", "an address of what is not carried is not told");
+	is_int(nh_end(h), 0, "it goes on all the same");
+}
+
 int main(int argc, char **argv)
 {
 	auto_free char *before = NULL;
@@ -206,6 +240,8 @@ int main(int argc, char **argv)
 	test_which(&h);
 	test_too_many(&h);
 	test_usage();
+	test_other_message(&h);
+	test_no_tun(&h);
 	buf_release(&h.said);
 	return tap_done();
 }
