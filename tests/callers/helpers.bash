@@ -20,7 +20,7 @@ install_hull() {
 	PREFIX=$WORK/prefix
 	export WORK PREFIX
 	mkdir -p "$PREFIX/bin"
-	cp "$checkout"/build/bin/{hull,hull-vmm,hull-systemd} "$PREFIX/bin/"
+	cp "$checkout"/build/bin/{hull,hull-vmm,hull-net,hull-systemd} "$PREFIX/bin/"
 	cp "$checkout"/build/{vmlinux,initramfs.cpio} "$PREFIX/"
 }
 
