@@ -189,6 +189,58 @@ static void test_multipath(struct net_host *h)
 	(void)nh_settle(h);
 }
 
+/* count() - lines of @text that begin with @start. */
+static unsigned int count(const char *text, const char *start)
+{
+	unsigned int n = 0;
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n') + 1)
+		n += strncmp(line, start, strlen(start)) == 0;
+	return n;
+}
+
+static void test_ipv6(struct net_host *h)
+{
+	nh_change(h, "ip -6 addr add fd00::2/64 dev eth0 nodad && "
+		     "ip -6 route add default via fd00::1 && "
+		     "ip neigh add proxy fd00::7 dev eth0 && "
+		     "ip -6 rule add to fd01::/16 blackhole prio 5");
+	is_str(nh_settle(h),
+	       "20 0 0 0a40000002000000 1=fd000000000000000000000000000002 8=82000000\n"
+	       "28 0 0 0a0000000200000080000800 1=fd000000000000000000000000000007\n"
+	       "24 0 0 0a000000fe03000100000000 4=02000000 "
+	       "5=fd000000000000000000000000000001 6=00040000 15=fe000000 20=00\n"
+	       "32 0 0 0a1000000000000600000000 6=05000000 "
+	       "1=fd010000000000000000000000000000 15=00000000 14=ffffffff 21=00\n",
+	       "IPv6: an address, a route, a proxy, a rule");
+	nh_change(h,
+		  "ip -6 rule del prio 5 && ip neigh del proxy fd00::7 dev eth0 && "
+		  "ip -6 addr del fd00::2/64 dev eth0 && ip -6 route flush table main");
+	is_str(nh_settle(h),
+	       "33 0 0 0a1000000000000600000000 6=05000000 "
+	       "1=fd010000000000000000000000000000 15=00000000 14=ffffffff 21=00\n"
+	       "25 0 0 0a000000fe03000100000000 4=02000000 "
+	       "5=fd000000000000000000000000000001 6=00040000 15=fe000000 20=00\n"
+	       "29 0 0 0a0000000200000080000800 1=fd000000000000000000000000000007\n"
+	       "21 0 0 0a40000002000000 1=fd000000000000000000000000000002 8=82000000\n",
+	       "and without them");
+}
+
+/* test_many() - more than a packet has room for. */
+static void test_many(struct net_host *h)
+{
+	const char *said;
+
+	nh_change(h,
+		  "for i in $(seq 2000); do echo route add 10.128.$((i / 250)).$((i %% "
+		  "250))/32 via 10.1.0.1; done | ip -batch -");
+	said = nh_settle(h);
+	is_int(count(said, "24 "), 2000, "2000 routes");
+	is_int(count(said, ""), 2000, "and nothing else");
+	nh_change(h, "ip route flush root 10.128.0.0/16");
+	is_int(count(nh_settle(h), "25 "), 2000, "which go again");
+}
+
 static void test_link(struct net_host *h)
 {
 	const char *said;
@@ -263,6 +315,8 @@ int main(void)
 	test_changes(&h);
 	test_gone_again(&h);
 	test_multipath(&h);
+	test_ipv6(&h);
+	test_many(&h);
 	test_link(&h);
 	test_events(&h);
 	test_vanishes(&h);
