@@ -91,6 +91,8 @@ static void test_stale(struct net_host *h, const char *before)
 
 static void test_two(struct net_host *h)
 {
+	auto_free char *before = NULL;
+	auto_free char *after = NULL;
 	struct net_host other = *h;
 
 	nh_start(h, program, 1);
@@ -105,6 +107,10 @@ static void test_two(struct net_host *h)
 	is_int(nh_end(&other), 0, "the second one goes");
 	buf_release(&other.said);
 	is_str(nh_settle(h), "", "and the first has its interface");
+	before = nh_output(STATE);
+	nh_run("%s clean", program);
+	after = nh_output(STATE);
+	is_str(after, before, "clean leaves it to the one that is alive");
 	(void)nh_end(h);
 }
 
@@ -150,6 +156,13 @@ static void test_which(struct net_host *h)
 	has(nh_settle(h), "remove 0\nadd 0 br0 1\n", "a bridge in place of its port");
 	nh_change(h, "ip link set eth0 nomaster && ip link del br0");
 	has(nh_settle(h), "remove 0\nadd 0 eth0 1\n", "and back");
+	nh_change(h, "ip link add link eth0 name mac0 type macvlan && "
+		     "ip link set mac0 up");
+	is_str(nh_settle(h),
+	       "failed network interface 'mac0': it lies on another one, which is the "
+	       "guest's\n",
+	       "what comes in for a macvlan is redirected before");
+	nh_run("ip link del mac0");
 	nh_run("ip tuntap add dev slirp0 mode tap");
 	has(nh_settle(h), "add 1 slirp0 1\n", "a tap of the caller's is an interface");
 	nh_change(h, "ip tuntap del dev slirp0 mode tap");

@@ -175,6 +175,7 @@ int follow_clean(struct err *err)
 {
 	struct links links = { 0 };
 	struct nl nl = { 0 };
+	uint32_t to; /* another's, who is alive */
 	int ret = nl_open(&nl, err);
 
 	if (ret == 0) {
@@ -186,7 +187,7 @@ int follow_clean(struct err *err)
 	}
 	for (const struct link *l = links_begin(&links);
 	     ret == 0 && l < links_end(&links); l++)
-		ret = unjoin(l->index, &nl, err);
+		ret = join_clean(l->index, &to, &nl, err);
 	links_release(&links);
 	nl_close(&nl);
 	return ret;

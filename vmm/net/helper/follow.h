@@ -36,7 +36,7 @@ int follow_new(int sock, unsigned int pairs, bool vhost, uid_t uid, struct follo
 int follow_run(struct follow *f, struct err *err);
 void follow_free(struct follow *f);
 
-/* follow_clean() - take away what one has left that was killed. */
+/* follow_clean() - take away what one has left that was killed, if its taps have gone. */
 int follow_clean(struct err *err);
 
 #endif

@@ -215,20 +215,16 @@ int unjoin(uint32_t index, struct nl *nl, struct err *err)
 	return ret < 0 ? err_set(err, -ret, "leave interface %u as it was", index) : 0;
 }
 
-/* remove_stale() - what a killed hull-net has left on @from, whose tap has gone. */
-static int remove_stale(uint32_t from, struct nl *nl, struct err *err)
+int join_clean(uint32_t index, uint32_t *ret_to, struct nl *nl, struct err *err)
 {
-	struct ingress in = { .index = from };
+	struct ingress in = { .index = index };
 	int ret = look(&in, nl, err);
 
-	if (ret < 0 || !in.prio)
-		return ret;
-	if (in.to)
-		return err_msg(err, EBUSY,
-			       "it is another container's already (tc redirects it to "
-			       "interface %u)",
-			       in.to);
-	return unjoin(from, nl, err);
+	if (ret == 0 && in.prio && !in.to)
+		ret = unjoin(index, nl, err);
+	if (ret == 0)
+		*ret_to = in.to;
+	return ret;
 }
 
 int join(uint32_t from, uint32_t to, struct nl *nl, struct err *err)
@@ -236,10 +232,16 @@ int join(uint32_t from, uint32_t to, struct nl *nl, struct err *err)
 	struct tcmsg tcm = ingress_of(from);
 	struct nl_request r;
 	uint32_t prio = JOIN_PRIO;
-	int ret = remove_stale(from, nl, err);
+	uint32_t other;
+	int ret = join_clean(from, &other, nl, err);
 
 	if (ret < 0)
 		return ret;
+	if (other)
+		return err_msg(err, EBUSY,
+			       "it is another container's already (tc redirects it to "
+			       "interface %u)",
+			       other);
 	ret = nl_ask(nl,
 		     begin_tc(&r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tcm,
 			      "ingress"),

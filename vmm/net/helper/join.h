@@ -27,4 +27,10 @@ int join(uint32_t from, uint32_t to, struct nl *nl, struct err *err);
 /* unjoin() - take away what join() made on @index; nothing there: 0. */
 int unjoin(uint32_t index, struct nl *nl, struct err *err);
 
+/*
+ * join_clean() - the same, if what it is joined to has gone.
+ * @ret_to: the interface that it is joined to, or 0
+ */
+int join_clean(uint32_t index, uint32_t *ret_to, struct nl *nl, struct err *err);
+
 #endif
