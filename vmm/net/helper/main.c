@@ -4,7 +4,7 @@
  *
  *	hull-net follow SOCK PAIRS VHOST	SOCK: the descriptor of a connection to
  *		hull-vmm (vmm/net/proto.h); PAIRS of queues for each card; VHOST: on, off
- *	hull-net clean	take away what an earlier one left that was killed, with its taps
+ *	hull-net clean	take away what an earlier one left that was killed
  *
  * Started by hull, in that namespace.
  */
