@@ -19,6 +19,7 @@
  *	stream.c	pipes and terminals <-> stream connections
  *	stats.c		a container's counters
  *	update.c	new limits for a running container
+ *	net_apply.c	the container's network as the host tells it (net.h)
  */
 #ifndef HULL_AGENT_AGENT_H
 #define HULL_AGENT_AGENT_H

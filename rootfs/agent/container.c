@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/devices.h"
 #include "rootfs/agent/freeze.h"
+#include "rootfs/agent/net.h"
 #include "rootfs/agent/oom.h"
 #include "rootfs/agent/seccomp.h"
 #include "rootfs/agent/spawn.h"
@@ -39,6 +41,8 @@ static void container_free(struct agent *a, struct container *c)
 	oom_unwatch(a, c);
 	close_fd(c->memory_events_fd);
 	close_fd(c->pid_ns_fd);
+	net_free(c->net);
+	close_fd(c->net_ns_fd);
 	if (c->cgroup_fd >= 0)
 		a->stale_cgroups |= UINT64_C(1) << c->number;
 	close_fd(c->cgroup_fd);
@@ -141,7 +145,7 @@ int container_create(struct agent *a, const struct agent_frame *f, const char *i
 		return err_set(err, ENOMEM, "container");
 	c->agent = a;
 	c->number = number;
-	c->cgroup_fd = c->pid_ns_fd = c->memory_events_fd = -1;
+	c->cgroup_fd = c->pid_ns_fd = c->net_ns_fd = c->memory_events_fd = -1;
 	c->memory_watch = c->events_watch = -1;
 	c->id = strdup(id);
 	a->containers[number] = c;
@@ -176,6 +180,19 @@ int container_exec(struct agent *a, struct container *c, const struct agent_fram
 	if (f->flags & CONTROL_EXEC_TTY)
 		spec->process->terminal = true;
 	return spawn_exec(a, c, f, spec->process, *cgroup ? cgroup : NULL, err);
+}
+
+int container_network(struct container *c, const void *messages, size_t len,
+		      struct err *err)
+{
+	bool own = spawn_namespaces(c->spec) & CLONE_NEWNET && !c->given_network;
+	int ret = 0;
+
+	if (own && c->net_ns_fd < 0)
+		return err_msg(err, ESRCH, "network: the container has ended");
+	if (!c->net)
+		ret = net_new(c->net_ns_fd, &c->net, err);
+	return ret < 0 ? ret : net_apply(c->net, messages, len, err);
 }
 
 struct proc *container_proc(const struct container *c, uint32_t number)

@@ -14,6 +14,7 @@
 struct agent;
 struct agent_frame;
 struct err;
+struct net;
 struct oci_spec;
 struct sock_fprog;
 
@@ -31,6 +32,8 @@ struct container {
 	uint32_t freeze_seq; /* AGENT_FREEZE to be answered when all are frozen; 0: none */
 	uint64_t oom_kills; /* told so far */
 	struct proc *procs; /* init and exec'd, in no order */
+	int net_ns_fd; /* its network namespace, unless it is the agent's; -1 */
+	struct net *net; /* owned; NULL: the host has told nothing of it */
 	bool given_network; /* its network namespace is the agent's own */
 	bool init_gone; /* its exit was told: no more execs */
 };
@@ -45,6 +48,10 @@ int container_create(struct agent *a, const struct agent_frame *f, const char *i
 /* container_exec() - AGENT_EXEC likewise. */
 int container_exec(struct agent *a, struct container *c, const struct agent_frame *f,
 		   const char *process, struct err *err);
+
+/* container_network() - AGENT_NET: as net_apply(). */
+int container_network(struct container *c, const void *messages, size_t len,
+		      struct err *err);
 
 struct proc *container_proc(const struct container *c, uint32_t number);
 

@@ -40,6 +40,11 @@ int frame_check(const struct agent_frame *f)
 	case AGENT_UPDATE:
 		payload = true;
 		break;
+	case AGENT_NET:
+		if (f->arg)
+			return -EPROTO;
+		payload = true;
+		break;
 	case AGENT_KILL:
 		if (f->proc == AGENT_KILL_ALL)
 			goto any_proc;

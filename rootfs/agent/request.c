@@ -245,6 +245,9 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 		answer(a, f->seq, update_parse(c->cgroup_fd, payload, f->len, &err),
 		       &err);
 		return;
+	case AGENT_NET:
+		answer(a, f->seq, container_network(c, payload, f->len, &err), &err);
+		return;
 	default: /* AGENT_PS: frame_check() let no other pass */
 		on_ps(a, c, f->seq);
 	}

@@ -317,6 +317,18 @@ static void begin_userns(struct proc *p, const struct launch *l)
 	(void)proc_kill(p, SIGKILL);
 }
 
+/*
+ * keep_net_ns() - of the container's new init, which runs nothing of the container's
+ * yet: what is in it later may move to another.  One that has failed already has none.
+ */
+static void keep_net_ns(struct container *c, pid_t init)
+{
+	char path[64];
+
+	(void)!snprintf(path, sizeof(path), "/proc/%d/ns/net", init);
+	c->net_ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /* spawn_child() - @pipes: what is left in it is the caller's to close */
 static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64_t flags,
 		       void (*child)(const struct launch *l), struct pipes *pipes,
@@ -346,6 +358,8 @@ static int spawn_child(struct agent *a, struct proc *p, struct launch *l, uint64
 		return err_set(err, -pid, "clone3");
 	p->pid = pid;
 	pipes_close(pipes->child);
+	if (flags & CLONE_NEWNET)
+		keep_net_ns(p->container, pid);
 	if (flags & CLONE_NEWUSER)
 		begin_userns(p, l);
 	ret = attach_streams(p, pipes, err);

@@ -43,7 +43,13 @@ static void test_check(void)
 	is_int(frame_check(&f), -EPROTO, "counters are asked for without words");
 	f.len = 0;
 	is_int(frame_check(&f), 0, "so");
-	f.type = AGENT_UPDATE + 1;
+	f.type = AGENT_NET;
+	f.len = 1;
+	is_int(frame_check(&f), 0, "what the network is");
+	f.arg = 1;
+	is_int(frame_check(&f), -EPROTO, "with a number that means nothing");
+	f = ps;
+	f.type = AGENT_NET + 1;
 	is_int(frame_check(&f), -EPROTO, "a type behind the last");
 	f = ps;
 	f.flags = CONTROL_EXEC_TTY;
