@@ -10,6 +10,8 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/log.h"
+#include "vmm/fs/dax_internal.h"
 #include "vmm/fs/server.h"
 
 #define PAGE 4096u
@@ -19,13 +21,12 @@ static uint64_t n_slots(const struct fs_dax *dax)
 	return dax->size >> FS_DAX_SHIFT;
 }
 
-static char *slot_host(const struct fs_dax *dax, const struct fs_dax_slot *slot)
+char *fs_dax_slot_host(const struct fs_dax *dax, const struct fs_dax_slot *slot)
 {
 	return dax->window + (((uint64_t)(slot - dax->slots)) << FS_DAX_SHIFT);
 }
 
-/* blank() - anonymous memory, which costs nothing until it is touched. */
-static int blank(void *at, uint64_t len)
+int fs_dax_blank(void *at, uint64_t len)
 {
 	void *map = mmap(at, len, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
@@ -33,10 +34,11 @@ static int blank(void *at, uint64_t len)
 	return map == MAP_FAILED ? -errno : 0;
 }
 
-static int show(const struct fs_dax *dax, const struct fs_dax_slot *slot)
+int fs_dax_show(const struct fs_dax *dax, const struct fs_dax_slot *slot)
 {
-	int how = slot->writable ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
-	void *map = mmap(slot_host(dax, slot), FS_DAX_SLOT, PROT_READ | PROT_WRITE,
+	int how =
+		slot->writable && !slot->held ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
+	void *map = mmap(fs_dax_slot_host(dax, slot), FS_DAX_SLOT, PROT_READ | PROT_WRITE,
 			 how | MAP_FIXED, slot->fd, (off_t)slot->offset);
 
 	return map == MAP_FAILED ? -errno : 0;
@@ -48,6 +50,7 @@ int fs_dax_init(struct fs_dax *dax, uint64_t size, struct err *err)
 	uintptr_t skip;
 	char *map;
 
+	dax->pagemap = -1;
 	if (!size)
 		return 0;
 	dax->slots = calloc(size >> FS_DAX_SHIFT, sizeof(*dax->slots));
@@ -68,6 +71,8 @@ int fs_dax_init(struct fs_dax *dax, uint64_t size, struct err *err)
 	(void)munmap(map + skip + size, FS_DAX_SLOT - skip); /* likewise */
 	dax->window = map + skip;
 	dax->size = size;
+	/* A kernel without it: then what is mapped for writing cannot be frozen. */
+	dax->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	for (uint64_t i = 0; i < n_slots(dax); i++)
 		dax->slots[i].fd = -1;
 	(void)pthread_mutex_init(&dax->lock, NULL); /* cannot fail on Linux */
@@ -80,6 +85,7 @@ void fs_dax_release(struct fs_dax *dax)
 		return;
 	for (uint64_t i = 0; i < n_slots(dax); i++)
 		close_fd(dax->slots[i].fd);
+	close_fd(dax->pagemap);
 	(void)munmap(dax->window, dax->size); /* cannot fail: it is ours */
 	free(dax->slots);
 	(void)pthread_mutex_destroy(&dax->lock);
@@ -116,10 +122,10 @@ static int map_slot(struct fs_server *fs, struct fs_dax_slot *slot,
 		.offset = offset,
 		.shown = FS_DAX_SLOT,
 	};
-	ret = show(&fs->dax, slot);
+	ret = fs_dax_show(&fs->dax, slot);
 	if (ret < 0) {
 		/* A failed mmap() may have unmapped what was there. */
-		(void)blank(slot_host(&fs->dax, slot), FS_DAX_SLOT);
+		(void)fs_dax_blank(fs_dax_slot_host(&fs->dax, slot), FS_DAX_SLOT);
 		forget(fs, slot);
 	}
 	return ret;
@@ -134,16 +140,27 @@ static struct fs_dax_slot *slots_of(const struct fs_dax *dax, uint64_t at, uint6
 	return &dax->slots[at >> FS_DAX_SHIFT];
 }
 
+/* any_held() - among @n slots; @inode: only what is of it; NULL: of any. */
+static bool any_held(const struct fs_dax_slot *slot, uint64_t n,
+		     const struct fs_inode *inode)
+{
+	for (; n; n--, slot++)
+		if (slot->held && (!inode || slot->inode == inode))
+			return true;
+	return false;
+}
+
 int fs_dax_map(struct fs_server *fs, struct fs_inode *inode, int fd,
 	       const struct fs_dax_range *range)
 {
 	struct fs_dax *dax = &fs->dax;
 	struct fs_dax_slot *slot = slots_of(dax, range->at, range->len);
-	int ret = 0;
+	int ret;
 
 	if (!slot || range->offset % FS_DAX_SLOT || range->offset > INT64_MAX - dax->size)
 		return -EINVAL;
 	(void)pthread_mutex_lock(&dax->lock);
+	ret = any_held(slot, range->len >> FS_DAX_SHIFT, NULL) ? -FS_PARK : 0;
 	for (uint64_t done = 0; ret == 0 && done < range->len; done += FS_DAX_SLOT)
 		ret = map_slot(fs, slot++, inode, fd, range->offset + done,
 			       range->writable);
@@ -153,15 +170,17 @@ int fs_dax_map(struct fs_server *fs, struct fs_inode *inode, int fd,
 	return ret;
 }
 
-static int unmap_slots(struct fs_server *fs, struct fs_dax_slot *slot, uint64_t n)
+static int unmap_slots(struct fs_server *fs, struct fs_dax_slot *slot, uint64_t n,
+		       bool held_too)
 {
-	int ret = 0;
+	int ret;
 
 	(void)pthread_mutex_lock(&fs->dax.lock);
+	ret = !held_too && any_held(slot, n, NULL) ? -FS_PARK : 0;
 	for (; ret == 0 && n; n--, slot++) {
 		if (!slot->inode)
 			continue;
-		ret = blank(slot_host(&fs->dax, slot), FS_DAX_SLOT);
+		ret = fs_dax_blank(fs_dax_slot_host(&fs->dax, slot), FS_DAX_SLOT);
 		if (ret == 0)
 			forget(fs, slot);
 	}
@@ -173,13 +192,17 @@ int fs_dax_unmap(struct fs_server *fs, uint64_t at, uint64_t len)
 {
 	struct fs_dax_slot *slot = slots_of(&fs->dax, at, len);
 
-	return slot ? unmap_slots(fs, slot, len >> FS_DAX_SHIFT) : -EINVAL;
+	return slot ? unmap_slots(fs, slot, len >> FS_DAX_SHIFT, false) : -EINVAL;
 }
 
 void fs_dax_reset(struct fs_server *fs)
 {
-	if (fs->dax.size)
-		(void)unmap_slots(fs, fs->dax.slots, n_slots(&fs->dax));
+	if (!fs->dax.size)
+		return;
+	if (fs_dax_holds(fs, NULL))
+		log_warn("the guest gave up a frozen file system: what it stored "
+			 "in mapped files meanwhile is lost");
+	(void)unmap_slots(fs, fs->dax.slots, n_slots(&fs->dax), true);
 }
 
 void fs_dax_renew(struct fs_server *fs, struct fs_inode *inode, int fd)
@@ -209,12 +232,13 @@ void fs_dax_heal(struct fs_server *fs, struct fs_inode *inode)
 	for (uint64_t i = 0; i < n_slots(dax); i++) {
 		struct fs_dax_slot *slot = &dax->slots[i];
 
-		if (slot->inode != inode || slot->shown == FS_DAX_SLOT)
+		/* What is held stays as it is: fs_dax_let_go() shows all of it. */
+		if (slot->inode != inode || slot->shown == FS_DAX_SLOT || slot->held)
 			continue;
-		if (show(dax, slot) == 0)
+		if (fs_dax_show(dax, slot) == 0)
 			slot->shown = FS_DAX_SLOT;
 		else
-			(void)blank(slot_host(dax, slot), FS_DAX_SLOT);
+			(void)fs_dax_blank(fs_dax_slot_host(dax, slot), FS_DAX_SLOT);
 	}
 	(void)pthread_mutex_unlock(&dax->lock);
 }
@@ -235,17 +259,20 @@ static uint64_t rest_of(const struct fs_dax_slot *slot)
 
 bool fs_dax_mend(struct fs_dax *dax)
 {
-	bool done = false;
+	bool done;
 
 	if (!dax->size)
 		return false;
 	(void)pthread_mutex_lock(&dax->lock);
+	done = dax->remapped;
+	dax->remapped = false;
 	for (uint64_t i = 0; i < n_slots(dax); i++) {
 		struct fs_dax_slot *slot = &dax->slots[i];
 		uint64_t rest = slot->inode ? rest_of(slot) : FS_DAX_SLOT;
 
 		if (!slot->inode || rest >= slot->shown ||
-		    blank(slot_host(dax, slot) + rest, FS_DAX_SLOT - rest) < 0)
+		    fs_dax_blank(fs_dax_slot_host(dax, slot) + rest, FS_DAX_SLOT - rest) <
+			    0)
 			continue;
 		slot->shown = rest;
 		atomic_store(&slot->inode->mended, true);

@@ -157,6 +157,36 @@ bool fs_mend(struct virtio_device *dev)
 	return fs_dax_mend(&((struct fs_device *)dev)->server->dax);
 }
 
+void fs_freeze(struct virtio_device *dev)
+{
+	fs_gate_close(((struct fs_device *)dev)->server);
+}
+
+void fs_thaw(struct virtio_device *dev)
+{
+	fs_gate_open(((struct fs_device *)dev)->server);
+}
+
+int fs_gate(struct virtio_device *dev)
+{
+	struct fs_gate *gate = &((struct fs_device *)dev)->server->gate;
+	enum fs_gate_state state;
+	int error;
+
+	(void)pthread_mutex_lock(&gate->lock);
+	state = fs_gate_state(gate);
+	error = gate->error;
+	(void)pthread_mutex_unlock(&gate->lock);
+	if (state == FS_GATE_OPEN)
+		return error < 0 ? error : FS_GATE_IS_OPEN;
+	return state == FS_GATE_CLOSED ? FS_GATE_IS_CLOSED : FS_GATE_IS_MOVING;
+}
+
+unsigned int fs_waiting(struct virtio_device *dev)
+{
+	return atomic_load(&((struct fs_device *)dev)->pool.parked.n);
+}
+
 struct fs_server *fs_device_server(struct virtio_device *dev)
 {
 	return ((struct fs_device *)dev)->server;

@@ -16,6 +16,8 @@ enum op_flags {
 	OP_ANY_TIME = 1 << 3, /* also before INIT */
 	OP_ON_TOP = 1 << 4, /* makes sense for the device's own root directory */
 	OP_NAMES = 1 << 5, /* calls fs_names_begin() */
+	OP_GATED = 1 << 6, /* waits at a closed gate: see gate.h */
+	OP_FILLS = 1 << 7, /* writes file data into guest memory: likewise */
 };
 
 struct op {
@@ -28,6 +30,7 @@ struct op {
 
 #define ENTRY sizeof(struct fuse_entry_out)
 #define ATTR sizeof(struct fuse_attr_out)
+#define CHANGES (OP_CHANGES | OP_GATED)
 
 /*
  * Those without a function, and why: ACCESS (the guest's kernel decides),
@@ -38,27 +41,27 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_LOOKUP] = { "LOOKUP", fs_op_lookup, ENTRY, OP_ON_TOP },
 	[FUSE_FORGET] = { "FORGET", fs_op_forget, 0, OP_NO_NODE | OP_NO_REPLY },
 	[FUSE_GETATTR] = { "GETATTR", fs_op_getattr, ATTR, OP_ON_TOP },
-	[FUSE_SETATTR] = { "SETATTR", fs_op_setattr, ATTR, OP_CHANGES },
+	[FUSE_SETATTR] = { "SETATTR", fs_op_setattr, ATTR, CHANGES },
 	[FUSE_READLINK] = { "READLINK", fs_op_readlink, 0, 0 },
-	[FUSE_SYMLINK] = { "SYMLINK", fs_op_symlink, ENTRY, OP_CHANGES },
-	[FUSE_MKNOD] = { "MKNOD", fs_op_mknod, ENTRY, OP_CHANGES },
-	[FUSE_MKDIR] = { "MKDIR", fs_op_mkdir, ENTRY, OP_CHANGES },
-	[FUSE_UNLINK] = { "UNLINK", fs_op_unlink, 0, OP_CHANGES | OP_NAMES },
-	[FUSE_RMDIR] = { "RMDIR", fs_op_rmdir, 0, OP_CHANGES | OP_NAMES },
-	[FUSE_RENAME] = { "RENAME", fs_op_rename, 0, OP_CHANGES | OP_NAMES },
-	[FUSE_LINK] = { "LINK", fs_op_link, ENTRY, OP_CHANGES },
+	[FUSE_SYMLINK] = { "SYMLINK", fs_op_symlink, ENTRY, CHANGES },
+	[FUSE_MKNOD] = { "MKNOD", fs_op_mknod, ENTRY, CHANGES },
+	[FUSE_MKDIR] = { "MKDIR", fs_op_mkdir, ENTRY, CHANGES },
+	[FUSE_UNLINK] = { "UNLINK", fs_op_unlink, 0, CHANGES | OP_NAMES },
+	[FUSE_RMDIR] = { "RMDIR", fs_op_rmdir, 0, CHANGES | OP_NAMES },
+	[FUSE_RENAME] = { "RENAME", fs_op_rename, 0, CHANGES | OP_NAMES },
+	[FUSE_LINK] = { "LINK", fs_op_link, ENTRY, CHANGES },
 	[FUSE_OPEN] = { "OPEN", fs_op_open, sizeof(struct fuse_open_out), 0 },
-	[FUSE_READ] = { "READ", fs_op_read, 0, OP_NO_NODE },
+	[FUSE_READ] = { "READ", fs_op_read, 0, OP_NO_NODE | OP_FILLS },
 	[FUSE_WRITE] = { "WRITE", fs_op_write, sizeof(struct fuse_write_out),
-			 OP_NO_NODE },
+			 OP_NO_NODE | OP_GATED },
 	[FUSE_STATFS] = { "STATFS", fs_op_statfs, sizeof(struct fuse_statfs_out),
 			  OP_ON_TOP },
 	[FUSE_RELEASE] = { "RELEASE", fs_op_release, 0, OP_NO_NODE },
 	[FUSE_FSYNC] = { "FSYNC", fs_op_fsync, 0, OP_NO_NODE },
-	[FUSE_SETXATTR] = { "SETXATTR", fs_op_setxattr, 0, OP_CHANGES },
+	[FUSE_SETXATTR] = { "SETXATTR", fs_op_setxattr, 0, CHANGES },
 	[FUSE_GETXATTR] = { "GETXATTR", fs_op_getxattr, 0, OP_ON_TOP },
 	[FUSE_LISTXATTR] = { "LISTXATTR", fs_op_listxattr, 0, OP_ON_TOP },
-	[FUSE_REMOVEXATTR] = { "REMOVEXATTR", fs_op_removexattr, 0, OP_CHANGES },
+	[FUSE_REMOVEXATTR] = { "REMOVEXATTR", fs_op_removexattr, 0, CHANGES },
 	[FUSE_FLUSH] = { "FLUSH", fs_op_flush, 0, OP_NO_NODE },
 	[FUSE_INIT] = { "INIT", fs_op_init, sizeof(struct fuse_init_out),
 			OP_NO_NODE | OP_ANY_TIME },
@@ -72,7 +75,7 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_SETLKW] = { "SETLKW", NULL, 0, OP_NO_NODE },
 	[FUSE_ACCESS] = { "ACCESS", NULL, 0, OP_NO_NODE },
 	[FUSE_CREATE] = { "CREATE", fs_op_create, ENTRY + sizeof(struct fuse_open_out),
-			  OP_CHANGES },
+			  CHANGES },
 	[FUSE_INTERRUPT] = { "INTERRUPT", fs_op_interrupt, 0, OP_NO_NODE | OP_NO_REPLY },
 	[FUSE_BMAP] = { "BMAP", NULL, 0, OP_NO_NODE },
 	[FUSE_DESTROY] = { "DESTROY", fs_op_destroy, 0, OP_NO_NODE },
@@ -80,13 +83,13 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_POLL] = { "POLL", NULL, 0, OP_NO_NODE },
 	[FUSE_BATCH_FORGET] = { "BATCH_FORGET", fs_op_batch_forget, 0,
 				OP_NO_NODE | OP_NO_REPLY },
-	[FUSE_FALLOCATE] = { "FALLOCATE", fs_op_fallocate, 0, OP_NO_NODE },
+	[FUSE_FALLOCATE] = { "FALLOCATE", fs_op_fallocate, 0, OP_NO_NODE | OP_GATED },
 	[FUSE_READDIRPLUS] = { "READDIRPLUS", fs_op_readdirplus, 0, OP_NO_NODE },
-	[FUSE_RENAME2] = { "RENAME2", fs_op_rename2, 0, OP_CHANGES | OP_NAMES },
+	[FUSE_RENAME2] = { "RENAME2", fs_op_rename2, 0, CHANGES | OP_NAMES },
 	[FUSE_LSEEK] = { "LSEEK", fs_op_lseek, sizeof(struct fuse_lseek_out),
 			 OP_NO_NODE },
 	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", fs_op_copy_file_range,
-				   sizeof(struct fuse_write_out), OP_NO_NODE },
+				   sizeof(struct fuse_write_out), OP_NO_NODE | OP_GATED },
 	[FUSE_SETUPMAPPING] = { "SETUPMAPPING", fs_op_setupmapping, 0, 0 },
 	[FUSE_REMOVEMAPPING] = { "REMOVEMAPPING", fs_op_removemapping, 0, OP_NO_NODE },
 	[FUSE_SYNCFS] = { "SYNCFS", fs_op_syncfs, 0, OP_ON_TOP },
@@ -96,6 +99,32 @@ static const struct op ops[FS_OPCODES] = {
 const char *fs_opcode_name(unsigned int opcode)
 {
 	return opcode < FS_OPCODES ? ops[opcode].name : NULL;
+}
+
+int fs_pass_gate(struct fs_req *r, enum fs_gate_kind kind)
+{
+	int ret = r->entered[kind] ? 0 : fs_gate_enter(r->fs, kind);
+
+	if (ret == 0)
+		r->entered[kind] = true;
+	return ret;
+}
+
+static void leave_gate(const struct fs_req *r)
+{
+	for (unsigned int i = 0; i < FS_GATE_KINDS; i++)
+		if (r->entered[i])
+			fs_gate_leave(r->fs, (enum fs_gate_kind)i);
+}
+
+/* call() - what fails anyway has failed before: it need not wait. */
+static int call(struct fs_req *r, const struct op *op, struct fs_inode *inode)
+{
+	int ret = op->flags & OP_GATED ? fs_pass_gate(r, FS_GATE_CHANGE) : 0;
+
+	if (ret == 0 && op->flags & OP_FILLS)
+		ret = fs_pass_gate(r, FS_GATE_FILL);
+	return ret < 0 ? ret : op->fn(r, inode);
 }
 
 static int run_node(struct fs_req *r, const struct op *op)
@@ -110,7 +139,7 @@ static int run_node(struct fs_req *r, const struct op *op)
 	else if (inode->root && inode->root->readonly && (op->flags & OP_CHANGES))
 		ret = -EROFS;
 	else
-		ret = op->fn(r, inode);
+		ret = call(r, op, inode);
 	fs_inode_put(r->fs, inode);
 	return ret;
 }
@@ -123,7 +152,7 @@ static int run(struct fs_req *r, const struct op *op)
 		return -EIO;
 	if (r->reply.left < op->max_out)
 		return -EIO;
-	return op->flags & OP_NO_NODE ? op->fn(r, NULL) : run_node(r, op);
+	return op->flags & OP_NO_NODE ? call(r, op, NULL) : run_node(r, op);
 }
 
 /*
@@ -176,6 +205,38 @@ static uint32_t reply(struct fs_req *r, struct fs_cursor *at, int ret)
 	return h.len;
 }
 
+/*
+ * keep_head() - where the reply's header goes, in as many pieces as the guest made of
+ * it: it is written last, and READ changes the list of buffers.
+ */
+static unsigned int keep_head(struct iovec *head, size_t len, const struct iovec *in,
+			      unsigned int n_in)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < n_in && len; i++) {
+		if (!in[i].iov_len)
+			continue;
+		head[n] = in[i];
+		if (head[n].iov_len > len)
+			head[n].iov_len = len;
+		len -= head[n++].iov_len;
+	}
+	return n;
+}
+
+uint32_t fs_refuse(struct iovec *out, unsigned int n_out, struct iovec *in,
+		   unsigned int n_in, int ret)
+{
+	struct fs_req r = { 0 };
+
+	fs_cursor_init(&r.args, out, n_out);
+	fs_cursor_init(&r.reply, in, n_in);
+	if (fs_req_get(&r, &r.h, sizeof(r.h)) < 0)
+		return 0;
+	return reply(&r, &r.reply, ret);
+}
+
 uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 		  struct iovec *in, unsigned int n_in)
 {
@@ -185,8 +246,8 @@ uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 	struct iovec head[sizeof(room)];
 	struct fs_cursor at;
 	const struct op *op;
-	unsigned int opcode, n_head = 0;
-	size_t body, got = 0;
+	unsigned int opcode, n_head;
+	size_t body;
 	int ret;
 
 	fs_cursor_init(&r.args, out, n_out);
@@ -194,18 +255,7 @@ uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 	if (fs_req_get(&r, &r.h, sizeof(r.h)) < 0)
 		return 0; /* not even a number to answer to */
 
-	/*
-	 * The reply's header is written last, and READ changes the list of buffers:
-	 * remember where it goes, in as many pieces as the guest made of it.
-	 */
-	for (unsigned int i = 0; i < n_in && got < sizeof(room); i++) {
-		if (!in[i].iov_len)
-			continue;
-		head[n_head] = in[i];
-		if (head[n_head].iov_len > sizeof(room) - got)
-			head[n_head].iov_len = sizeof(room) - got;
-		got += head[n_head++].iov_len;
-	}
+	n_head = keep_head(head, sizeof(room), in, n_in);
 	fs_cursor_init(&at, head, n_head);
 
 	opcode = r.h.opcode < FS_OPCODES && ops[r.h.opcode].name ? r.h.opcode : 0;
@@ -222,5 +272,8 @@ uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 		r.args.left = body;
 		ret = run_again(&r, op);
 	}
+	leave_gate(&r);
+	if (ret == -FS_PARK)
+		return FS_PARKED;
 	return op->flags & OP_NO_REPLY ? 0 : reply(&r, &at, ret);
 }

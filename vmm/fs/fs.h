@@ -67,6 +67,10 @@ struct fs_params {
 	 * fs_mend() may have something to do.  May be NULL. */
 	void (*on_mapped)(void *arg);
 	void *on_mapped_arg;
+
+	/* on_gate() - on any thread, when fs_gate() may say something else.  May be NULL. */
+	void (*on_gate)(void *arg);
+	void *on_gate_arg;
 };
 
 /*
@@ -99,6 +103,26 @@ void fs_relax_sync(struct virtio_device *dev);
  * Return: whether there was anything to do
  */
 bool fs_mend(struct virtio_device *dev);
+
+/*
+ * fs_freeze() / fs_thaw() - begin to close and to open the write gate (vmm/fs/gate.h):
+ * while it is closed no file changes through this device, and reads are served.  They
+ * return at once; fs_gate() tells how far it is.  Any thread.
+ */
+void fs_freeze(struct virtio_device *dev);
+void fs_thaw(struct virtio_device *dev);
+
+enum fs_gate_is {
+	FS_GATE_IS_OPEN,
+	FS_GATE_IS_MOVING,
+	FS_GATE_IS_CLOSED,
+};
+
+/* fs_gate() - enum fs_gate_is; -errno: it is open, and the last fs_freeze() failed. */
+int fs_gate(struct virtio_device *dev);
+
+/* fs_waiting() - requests that wait for the gate.  Any thread. */
+unsigned int fs_waiting(struct virtio_device *dev);
 
 /* fs_requests() - requests served since fs_new(), of all opcodes.  Any thread. */
 uint64_t fs_requests(const struct virtio_device *dev);

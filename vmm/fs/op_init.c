@@ -10,7 +10,13 @@
 #include "vmm/fs/ops.h"
 
 #define OLDEST_MINOR 31u /* the first with virtio-fs (Linux 5.4) */
-#define MAX_BACKGROUND 64 /* (requests) in flight that nobody waits for */
+/*
+ * (requests) in flight that nobody waits for: pages written back, readahead.  Beyond
+ * the first number the guest's kernel makes fewer of them; at the second it waits, and
+ * what waits at a closed gate must leave readahead its place.
+ */
+#define CONGESTED 48
+#define MAX_BACKGROUND 512
 
 /*
  * Not asked for: EXPORT_SUPPORT, POSIX_LOCKS and FLOCK_LOCKS (see dispatch.c),
@@ -48,6 +54,8 @@ int fs_op_init(struct fs_req *r, struct fs_inode *inode)
 	if (in.minor < out.minor)
 		out.minor = in.minor;
 
+	if (fs_dax_holds(fs, NULL))
+		return -FS_PARK;
 	fs_server_reset(fs); /* a new mount knows no node ids */
 	if (!fs->policy.submounts)
 		wanted &= ~(uint32_t)FUSE_SUBMOUNTS;
@@ -60,7 +68,7 @@ int fs_op_init(struct fs_req *r, struct fs_inode *inode)
 		out.flags2 = in.flags2 & FLAGS2(FUSE_HAS_INODE_DAX);
 	out.max_readahead = in.max_readahead;
 	out.max_background = MAX_BACKGROUND;
-	out.congestion_threshold = MAX_BACKGROUND * 3 / 4;
+	out.congestion_threshold = CONGESTED;
 	out.max_write = FS_MAX_WRITE;
 	out.max_pages = FS_MAX_WRITE / 4096;
 	out.time_gran = 1;
@@ -76,6 +84,8 @@ int fs_op_init(struct fs_req *r, struct fs_inode *inode)
 int fs_op_destroy(struct fs_req *r, struct fs_inode *inode)
 {
 	(void)inode;
+	if (fs_dax_holds(r->fs, NULL))
+		return -FS_PARK;
 	fs_server_reset(r->fs);
 	return 0;
 }
@@ -133,6 +143,8 @@ int fs_op_syncfs(struct fs_req *r, struct fs_inode *inode)
 	struct fs_server *fs = r->fs;
 	int ret = 0;
 
+	if (fs_dax_holds(fs, NULL))
+		return -FS_PARK;
 	if (atomic_load(&fs->relaxed))
 		return 0;
 	if (inode->root)

@@ -50,6 +50,9 @@ int fs_op_setupmapping(struct fs_req *r, struct fs_inode *inode)
 		return -ENXIO;
 	if (range.writable && inode->root->readonly)
 		return -EROFS;
+	ret = range.writable ? fs_pass_gate(r, FS_GATE_CHANGE) : 0;
+	if (ret < 0)
+		return ret;
 	access = range.writable ? O_RDWR : O_RDONLY;
 	fd = fs_inode_open(r->fs, inode, FS_PLACE_NAMED, access);
 	/* The host has put another file there: the one that is open is meant. */

@@ -77,6 +77,11 @@ int fs_op_open(struct fs_req *r, struct fs_inode *inode)
 		return -ENXIO; /* fifos, sockets and devices are the guest's kernel's own */
 	if (inode->root->readonly && (write || (in.flags & O_TRUNC)))
 		return -EROFS;
+	if (in.flags & O_TRUNC || (write && inode->root->overlay)) { /* a copy-up */
+		ret = fs_pass_gate(r, FS_GATE_CHANGE);
+		if (ret < 0)
+			return ret;
+	}
 	fd = open_file(r, inode, &in);
 	if (fd < 0)
 		return fd;
@@ -147,7 +152,9 @@ static int sync_handle(struct fs_req *r, bool is_dir)
 	h = fs_handle_get(r->fs, in.fh, is_dir);
 	if (!h)
 		return -EBADF;
-	if (h->fd >= 0 && !atomic_load(&r->fs->relaxed)) {
+	if (fs_dax_holds(r->fs, h->inode))
+		ret = -FS_PARK; /* what it stored is not in the file yet */
+	else if (h->fd >= 0 && !atomic_load(&r->fs->relaxed)) {
 		if (in.fsync_flags & FUSE_FSYNC_FDATASYNC)
 			ret = fdatasync(h->fd);
 		else

@@ -26,6 +26,9 @@ fs_op_fn fs_op_opendir, fs_op_releasedir, fs_op_fsyncdir, fs_op_readdir,
 fs_op_fn fs_op_setupmapping, fs_op_removemapping;
 fs_op_fn fs_op_getxattr, fs_op_setxattr, fs_op_listxattr, fs_op_removexattr;
 
+/* fs_pass_gate() - before an operation does anything of @kind: 0; -FS_PARK. */
+int fs_pass_gate(struct fs_req *r, enum fs_gate_kind kind);
+
 struct fs_dirbuf;
 struct fs_dirbuf *fs_dirbuf_new(void);
 void fs_dirbuf_free(struct fs_dirbuf *b);

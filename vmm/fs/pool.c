@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -43,6 +44,21 @@ static int watch(struct fs_pool *p, int fd, uint32_t what, uint32_t mode, struct
 	return 0;
 }
 
+/* raise_fd() - cannot fail: an eventfd is full after 2^64 - 2 of these. */
+static void raise_fd(int fd)
+{
+	static const uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		abort();
+}
+
+/* wake() - a worker is to look at the queues, the gate and what is parked. */
+static void wake(void *arg)
+{
+	raise_fd(((struct fs_pool *)arg)->wake_fd);
+}
+
 int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server *server,
 		 const struct fs_params *params, struct err *err)
 {
@@ -60,6 +76,9 @@ int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server 
 	};
 	(void)pthread_mutex_init(&p->lock, NULL); /* cannot fail on Linux */
 	(void)pthread_cond_init(&p->cond, NULL); /* the same */
+	fs_parked_init(&p->parked);
+	server->gate.wake_arg = p;
+	server->gate.wake = wake;
 	if (p->max > FS_MAX_WORKERS)
 		p->max = FS_MAX_WORKERS;
 	if (p->epoll_fd < 0 || p->wake_fd < 0 || p->stop_fd < 0)
@@ -73,15 +92,6 @@ int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server 
 	return ret;
 }
 
-/* raise_fd() - cannot fail: an eventfd is full after 2^64 - 2 of these. */
-static void raise_fd(int fd)
-{
-	static const uint64_t one = 1;
-
-	if (write(fd, &one, sizeof(one)) < 0)
-		abort();
-}
-
 void fs_pool_release(struct fs_pool *p)
 {
 	if (!p->dev)
@@ -93,6 +103,7 @@ void fs_pool_release(struct fs_pool *p)
 		raise_fd(p->stop_fd);
 	for (unsigned int i = 0; i < p->n_threads; i++)
 		(void)pthread_join(p->threads[i], NULL); /* ours, joined once */
+	fs_parked_drop(&p->parked);
 	close_fd(p->epoll_fd);
 	close_fd(p->wake_fd);
 	close_fd(p->stop_fd);
@@ -154,6 +165,7 @@ void fs_pool_reset(struct fs_pool *p)
 	atomic_store(&p->active, false);
 	while (p->busy)
 		(void)pthread_cond_wait(&p->cond, &p->lock);
+	fs_parked_drop(&p->parked);
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -173,6 +185,81 @@ static void keep_listening(struct fs_pool *p)
 		if (spawn_locked(p) < 0)
 			atomic_fetch_sub(&p->free, 1);
 	}
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+static bool gate_is_open(const struct fs_pool *p)
+{
+	return fs_gate_state(&p->server->gate) == FS_GATE_OPEN;
+}
+
+/* give_back() - the chain with its answer, and the driver told. */
+static void give_back(struct fs_pool *p, enum fs_queue q, uint16_t head, uint32_t written)
+{
+	struct vq *vq = &p->dev->queues[q];
+
+	vq_push(vq, head, written);
+	vq_notify(vq);
+}
+
+/*
+ * park() - keep @chain until the gate is open, which it may be by now.
+ * Return: whether it is kept; false: no memory
+ */
+static bool park(struct fs_pool *p, enum fs_queue q, const struct vq_chain *chain)
+{
+	struct fs_parked *e = fs_parked_new(q, chain);
+
+	if (!e)
+		return false;
+	(void)pthread_mutex_lock(&p->lock);
+	fs_parked_add(&p->parked, e);
+	(void)pthread_mutex_unlock(&p->lock);
+	if (gate_is_open(p))
+		wake(p);
+	return true;
+}
+
+/* serve_one() - @e, which was parked; freed, or parked again. */
+static void serve_one(struct worker *w, struct fs_parked *e)
+{
+	struct fs_pool *p = w->pool;
+	uint32_t written;
+
+	memcpy(w->iov, e->iov, (e->n_out + e->n_in) * sizeof(*w->iov));
+	written = fs_serve(&w->fs, w->iov, e->n_out, w->iov + e->n_out, e->n_in);
+	if (written == FS_PARKED) {
+		(void)pthread_mutex_lock(&p->lock);
+		fs_parked_put_back(&p->parked, e);
+		(void)pthread_mutex_unlock(&p->lock);
+		return;
+	}
+	give_back(p, (enum fs_queue)e->queue, e->head, written);
+	free(e);
+}
+
+/* serve_parked() - all, as long as the gate is open; one worker at a time. */
+static void serve_parked(struct worker *w)
+{
+	struct fs_pool *p = w->pool;
+	struct fs_parked *e;
+
+	(void)pthread_mutex_lock(&p->lock);
+	if (p->serving_parked) {
+		(void)pthread_mutex_unlock(&p->lock);
+		return;
+	}
+	p->serving_parked = true;
+	while (gate_is_open(p) && atomic_load(&p->active) &&
+	       (e = fs_parked_take(&p->parked))) {
+		(void)pthread_mutex_unlock(&p->lock);
+		if (atomic_fetch_sub(&p->free, 1) == 1)
+			keep_listening(p);
+		serve_one(w, e);
+		atomic_fetch_add(&p->free, 1);
+		(void)pthread_mutex_lock(&p->lock);
+	}
+	p->serving_parked = false;
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -210,13 +297,18 @@ static void drain(struct worker *w, enum fs_queue q)
 		 */
 		if (q == FS_QUEUE_REQUEST)
 			atomic_fetch_add(&p->free, 1);
-		vq_push(vq, chain.head, written);
-		vq_notify(vq);
+		if (written == FS_PARKED) {
+			if (park(p, q, &chain))
+				continue;
+			written = fs_refuse(chain.out, chain.n_out, chain.in, chain.n_in,
+					    -ENOMEM);
+		}
+		give_back(p, q, chain.head, written);
 	}
 }
 
 /* work() - queues are served while `busy` counts us, so that reset can wait. */
-static void work(struct worker *w, bool hiprio, bool request)
+static void work(struct worker *w, bool hiprio, bool request, bool parked)
 {
 	struct fs_pool *p = w->pool;
 	bool active;
@@ -228,6 +320,8 @@ static void work(struct worker *w, bool hiprio, bool request)
 	(void)pthread_mutex_unlock(&p->lock);
 	if (!active)
 		return; /* fs_pool_activate() wakes somebody once more */
+	if (parked)
+		serve_parked(w);
 	if (hiprio)
 		drain(w, FS_QUEUE_HIPRIO);
 	if (request)
@@ -284,8 +378,10 @@ static void *worker_main(void *arg)
 			seen[ev[i].data.u32] = true;
 		if (seen[EVENT_STOP])
 			break;
+		if (seen[EVENT_WAKE])
+			fs_gate_work(p->server);
 		work(w, seen[FS_QUEUE_HIPRIO] || seen[EVENT_WAKE],
-		     seen[FS_QUEUE_REQUEST] || seen[EVENT_WAKE]);
+		     seen[FS_QUEUE_REQUEST] || seen[EVENT_WAKE], seen[EVENT_WAKE]);
 	}
 	fs_worker_release(&w->fs);
 	free(w);

@@ -7,6 +7,10 @@
  * worker that takes a request leaves the driver's kicks on, and sees to it that
  * another one is listening, if need be by starting it: a request that takes long
  * holds up nobody until max_workers of them do.  So an idle device has two threads.
+ *
+ * A request that has to wait for the gate (vmm/fs/gate.h) is parked: its chain is kept
+ * and the worker goes on.  When the gate has opened one worker serves them all, in the
+ * order in which they came.
  */
 #ifndef HULL_VMM_FS_POOL_H
 #define HULL_VMM_FS_POOL_H
@@ -16,6 +20,7 @@
 #include <stdbool.h>
 
 #include "vmm/fs/fs.h"
+#include "vmm/fs/parked.h"
 #include "vmm/fs/server.h"
 #include "vmm/virtio/virtio.h"
 
@@ -45,6 +50,8 @@ struct fs_pool {
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t cond; /* `busy` is 0; `started` is set */
 	unsigned int busy; /* workers that may touch the queues */
+	struct fs_parked_list parked;
+	bool serving_parked; /* a worker is at it */
 	bool stop;
 	bool started; /* the first worker is ready, or start_err says why not */
 	int start_ret;

@@ -11,6 +11,7 @@
 #define HULL_VMM_FS_REQUEST_H
 
 #include <linux/fuse.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -35,6 +36,7 @@ struct fs_req {
 	struct fs_cursor args; /* what follows the header */
 	struct fs_cursor reply; /* room for what follows the reply's header */
 	size_t replied; /* (bytes) */
+	bool entered[2]; /* by enum fs_gate_kind: counted in the gate */
 };
 
 void fs_cursor_init(struct fs_cursor *c, struct iovec *iov, unsigned int n);

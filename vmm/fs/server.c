@@ -187,6 +187,9 @@ int fs_server_new(const struct fs_params *params, struct fs_server **ret, struct
 	idtable_init(&fs->inodes, FS_MAX_INODES);
 	idtable_init(&fs->handles, FS_MAX_HANDLES);
 	fs->policy = params->shared ? shared_policy : private_policy;
+	fs_gate_init(&fs->gate);
+	fs->gate.moved = params->on_gate;
+	fs->gate.moved_arg = params->on_gate_arg;
 	fs->dax.on_mapped = params->on_mapped;
 	fs->dax.on_mapped_arg = params->on_mapped_arg;
 	r = fs_dax_init(&fs->dax, params->dax_size, err);
@@ -222,6 +225,7 @@ void fs_server_free(struct fs_server *fs)
 	idtable_release(&fs->handles);
 	for (unsigned int i = 0; i < VM_MAX_ROOTS; i++)
 		root_free(fs->roots[i]);
+	fs_gate_release(&fs->gate);
 	(void)pthread_cond_destroy(&fs->names_cond);
 	(void)pthread_mutex_destroy(&fs->mode_lock);
 	(void)pthread_mutex_destroy(&fs->handle_lock);

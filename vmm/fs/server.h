@@ -37,6 +37,7 @@
 
 #include "vmm/fs/dax.h"
 #include "vmm/fs/fs.h"
+#include "vmm/fs/gate.h"
 #include "vmm/fs/idtable.h"
 #include "vmm/fs/request.h"
 #include "vmm/vm_config.h"
@@ -155,6 +156,7 @@ struct fs_server {
 	struct idtable handles;
 
 	struct fs_dax dax;
+	struct fs_gate gate;
 
 	pthread_mutex_t mode_lock; /* writes to setuid and setgid files, one by one */
 
@@ -196,10 +198,14 @@ uint64_t fs_root_ino(struct fs_root *root, dev_t dev, uint64_t ino);
 /*
  * fs_serve() - serve one request.
  * @out: what the guest sent; @in: room for the reply; both lists are used up
- * Return: (bytes) written to @in, 0: no reply
+ * Return: (bytes) written to @in, 0: no reply; FS_PARKED: nothing was done and the lists
+ * are as they were, it is to be served again when the gate is open
  */
 uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 		  struct iovec *in, unsigned int n_in);
+/* fs_refuse() - answer a request with @ret (-errno), whatever it asks. */
+uint32_t fs_refuse(struct iovec *out, unsigned int n_out, struct iovec *in,
+		   unsigned int n_in, int ret);
 const char *fs_opcode_name(unsigned int opcode);
 
 /* ---- cred.c ---- */
