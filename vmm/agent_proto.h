@@ -55,6 +55,16 @@
  */
 #define AGENT_BUNDLE_ANNOTATION "org.hull.bundle"
 
+/* Likewise the option freeze.hooks: paths in the container, separated by ':'. */
+#define AGENT_FREEZE_HOOKS_ANNOTATION "org.hull.agent.freeze.hooks"
+
+/*
+ * AGENT_FSFREEZE's payload: a line "HOW PATH\n" for each mount of the container that is
+ * frozen, PATH as proc(5) mountinfo has it (\040 for a space).  HOW is "gate": virtio-fs,
+ * which hull-vmm freezes; or "block": the guest's kernel has frozen it.
+ */
+#define AGENT_MAX_FROZEN (64u << 10) /* (bytes) of it */
+
 enum agent_type {
 	/* Requests: host -> agent. */
 	AGENT_CREATE = 1, /* payload: id, 0, config.json with guest paths: make the
@@ -79,6 +89,11 @@ enum agent_type {
 	AGENT_NET, /* payload: rtnetlink messages (below): make the container's network
 		      namespace so; answered when all of them are done, with the first
 		      error if there were some */
+	AGENT_FSFREEZE, /* arg = 1: the container's freeze hooks, then what is dirty in the
+			   guest is written, then the file systems on block devices are
+			   frozen; answered when that is done, with payload: the mounts
+			   (below). 0: undo what was done, also of a 1 that failed or is
+			   under way, which is answered with ECANCELED first */
 
 	/* agent -> host. */
 	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */

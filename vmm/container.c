@@ -232,6 +232,8 @@ void container_end(struct container *c, bool gone)
 		return;
 	}
 	c->life = LIFE_ENDING;
+	/* First of all: what waits at the gate cannot be killed. */
+	freeze_break(c, CONTROL_THAW_ENDED);
 	if (!c->exited)
 		c->exit_status = was_made && gone ? STATUS_KILLED : 1;
 	timer_stop(&c->boot);
@@ -401,7 +403,7 @@ static void on_oom(void *opaque, uint32_t container)
 	if (c->n_ooms++ < MAX_OOM_LINES)
 		log_info(
 			"the guest kernel killed a process of the container: out of memory");
-	requests_tell_oom(c);
+	requests_tell(c, CONTROL_OOM, 0, 0);
 }
 
 static void on_link_failed(void *opaque, const struct err *why)
@@ -470,6 +472,7 @@ int container_new(const struct container_params *params, struct container **ret_
 	c->boot = c->shutdown = c->drain = TIMER_INIT;
 	LIST_INIT(&c->procs);
 	LIST_INIT(&c->incoming);
+	freeze_init(c);
 	ret = agent_link_new(params->vsock, &link_ops, c, &c->link, err);
 	if (ret == 0)
 		ret = procs_listen(c, err);
@@ -495,6 +498,7 @@ void container_free(struct container *c)
 	timer_stop(&c->boot);
 	timer_stop(&c->shutdown);
 	timer_stop(&c->drain);
+	freeze_free(c);
 	control_server_free(c->server);
 	procs_free(c);
 	agent_link_free(c->link);

@@ -25,6 +25,7 @@
 #ifndef HULL_VMM_CONTAINER_H
 #define HULL_VMM_CONTAINER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vmm/control.h"
@@ -36,6 +37,12 @@ struct err;
 struct loop;
 struct signalfd_siginfo;
 struct vsock;
+
+enum container_gate {
+	CONTAINER_GATE_OPEN,
+	CONTAINER_GATE_MOVING,
+	CONTAINER_GATE_CLOSED,
+};
 
 struct container_params {
 	/* Borrowed until container_free(); of its descriptors container_new() takes
@@ -49,6 +56,13 @@ struct container_params {
 	size_t (*console_tail)(void *opaque, char *dst, size_t max);
 	/* Fills in what is not about vsock; may be NULL. */
 	void (*fill_stats)(void *opaque, struct control_stats *stats);
+	/* set_gate() - begin to close (or to open) the write gate of all file systems; what
+	 * gate() says afterwards is looked at, and again with container_gate_moved(). */
+	void (*set_gate)(void *opaque, bool closed);
+	/* gate() - enum container_gate; -errno: it could not be closed, and is open. */
+	int (*gate)(void *opaque);
+	/* Requests that wait at the gate; may be NULL. */
+	unsigned int (*waiting)(void *opaque);
 	/* Once, before the guest is asked to write back and shut down; may be NULL. */
 	void (*before_shutdown)(void *opaque);
 	void *opaque;
@@ -72,6 +86,9 @@ void container_signal(struct container *c, const struct signalfd_siginfo *si);
 /* container_guest_stopped() - the VM ended by itself. @err: with VM_STOP_ERROR */
 void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
 			     const struct err *err);
+
+/* container_gate_moved() - gate() may say something else now. */
+void container_gate_moved(struct container *c);
 
 /* container_exit_status() - 0-255, valid after loop_run(). */
 int container_exit_status(const struct container *c);

@@ -2,7 +2,8 @@
 /*
  * What the files of the container share: container.c (its life), container_procs.c
  * (processes and their streams), container_preserved.c (of these, descriptors besides
- * stdio), container_requests.c (the control socket).
+ * stdio), container_requests.c (the control socket), container_freeze.c (of these,
+ * freezing the file systems).
  *
  * Streams and processes are freed by the reaper only, a callback of its own on the
  * loop: so nothing disappears under a function that is at work on it.
@@ -76,6 +77,26 @@ struct incoming {
 	size_t len; /* (bytes) of head that are there */
 };
 
+/* How far a freeze is; what it waits for. */
+enum freeze_state {
+	FREEZE_NONE,
+	FREEZE_AGENT, /* AGENT_FSFREEZE 1 */
+	FREEZE_GATE, /* the gate to close */
+	FREEZE_HELD, /* nothing: frozen */
+	FREEZE_OPENING, /* the gate to open */
+	FREEZE_RELEASING, /* AGENT_FSFREEZE 0 */
+};
+
+struct freeze {
+	enum freeze_state state;
+	LIST_HEAD(holder_list, holder) holders;
+	unsigned int n_holders;
+	uint64_t since_ns; /* CLOCK_REALTIME; 0: was not frozen */
+	enum control_thaw why; /* the last holder's end */
+	char *mounts; /* owned: the agent's list */
+	size_t mounts_len;
+};
+
 struct container {
 	struct container_params params;
 	const struct vm_config *config;
@@ -105,6 +126,7 @@ struct container {
 	struct control_client *watchers[CONTAINER_MAX_WATCHERS]; /* CONTROL_EVENTS */
 	unsigned int n_watchers;
 	unsigned int n_ooms; /* AGENT_OOMs */
+	struct freeze freeze;
 
 	LIST_HEAD(proc_list, proc) procs; /* init's is there from the beginning */
 	unsigned int n_procs;
@@ -168,9 +190,24 @@ const char *preserved_name(unsigned int which);
 /* container_requests.c */
 
 extern const struct control_server_ops container_control_ops;
-/* requests_tell_oom() - to all who asked for events. */
-void requests_tell_oom(struct container *c);
+/* requests_tell() - an event, to all who asked for them. */
+void requests_tell(struct container *c, enum control_type event, uint32_t a, uint32_t b);
 /* requests_answer_end() - the end has come: answer all who wait for it. */
 void requests_answer_end(struct container *c);
+
+/* container_freeze.c */
+
+void freeze_init(struct container *c);
+void freeze_free(struct container *c);
+/* freeze_ask() - CONTROL_FREEZE; @len bytes of payload */
+void freeze_ask(struct container *c, struct control_client *client,
+		const struct control_msg *msg, size_t len);
+/* freeze_thaw() - CONTROL_THAW of an administrator. */
+void freeze_thaw(struct container *c, struct control_client *client);
+void freeze_status(struct container *c, struct control_client *client);
+/* freeze_release() - @client lets go, or (@gone) has gone; false: it holds nothing. */
+bool freeze_release(struct container *c, const struct control_client *client, bool gone);
+/* freeze_break() - the freeze ends for all who hold it. */
+void freeze_break(struct container *c, enum control_thaw why);
 
 #endif

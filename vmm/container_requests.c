@@ -4,6 +4,7 @@
  * process for an exec, and the container for everything else.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
@@ -195,10 +196,10 @@ static bool forget_watcher(struct container *c, const struct control_client *cli
 	return false;
 }
 
-void requests_tell_oom(struct container *c)
+void requests_tell(struct container *c, enum control_type event, uint32_t a, uint32_t b)
 {
 	for (unsigned int i = 0; i < c->n_watchers; i++)
-		control_event(c->watchers[i], CONTROL_OOM);
+		control_event(c->watchers[i], event, a, b);
 }
 
 void requests_answer_end(struct container *c)
@@ -257,6 +258,8 @@ static void on_request(void *opaque, struct control_client *client,
 		on_start(c, client);
 		break;
 	case CONTROL_KILL:
+		if (msg->a == SIGKILL) /* one that waits at the gate does not die */
+			freeze_break(c, CONTROL_THAW_KILLED);
 		(void)ask(c, client, AGENT_KILL,
 			  msg->b ? AGENT_KILL_ALL : AGENT_PROC_INIT, msg->a, pass_on);
 		break;
@@ -291,6 +294,15 @@ static void on_request(void *opaque, struct control_client *client,
 	case CONTROL_EVENTS:
 		on_events(c, client);
 		break;
+	case CONTROL_FREEZE:
+		freeze_ask(c, client, msg, len);
+		break;
+	case CONTROL_THAW:
+		freeze_thaw(c, client);
+		break;
+	case CONTROL_FREEZE_STATUS:
+		freeze_status(c, client);
+		break;
 	default: /* the server lets nothing else through */
 		refuse(client, EPROTO, "unknown request");
 		break;
@@ -301,8 +313,13 @@ static void on_further(void *opaque, struct control_client *client,
 		       const struct control_msg *msg)
 {
 	struct container *c = opaque;
-	const struct proc *p = control_client_get(client);
+	const struct proc *p;
 
+	if (msg->type == CONTROL_THAW) {
+		(void)freeze_release(c, client, false);
+		return;
+	}
+	p = control_client_get(client);
 	if (p->state == PROC_ENDED)
 		return;
 	/* Nobody waits for an answer; a process that has just ended needs none. */
@@ -319,11 +336,14 @@ static void on_gone(void *opaque, struct control_client *client)
 	struct container *c = opaque;
 	void *data = control_client_get(client);
 
-	/* Only an exec depends on its client; anything else just has nobody to tell. */
+	/* An exec and a freeze depend on their clients; anything else just has nobody to
+	 * tell. */
 	if (data != opaque)
 		procs_client_gone(data);
 	else if (forget_watcher(c, client))
 		control_exit(client, 0); /* to nobody: the client is the server's again */
+	else
+		(void)freeze_release(c, client, true);
 }
 
 const struct control_server_ops container_control_ops = {

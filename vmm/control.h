@@ -9,7 +9,14 @@
  * and hull-vmm sends CONTROL_RESULT (started, or why not) and, at the end,
  * CONTROL_EXIT.  When the client of an exec goes away, the process is killed.
  * And but for CONTROL_EVENTS, which lives as long as the container or the client:
- * CONTROL_RESULT, then a CONTROL_OOM now and then, CONTROL_EXIT at the end.
+ * CONTROL_RESULT, then a CONTROL_OOM, CONTROL_FROZEN or CONTROL_THAWED now and then,
+ * CONTROL_EXIT at the end.
+ *
+ * And but for CONTROL_FREEZE: CONTROL_RESULT when the file systems are frozen (or why
+ * not), and they stay so until the client goes away, or sends CONTROL_THAW on the same
+ * connection, which is answered by CONTROL_EXIT once that is done; or until a
+ * CONTROL_EXIT says that it is over.  Several clients may hold a freeze: it lasts as
+ * long as any of them.
  *
  * Who may connect is decided by the state folder's mode (0700, root).  hull-vmm
  * still checks every message; a wrong one ends the connection.
@@ -47,13 +54,32 @@ enum control_type {
 	CONTROL_EVENTS, /* tell from now on what happens to the container */
 	CONTROL_NET, /* descriptor: the socket of a hull-net (vmm/net/proto.h); refused with
 			EEXIST when there is one already */
+	CONTROL_FREEZE, /* a = (ms) until the freeze ends whatever happens, counted from
+			   now; payload: what the client calls itself (text) */
+	CONTROL_THAW, /* end the freeze of all who hold one */
+	CONTROL_FREEZE_STATUS, /* payload: struct control_freeze_status and what follows */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
 				b = the exec'd process' pid in the container, or
 				for CONTROL_PS 1: another part follows */
-	CONTROL_EXIT, /* a = exit status 0-255 as a shell shows it (128 + signal) */
+	CONTROL_EXIT, /* a = exit status 0-255 as a shell shows it (128 + signal); for
+			 CONTROL_FREEZE: enum control_thaw */
 	CONTROL_OOM, /* event: the guest's kernel killed a process of the container */
+	CONTROL_FROZEN, /* event: a = pid and b = uid of who asked first */
+	CONTROL_THAWED, /* event: a = enum control_thaw */
+};
+
+#define CONTROL_FREEZE_MAX_MS (24u * 60 * 60 * 1000)
+
+/* Why a freeze has ended. */
+enum control_thaw {
+	CONTROL_THAW_RELEASED, /* its holder wanted it so, or has gone */
+	CONTROL_THAW_DEADLINE,
+	CONTROL_THAW_ADMINISTRATOR, /* CONTROL_THAW */
+	CONTROL_THAW_KILLED, /* CONTROL_KILL with SIGKILL: what is frozen does not die */
+	CONTROL_THAW_ENDED, /* the container has */
+	CONTROL_THAWS,
 };
 
 enum control_exec_flags {
@@ -97,7 +123,36 @@ struct control_stats {
 	uint64_t guest_memory; /* (bytes) of guest RAM resident on the host */
 };
 
+enum control_freeze_state {
+	CONTROL_FREEZE_NONE,
+	CONTROL_FREEZE_FREEZING,
+	CONTROL_FREEZE_FROZEN,
+	CONTROL_FREEZE_THAWING,
+	CONTROL_FREEZE_STATES,
+};
+
+/* The answer to CONTROL_FREEZE_STATUS: this, the holders, the mounts. */
+struct control_freeze_status {
+	uint32_t state; /* enum control_freeze_state */
+	uint32_t n_holders;
+	uint32_t waiting; /* requests of the guest that wait at the gate */
+	uint32_t mounts_len; /* (bytes) lines "HOW PATH\n": as AGENT_FSFREEZE has them */
+	uint64_t since_ns; /* CLOCK_REALTIME; 0: not frozen */
+};
+
+struct control_freeze_holder {
+	int32_t pid; /* who connected */
+	uint32_t uid;
+	uint32_t holds; /* 0: waits for the freeze */
+	uint32_t reserved; /* 0 */
+	uint64_t since_ns; /* CLOCK_REALTIME, of the request */
+	uint64_t deadline_ns;
+	char command[64]; /* cut, terminated */
+};
+
 static_assert(sizeof(struct control_msg) == 16, "flat");
+static_assert(sizeof(struct control_freeze_status) == 24, "flat");
+static_assert(sizeof(struct control_freeze_holder) == 96, "flat");
 static_assert(sizeof(struct control_ps) == 160, "flat");
 
 #endif

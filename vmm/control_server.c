@@ -27,7 +27,7 @@ static_assert(3 + VM_MAX_PRESERVED <= SOCK_MAX_FDS, "an exec is one message");
 enum client_state {
 	CLIENT_WAITING, /* its request has not come yet */
 	CLIENT_BUSY, /* the owner has it */
-	CLIENT_RUNNING, /* an exec, or events, answered: control_exit() ends it */
+	CLIENT_RUNNING, /* one that stays, answered: control_exit() ends it */
 	CLIENT_SENDING, /* the answer is on its way; nobody else knows it */
 };
 
@@ -38,6 +38,7 @@ struct control_client {
 	int fd; /* -1: the client has gone */
 	enum client_state state;
 	bool exec;
+	bool freeze;
 	bool stays; /* when its request was answered with 0 */
 	void *data;
 	struct buf out; /* CLIENT_SENDING: payload still to be sent */
@@ -109,20 +110,20 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 {
 	bool exec = msg->type == CONTROL_EXEC;
 	bool update = msg->type == CONTROL_UPDATE;
+	bool freeze = msg->type == CONTROL_FREEZE;
 	unsigned int want_fds = !exec ? 0 : msg->a & CONTROL_EXEC_TTY ? 2 : 3;
 	unsigned int more_fds = exec ? VM_MAX_PRESERVED : 0;
 
-	if (msg->type < CONTROL_START || msg->type > CONTROL_EVENTS ||
-	    msg->type == CONTROL_SIGNAL)
+	if (msg->type < CONTROL_START || msg->type > CONTROL_FREEZE_STATUS ||
+	    msg->type == CONTROL_SIGNAL || msg->type == CONTROL_NET)
 		return "unknown request";
 	if (msg->reserved)
 		return "reserved field is not 0";
-	if (len && !exec && !update)
+	if (len && !exec && !update && !freeze)
 		return "request with a payload";
 	if (update && !len)
 		return "update without limits";
-	if (exec &&
-	    (!len || msg->a & ~(uint32_t)(CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR)))
+	if (exec && (!len || msg->a & ~(uint32_t)(CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR)))
 		return "exec without a process, or with unknown flags";
 	if (n_fds < want_fds || n_fds > want_fds + more_fds)
 		return "wrong number of descriptors";
@@ -130,13 +131,18 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 		return "no such signal";
 	if (msg->type == CONTROL_WINSIZE && (msg->a > 0xffff || msg->b > 0xffff))
 		return "window size out of range";
+	if (freeze && (!msg->a || msg->a > CONTROL_FREEZE_MAX_MS))
+		return "deadline out of range";
 	return NULL;
 }
 
-static bool check_further(const struct control_msg *msg, size_t len, unsigned int n_fds)
+static bool check_further(const struct control_client *client,
+			  const struct control_msg *msg, size_t len, unsigned int n_fds)
 {
 	if (len || n_fds || msg->reserved)
 		return false;
+	if (!client->exec)
+		return client->freeze && msg->type == CONTROL_THAW;
 	return (msg->type == CONTROL_SIGNAL && msg->a && msg->a <= 64) ||
 	       (msg->type == CONTROL_WINSIZE && msg->a <= 0xffff && msg->b <= 0xffff);
 }
@@ -165,7 +171,8 @@ static void first_request(struct control_client *client, size_t len, int *fds,
 		return;
 	}
 	client->exec = msg->type == CONTROL_EXEC;
-	client->stays = client->exec || msg->type == CONTROL_EVENTS;
+	client->freeze = msg->type == CONTROL_FREEZE;
+	client->stays = client->exec || client->freeze || msg->type == CONTROL_EVENTS;
 	if (client->exec)
 		server->n_execs++;
 	server->ops->request(server->opaque, client, msg, len, fds, n_fds);
@@ -193,7 +200,7 @@ static void on_packet(struct control_client *client)
 		first_request(client, (size_t)n, fds, n_fds);
 		return;
 	}
-	if (client->exec && check_further(&server->packet->msg, (size_t)n, n_fds)) {
+	if (check_further(client, &server->packet->msg, (size_t)n, n_fds)) {
 		server->ops->further(server->opaque, client, &server->packet->msg);
 		return;
 	}
@@ -311,10 +318,10 @@ void control_error(struct control_client *client, const struct err *err)
 		       strlen(err->msg));
 }
 
-void control_event(struct control_client *client, uint32_t type)
+void control_event(struct control_client *client, uint32_t type, uint32_t a, uint32_t b)
 {
 	if (client->fd >= 0)
-		(void)send_msg(client, type, 0, 0, NULL, 0);
+		(void)send_msg(client, type, a, b, NULL, 0);
 }
 
 void control_exit(struct control_client *client, uint32_t status)
@@ -334,6 +341,16 @@ void control_client_set(struct control_client *client, void *data)
 void *control_client_get(const struct control_client *client)
 {
 	return client->data;
+}
+
+struct ucred control_client_who(const struct control_client *client)
+{
+	struct ucred who = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	socklen_t len = sizeof(who);
+
+	if (client->fd >= 0) /* and then it cannot fail */
+		(void)getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	return who;
 }
 
 int control_server_new(struct loop *loop, int listen_fd,

@@ -10,6 +10,7 @@
  *				   control_exit() once; between the two and before,
  *				   further() tells of signals and window sizes
  *	CONTROL_EVENTS		-> the same without further(); control_event() between
+ *	CONTROL_FREEZE		-> as an exec; further() tells of CONTROL_THAW
  *
  * A client that goes away while the owner has not finished with it: gone() is
  * called, `client` stays valid, answers go nowhere but still have to be given.
@@ -20,6 +21,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "vmm/control.h"
 
@@ -40,7 +42,8 @@ struct control_server_ops {
 	void (*request)(void *opaque, struct control_client *client,
 			const struct control_msg *msg, size_t len, int *fds,
 			unsigned int n_fds);
-	/* further() - CONTROL_SIGNAL or CONTROL_WINSIZE on an exec's connection. */
+	/* further() - CONTROL_SIGNAL or CONTROL_WINSIZE on an exec's connection,
+	 * CONTROL_THAW on that of a CONTROL_FREEZE. */
 	void (*further)(void *opaque, struct control_client *client,
 			const struct control_msg *msg);
 	void (*gone)(void *opaque, struct control_client *client);
@@ -58,13 +61,16 @@ void control_server_free(struct control_server *server);
 void control_client_set(struct control_client *client, void *data);
 void *control_client_get(const struct control_client *client);
 
+/* control_client_who() - who has connected. */
+struct ucred control_client_who(const struct control_client *client);
+
 /*
  * control_result() - answer: @code 0 or an errno value.
  * @payload: the message when @code is not 0 (text without a final 0)
  * More than CONTROL_MAX_PAYLOAD bytes go out in several CONTROL_RESULTs; b of all but
  * the last is 1 (only CONTROL_PS can be that long; its parts are whole entries).
- * The client is the server's again, unless a CONTROL_EXEC or CONTROL_EVENTS was
- * answered with 0.
+ * The client is the server's again, unless a CONTROL_EXEC, CONTROL_EVENTS or
+ * CONTROL_FREEZE was answered with 0.
  */
 void control_result(struct control_client *client, uint32_t code, uint32_t b,
 		    const void *payload, size_t len);
@@ -76,11 +82,11 @@ void control_error(struct control_client *client, const struct err *err);
  * control_event() - tell a client of CONTROL_EVENTS.  One that does not read misses
  * it: what the guest can cause as often as it likes must not pile up.
  */
-void control_event(struct control_client *client, uint32_t type);
+void control_event(struct control_client *client, uint32_t type, uint32_t a, uint32_t b);
 
 /*
- * control_exit() - the process (for CONTROL_EVENTS: the container) has ended; the client
- * is the server's again.
+ * control_exit() - the process (for CONTROL_EVENTS: the container; for CONTROL_FREEZE:
+ * the freeze) has ended; the client is the server's again.
  */
 void control_exit(struct control_client *client, uint32_t status);
 

@@ -53,6 +53,7 @@ struct vmm {
 
 	struct loop_source signals;
 	struct loop_source stopped; /* an eventfd: the guest ended by itself */
+	struct loop_source gate; /* an eventfd: a write gate has moved */
 
 	/* The vCPU threads wait here until the main thread's filter is loaded. */
 	pthread_mutex_t gate_lock;
@@ -70,6 +71,7 @@ static struct vmm vmm = {
 	.gate_open = PTHREAD_COND_INITIALIZER,
 	.signals = { .fd = -1 },
 	.stopped = { .fd = -1 },
+	.gate = { .fd = -1 },
 };
 
 /* ---- on vCPU threads ---------------------------------------------------------- */
@@ -128,6 +130,57 @@ static void stopped_ready(struct loop_source *src, uint32_t events)
 	(void)events; /* it is only ever readable */
 	(void)eventfd_read(src->fd, &n);
 	container_guest_stopped(vmm.container, vmm.stop_reason, &vmm.stop_err);
+}
+
+static void gate_ready(struct loop_source *src, uint32_t events)
+{
+	eventfd_t n;
+
+	(void)events; /* it is only ever readable */
+	(void)eventfd_read(src->fd, &n);
+	container_gate_moved(vmm.container);
+}
+
+static void set_gate(void *opaque, bool closed)
+{
+	struct vmm *v = opaque;
+
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
+		if (v->fs[i])
+			(closed ? fs_freeze : fs_thaw)(v->fs[i]);
+}
+
+/* gate() - that of all devices: closed, or open, when all of them are. */
+static int gate(void *opaque)
+{
+	const struct vmm *v = opaque;
+	bool open = true, closed = true;
+	int error = 0;
+
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++) {
+		int is = v->fs[i] ? fs_gate(v->fs[i]) : 0;
+
+		if (!v->fs[i])
+			continue;
+		open &= is < 0 || is == FS_GATE_IS_OPEN;
+		closed &= is == FS_GATE_IS_CLOSED;
+		error = is < 0 ? is : error;
+	}
+	if (error < 0)
+		return error;
+	if (closed)
+		return CONTAINER_GATE_CLOSED;
+	return open ? CONTAINER_GATE_OPEN : CONTAINER_GATE_MOVING;
+}
+
+static unsigned int waiting(void *opaque)
+{
+	const struct vmm *v = opaque;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
+		n += v->fs[i] ? fs_waiting(v->fs[i]) : 0;
+	return n;
 }
 
 static size_t console_tail(void *opaque, char *dst, size_t max)
@@ -203,7 +256,21 @@ static int watch(struct vmm *v, struct err *err)
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return err_set(err, errno, "eventfd");
-	return loop_add(v->loop, &v->stopped, fd, EPOLLIN, stopped_ready, err);
+	ret = loop_add(v->loop, &v->stopped, fd, EPOLLIN, stopped_ready, err);
+	if (ret < 0)
+		return ret;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return err_set(err, errno, "eventfd");
+	return loop_add(v->loop, &v->gate, fd, EPOLLIN, gate_ready, err);
+}
+
+/* on_gate() - on any thread. */
+static void on_gate(void *opaque)
+{
+	struct vmm *v = opaque;
+
+	(void)eventfd_write(v->gate.fd, 1); /* fails only when it is full: told anyway */
 }
 
 static void on_mapped(void *opaque)
@@ -241,6 +308,8 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 		.on_thread = on_fs_thread,
 		.on_mapped = on_mapped,
 		.on_mapped_arg = v,
+		.on_gate = on_gate,
+		.on_gate_arg = v,
 	};
 
 	if (!roots)
@@ -299,6 +368,9 @@ static int make_outside(struct vmm *v, struct err *err)
 			.vsock = v->vsock,
 			.console_tail = console_tail,
 			.fill_stats = fill_stats,
+			.set_gate = set_gate,
+			.gate = gate,
+			.waiting = waiting,
 			.before_shutdown = before_shutdown,
 			.opaque = v,
 		};

@@ -39,6 +39,8 @@ struct fake_vm {
 	const char *tail; /* the guest's kernel log */
 	uint32_t next_port;
 	unsigned int shutdowns; /* calls of before_shutdown() */
+	int gate; /* enum container_gate, or -errno */
+	bool gate_slow; /* it moves when the test says so: fake_gate() */
 };
 
 static inline size_t fake_tail_(void *opaque, char *dst, size_t max)
@@ -60,6 +62,34 @@ static inline void fake_stats_(void *opaque, struct control_stats *stats)
 static inline void fake_before_shutdown_(void *opaque)
 {
 	((struct fake_vm *)opaque)->shutdowns++;
+}
+
+static inline void fake_set_gate_(void *opaque, bool closed)
+{
+	struct fake_vm *vm = opaque;
+
+	if (vm->gate_slow)
+		vm->gate = CONTAINER_GATE_MOVING;
+	else
+		vm->gate = closed ? CONTAINER_GATE_CLOSED : CONTAINER_GATE_OPEN;
+}
+
+static inline int fake_gate_(void *opaque)
+{
+	return ((const struct fake_vm *)opaque)->gate;
+}
+
+static inline unsigned int fake_waiting_(void *opaque)
+{
+	(void)opaque;
+	return 3;
+}
+
+/* fake_gate() - it is so now. */
+static inline void fake_gate(struct fake_vm *vm, int is)
+{
+	vm->gate = is;
+	container_gate_moved(vm->c);
 }
 
 static inline int fake_listen(struct fake_vm *vm)
@@ -99,6 +129,9 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.console_tail = fake_tail_,
 		.fill_stats = fake_stats_,
 		.before_shutdown = fake_before_shutdown_,
+		.set_gate = fake_set_gate_,
+		.gate = fake_gate_,
+		.waiting = fake_waiting_,
 		.opaque = vm,
 	};
 	int sync[2];

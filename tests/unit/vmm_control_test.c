@@ -422,7 +422,7 @@ static void test_bad_requests(void)
 	refused("a reserved field", &m, sizeof(m), NULL, 0);
 	m = (struct control_msg){ .type = CONTROL_KILL, .a = 9 };
 	refused("descriptors that are not wanted", &m, sizeof(m), fds, 1);
-	m = (struct control_msg){ .type = 17 };
+	m = (struct control_msg){ .type = 40 };
 	refused("an unknown type", &m, sizeof(m), NULL, 0);
 	m = (struct control_msg){ .type = CONTROL_SIGNAL, .a = 9 };
 	refused("a signal for no process", &m, sizeof(m), NULL, 0);
