@@ -18,6 +18,7 @@
  *	start_hooks.c	before that of an init: hooks.startContainer
  *	stream.c	pipes and terminals <-> stream connections
  *	stats.c		a container's counters
+ *	fsfreeze.c	freezing a container's file systems
  *	update.c	new limits for a running container
  *	net_apply.c	the container's network as the host tells it (net.h)
  */
@@ -58,6 +59,8 @@ struct agent_params {
 	 * longer than all the other namespaces together.
 	 */
 	bool give_network;
+	/* Freeze file systems on block devices as well: they are this guest's alone. */
+	bool freeze_blocks;
 	/* For the timeline (agent_uptime_ns()); 0: not told. */
 	uint64_t began_ns; /* the agent's first instruction */
 	uint64_t mounted_ns; /* what it mounts by itself is there */

@@ -38,6 +38,7 @@ static void cgroup_name(char name[16], uint16_t number)
 static void container_free(struct agent *a, struct container *c)
 {
 	container_freeze_cancel(a, c);
+	fsfreeze_end(a, c);
 	oom_unwatch(a, c);
 	close_fd(c->memory_events_fd);
 	close_fd(c->pid_ns_fd);
@@ -147,6 +148,7 @@ int container_create(struct agent *a, const struct agent_frame *f, const char *i
 	c->number = number;
 	c->cgroup_fd = c->pid_ns_fd = c->net_ns_fd = c->memory_events_fd = -1;
 	c->memory_watch = c->events_watch = -1;
+	fsfreeze_init(&c->fsfreeze);
 	c->id = strdup(id);
 	a->containers[number] = c;
 	ret = c->id ? set_up(a, c, config, len, err) : err_set(err, ENOMEM, "container");
@@ -235,11 +237,13 @@ void container_shutdown_all(struct agent *a)
 	bool left = false;
 
 	for (unsigned int i = 0; i < AGENT_MAX_CONTAINERS; i++) {
-		const struct container *c = a->containers[i];
+		struct container *c = a->containers[i];
 
 		if (!c)
 			continue;
 		left = true;
+		/* A process that waits for a frozen file system cannot be killed. */
+		fsfreeze_end(a, c);
 		(void)container_kill_all(c, SIGKILL);
 	}
 	if (left)

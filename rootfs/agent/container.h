@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rootfs/agent/fsfreeze.h"
 #include "rootfs/agent/proc.h"
 
 struct agent;
@@ -29,7 +30,9 @@ struct container {
 	int memory_events_fd;
 	int memory_watch; /* cgroup_watch_file() of memory.events, or -1 */
 	int events_watch; /* of cgroup.events, while freeze_seq; otherwise -1 */
-	uint32_t freeze_seq; /* AGENT_FREEZE to be answered when all are frozen; 0: none */
+	uint32_t
+		freeze_seq; /* AGENT_FREEZE to be answered when all are frozen; 0: none */
+	struct fsfreeze fsfreeze;
 	uint64_t oom_kills; /* told so far */
 	struct proc *procs; /* init and exec'd, in no order */
 	int net_ns_fd; /* its network namespace, unless it is the agent's; -1 */

@@ -55,6 +55,7 @@ int frame_check(const struct agent_frame *f)
 	case AGENT_PS:
 	case AGENT_SHUTDOWN:
 	case AGENT_STATS:
+	case AGENT_FSFREEZE:
 		break;
 	default:
 		return -EPROTO;

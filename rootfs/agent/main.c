@@ -66,6 +66,7 @@ static int serve(struct err *err)
 		.prepare = boot_prepare,
 		.finish = boot_finish,
 		.give_network = true,
+		.freeze_blocks = true,
 		.began_ns = agent_uptime_ns(),
 	};
 	int ret = boot_modules(err);

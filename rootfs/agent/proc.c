@@ -266,8 +266,11 @@ void proc_reap_all(struct agent *a)
 
 	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
 		p = find_pid(a, pid);
-		if (!p)
-			continue; /* an orphan that PID 1 inherited */
+		if (!p) {
+			/* Otherwise an orphan that PID 1 inherited. */
+			(void)fsfreeze_reaped(a, pid);
+			continue;
+		}
 		/* What it still had to say comes before its end. */
 		while (p->sync_fd >= 0 && receive(a, p))
 			;

@@ -235,6 +235,9 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 	case AGENT_FREEZE:
 		container_freeze(a, c, f->seq, f->arg != 0);
 		return;
+	case AGENT_FSFREEZE:
+		fsfreeze_request(a, c, f->seq, f->arg != 0);
+		return;
 	case AGENT_WINSIZE:
 		answer(a, f->seq, do_winsize(p, f->arg, &err), &err);
 		return;

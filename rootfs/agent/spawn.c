@@ -489,3 +489,43 @@ int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f
 		discard(a, p);
 	return ret;
 }
+
+pid_t spawn_plain(struct agent *a, struct container *c, const struct oci_process *process,
+		  const int fds[3], int *ret_sock, int *ret_pidfd, struct err *err)
+{
+	const struct proc *init = container_proc(c, AGENT_PROC_INIT);
+	struct proc p = { .container = c, .pidfd = -1 };
+	struct launch l = {
+		.process = process,
+		.spec = c->spec,
+		.filter = c->filter,
+		.container_id = c->id,
+		.namespaces = own_namespaces(c),
+		.init_pidfd = init->pidfd,
+		.cgroup_fd = -1,
+		.fds = { fds[0], fds[1], fds[2] },
+	};
+	auto_fd int theirs = -1;
+	auto_fd int ours = -1;
+	int pair[2];
+	pid_t pid;
+	int ret;
+
+	if (l.namespaces & CLONE_NEWPID) {
+		ret = enter_pid_ns(a, c, err);
+		if (ret < 0)
+			return ret;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(err, errno, "socketpair");
+	ours = pair[0];
+	l.sync_fd = theirs = pair[1];
+	pid = clone_into(a, &p, 0, -1);
+	if (pid == 0)
+		exec_child(&l);
+	if (pid < 0)
+		return err_set(err, -pid, "clone3");
+	*ret_sock = take_fd(&ours);
+	*ret_pidfd = p.pidfd;
+	return pid;
+}

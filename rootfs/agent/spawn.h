@@ -54,6 +54,17 @@ int spawn_init(struct agent *a, struct container *c, const struct agent_frame *f
 int spawn_exec(struct agent *a, struct container *c, const struct agent_frame *f,
 	       const struct oci_process *process, const char *cgroup, struct err *err);
 
+/*
+ * spawn_plain() - a process in the container, made like an exec'd one, that no request
+ * asked for and nobody watches: the caller reaps it (__WALL).  In a child of the
+ * agent's: it leaves the caller's later children in the container's pid namespace.
+ * @fds: its stdio
+ * @ret_sock: messages as of any other (struct child_msg); ends with its execve
+ * Return: its pid; -errno
+ */
+pid_t spawn_plain(struct agent *a, struct container *c, const struct oci_process *process,
+		  const int fds[3], int *ret_sock, int *ret_pidfd, struct err *err);
+
 /* The children's main functions. */
 void init_child(const struct launch *l) __attribute__((noreturn));
 void exec_child(const struct launch *l) __attribute__((noreturn));

@@ -30,15 +30,25 @@ static const char *bundle_of(const struct oci_spec *spec)
 	return "";
 }
 
+/* is_ours() - hull has put it there, it is not one of the container's. */
+static bool is_ours(const struct oci_pair *annotation)
+{
+	return is_bundle(annotation) ||
+	       strcmp(annotation->key, AGENT_FREEZE_HOOKS_ANNOTATION) == 0;
+}
+
 static void put_annotations(struct json_writer *w, const struct oci_spec *spec)
 {
 	size_t n = spec->annotations.n;
+	size_t theirs = 0;
 
-	if (n == 0 || (n == 1 && is_bundle(&spec->annotations.v[0])))
+	for (size_t i = 0; i < n; i++)
+		theirs += !is_ours(&spec->annotations.v[i]);
+	if (!theirs)
 		return;
 	json_open_object(w, "annotations");
 	for (size_t i = 0; i < n; i++)
-		if (!is_bundle(&spec->annotations.v[i]))
+		if (!is_ours(&spec->annotations.v[i]))
 			json_put_str(w, spec->annotations.v[i].key,
 				     spec->annotations.v[i].value);
 	json_close_object(w);
@@ -69,6 +79,5 @@ int launch_start_hooks(const struct launch *l, char *const *env, struct err *err
 		return 0;
 	if (put_state(l, &state) < 0)
 		return err_set(err, ENOMEM, "state for the hooks");
-	return hooks_run(&hooks->start_container, "startContainer", state.data, env,
-			 err);
+	return hooks_run(&hooks->start_container, "startContainer", state.data, env, err);
 }
