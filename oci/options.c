@@ -107,6 +107,27 @@ static int apply_cmdline(const struct source *s, struct hull_options *o)
 	return 0;
 }
 
+/* apply_freeze_hooks() - ',' separates as well as ':'. */
+static int apply_freeze_hooks(const struct source *s, struct hull_options *o)
+{
+	char *copy = oci_strdup(s->spec, s->value);
+	unsigned int n = 1;
+
+	if (!copy)
+		return no_memory(s->err);
+	for (char *p = copy; *p; p++) {
+		if (*p == ',')
+			*p = ':';
+		n += *p == ':';
+		if ((p == copy || p[-1] == ':') && *p != '/')
+			return bad_value(s, "absolute paths, separated by ':'");
+	}
+	if (!*copy || copy[strlen(copy) - 1] == ':' || n > HULL_MAX_FREEZE_HOOKS)
+		return bad_value(s, "1 to 32 absolute paths, separated by ':'");
+	o->freeze_hooks = copy;
+	return 0;
+}
+
 static int apply_vcpus(const struct source *s, struct hull_options *o)
 {
 	uint64_t n;
@@ -150,8 +171,8 @@ static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 	return 0;
 }
 
-static_assert(HULL_MAX_VCPUS == 64 && HULL_MEMORY_MIN == 64ull << 20 &&
-		      HULL_MEMORY_MAX == 1024ull << 30,
+static_assert(HULL_MAX_FREEZE_HOOKS == 32 && HULL_MAX_VCPUS == 64 &&
+		      HULL_MEMORY_MIN == 64ull << 20 && HULL_MEMORY_MAX == 1024ull << 30,
 	      "the messages above say so");
 
 static const struct option options[] = {
@@ -163,6 +184,10 @@ static const struct option options[] = {
 	    "added to the end of the guest kernel's command line, behind "
 	    "vm.kernel.parameters" },
 	  apply_cmdline },
+	{ { "freeze.hooks", "PATHS", "none",
+	    "programs in the container, separated by ':', that are called with `freeze` "
+	    "before its file systems are frozen and with `thaw` afterwards" },
+	  apply_freeze_hooks },
 	{ { "fs.dax", "BYTES", "256M",
 	    "of each of the two windows through which the guest maps files of 4 MiB and "
 	    "more from the host's page cache; 0 for none" },

@@ -22,6 +22,7 @@ struct oci_spec;
 #define HULL_ANNOTATION_PREFIX "org.hull."
 
 #define HULL_MAX_VCPUS 64u
+#define HULL_MAX_FREEZE_HOOKS 32u
 
 /* Guest memory beyond the container's limit: kernel, agent, page tables. */
 #define HULL_RESERVE_BYTES (64ull << 20)
@@ -49,6 +50,7 @@ struct hull_options {
 	const char *kernel; /* path; NULL: hull's own */
 	const char *initrd; /* path; NULL: hull's own */
 	const char *cmdline; /* added to the kernel's command line; NULL: nothing */
+	const char *freeze_hooks; /* paths in the container, ':' between; NULL: none */
 	uint32_t vcpus; /* 1..HULL_MAX_VCPUS */
 	uint32_t boot_timeout_ms;
 	uint64_t dax; /* (bytes) of each DAX window: a power of 2, or 0 */

@@ -47,13 +47,22 @@ static int print_stats(const struct container *c, const struct cgroup_stats *sta
 	return print_out(b.data, err);
 }
 
-static int print_oom(const struct container *c, struct err *err)
+/* print_event() - one that hull-vmm tells of; those that are not known are left out. */
+static int print_event(const struct container *c, const struct control_answer *event,
+		       struct err *err)
 {
 	auto_buf struct buf b = BUF_INIT;
+	int ret;
 
-	if (oom_event(c->id, &b) < 0)
-		return err_set(err, ENOMEM, "events");
-	return print_out(b.data, err);
+	if (event->type == CONTROL_OOM)
+		ret = oom_event(c->id, &b);
+	else if (event->type == CONTROL_FROZEN)
+		ret = freeze_event(c->id, event->a, event->b, &b);
+	else if (event->type == CONTROL_THAWED)
+		ret = thaw_event(c->id, event->a, &b);
+	else
+		return 0;
+	return ret < 0 ? err_set(err, ENOMEM, "events") : print_out(b.data, err);
 }
 
 /* on_tick() - a failure ends nothing: the container's end comes by the other way. */
@@ -79,8 +88,7 @@ static int on_message(const struct container *c, int sock, struct err *err)
 
 	if (ret <= 0 || answer.type == CONTROL_EXIT)
 		return ret < 0 ? ret : 0;
-	if (answer.type == CONTROL_OOM)
-		ret = print_oom(c, err);
+	ret = print_event(c, &answer, err);
 	return ret < 0 ? ret : 1;
 }
 
@@ -186,7 +194,7 @@ static const struct option_def options[] = {
 const struct command cmd_events = {
 	.name = "events",
 	.synopsis = "<container-id>",
-	.summary = "print a container's counters and out-of-memory kills as JSON",
+	.summary = "print a container's counters and what happens to it as JSON",
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/container.h"
+#include "runtime/date.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -183,14 +184,12 @@ static int copy_annotations(struct container *c, const struct oci_map *annotatio
 static int stamp(struct container *c)
 {
 	struct timespec now;
-	struct tm tm;
-	char date[32];
+	char date[DATE_SIZE];
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (!gmtime_r(&now.tv_sec, &tm) ||
-	    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+	if (date_text(&now, date) < 0)
 		return -EOVERFLOW;
-	c->created = arena_printf(&c->arena, "%s.%09ldZ", date, now.tv_nsec);
+	c->created = arena_strndup(&c->arena, date, strlen(date));
 	return c->created ? 0 : -ENOMEM;
 }
 

@@ -58,6 +58,7 @@ struct creation {
 	int pidfd;
 	int tty; /* of the caller, for a container in the foreground */
 	struct preserved_fds preserved; /* owned by config once it has them */
+	const char *freeze_hooks; /* the option, or NULL */
 	struct buf guest_spec; /* the JSON for the agent */
 };
 
@@ -206,6 +207,7 @@ static int open_machine(struct creation *cr, struct err *err)
 	c->memory = cr->container->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
 	c->dax_size = opt.dax;
+	cr->freeze_hooks = opt.freeze_hooks;
 	if (snprintf(c->cmdline, sizeof(c->cmdline), "%s", opt.cmdline ? opt.cmdline : "") >=
 	    (int)sizeof(c->cmdline))
 		return err_msg(err, E2BIG, "kernel parameters: more than %zu bytes",
@@ -391,7 +393,8 @@ static int launch(struct creation *cr, struct err *err)
 	int ret;
 
 	cr->launch.selinux_label = cr->spec->process->selinux_label;
-	ret = guest_spec_write(cr->spec, cr->container->bundle, &cr->guest_spec, err);
+	ret = guest_spec_write(cr->spec, cr->container->bundle, cr->freeze_hooks,
+			       &cr->guest_spec, err);
 	if (ret < 0)
 		return ret;
 	cr->config->spec_size = (uint32_t)cr->guest_spec.len;

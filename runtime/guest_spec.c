@@ -9,15 +9,15 @@
 #include "oci/unified.h"
 #include "vmm/agent_proto.h"
 
-/* name_bundle() - for the state that hooks in the guest read. */
-static int name_bundle(struct oci_spec *spec, const char *bundle)
+/* tell() - the agent, by an annotation of hull's own. */
+static int tell(struct oci_spec *spec, const char *key, const char *value)
 {
 	struct oci_pair *pair = oci_list_add(spec, &spec->annotations);
 
 	if (!pair)
 		return -ENOMEM;
-	pair->key = oci_strdup(spec, AGENT_BUNDLE_ANNOTATION);
-	pair->value = oci_strdup(spec, bundle);
+	pair->key = oci_strdup(spec, key);
+	pair->value = oci_strdup(spec, value);
 	return pair->key && pair->value ? 0 : -ENOMEM;
 }
 
@@ -31,8 +31,8 @@ void guest_resources(struct oci_resources *res)
 	unified_keep(&res->unified, OCI_BY_AGENT);
 }
 
-int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
-		     struct err *err)
+int guest_spec_write(struct oci_spec *spec, const char *bundle, const char *freeze_hooks,
+		     struct buf *b, struct err *err)
 {
 	struct oci_hooks *hooks = spec->hooks;
 	struct oci_hooks in_guest = { 0 };
@@ -47,7 +47,10 @@ int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
 	spec->linux_->cgroups_path = NULL;
 	if (hooks)
 		in_guest.start_container = hooks->start_container;
-	if (in_guest.start_container.n && name_bundle(spec, bundle) < 0)
+	/* For the state that hooks in the guest read. */
+	if (in_guest.start_container.n && tell(spec, AGENT_BUNDLE_ANNOTATION, bundle) < 0)
+		return err_set(err, ENOMEM, "the guest's configuration");
+	if (freeze_hooks && tell(spec, AGENT_FREEZE_HOOKS_ANNOTATION, freeze_hooks) < 0)
 		return err_set(err, ENOMEM, "the guest's configuration");
 	spec->hooks = hooks ? &in_guest : NULL;
 	ret = oci_spec_write(spec, b, err);

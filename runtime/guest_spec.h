@@ -15,12 +15,13 @@ struct oci_spec;
  * guest_spec_write() - append the JSON to @b; the paths in @spec are the guest's
  * already (runtime/roots.h).
  * @bundle: (absolute path) for hooks in the guest
+ * @freeze_hooks: the option, or NULL
  *
  * @spec keeps its hooks, which the host has yet to run, and loses what else is of
  * no use to the guest.
  */
-int guest_spec_write(struct oci_spec *spec, const char *bundle, struct buf *b,
-		     struct err *err);
+int guest_spec_write(struct oci_spec *spec, const char *bundle, const char *freeze_hooks,
+		     struct buf *b, struct err *err);
 
 /* guest_resources() - leave in @res (may be NULL) what acts in the guest: the limits of
  * single disks name devices of the host. */

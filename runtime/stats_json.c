@@ -12,6 +12,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "runtime/freeze_status.h"
 #include "runtime/intel_rdt.h"
 #include "vmm/cgroup_stats.h"
 
@@ -241,5 +242,28 @@ int oom_event(const char *id, struct buf *b)
 	struct json_writer w = JSON_WRITER(b, NULL);
 
 	open_event(&w, "oom", id);
+	return close_event(&w);
+}
+
+int freeze_event(const char *id, uint32_t pid, uint32_t uid, struct buf *b)
+{
+	struct json_writer w = JSON_WRITER(b, NULL);
+
+	open_event(&w, "freeze", id);
+	json_open_object(&w, "data");
+	json_put_u64(&w, "pid", pid);
+	json_put_u64(&w, "uid", uid);
+	json_close_object(&w);
+	return close_event(&w);
+}
+
+int thaw_event(const char *id, uint32_t why, struct buf *b)
+{
+	struct json_writer w = JSON_WRITER(b, NULL);
+
+	open_event(&w, "thaw", id);
+	json_open_object(&w, "data");
+	json_put_str(&w, "reason", thaw_reason(why));
+	json_close_object(&w);
 	return close_event(&w);
 }

@@ -18,6 +18,7 @@ extern const struct command cmd_delete;
 extern const struct command cmd_events;
 extern const struct command cmd_exec;
 extern const struct command cmd_features;
+extern const struct command cmd_freeze;
 extern const struct command cmd_kill;
 extern const struct command cmd_list;
 extern const struct command cmd_pause;
@@ -27,6 +28,7 @@ extern const struct command cmd_run;
 extern const struct command cmd_spec;
 extern const struct command cmd_start;
 extern const struct command cmd_state;
+extern const struct command cmd_thaw;
 extern const struct command cmd_update;
 
 /* container_of() - the container that the first argument names. */

@@ -176,6 +176,14 @@ static void test_bad(void)
 	    "--set fs.dax=16M: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "fs.dax=128G",
 	    "--set fs.dax=128G: expected 0, or a power of 2 from 32M to 64G");
+	bad("", "freeze.hooks=",
+	    "--set freeze.hooks=: expected 1 to 32 absolute paths, separated by ':'");
+	bad("", "freeze.hooks=/a:b",
+	    "--set freeze.hooks=/a:b: expected absolute paths, separated by ':'");
+	bad("", "freeze.hooks=/a::/b",
+	    "--set freeze.hooks=/a::/b: expected absolute paths, separated by ':'");
+	bad("", "freeze.hooks=/a:",
+	    "--set freeze.hooks=/a:: expected 1 to 32 absolute paths, separated by ':'");
 	bad("", "boot-timeout=0", "--set boot-timeout=0: expected 1 to 3600 seconds");
 	bad("", "boot-timeout=3601",
 	    "--set boot-timeout=3601: expected 1 to 3600 seconds");
@@ -211,7 +219,7 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 7, "seven options");
+	is_int(n, 8, "eight options");
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include "runtime/intel_rdt.h"
 #include "tests/unit/tap.h"
 #include "vmm/cgroup_stats.h"
+#include "vmm/control.h"
 
 static const struct intel_rdt no_rdt;
 
@@ -120,11 +121,26 @@ static void test_oom(void)
 	is_str(b.data, "{\"type\":\"oom\",\"id\":\"c\\\"1\"}\n", "its line");
 }
 
+static void test_freeze(void)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	is_int(freeze_event("c1", 12, 0, &b), 0, "frozen");
+	is_int(thaw_event("c1", CONTROL_THAW_DEADLINE, &b), 0, "thawed");
+	is_int(thaw_event("c1", 99, &b), 0, "for a reason that is not known");
+	is_str(b.data,
+	       "{\"type\":\"freeze\",\"id\":\"c1\",\"data\":{\"pid\":12,\"uid\":0}}\n"
+	       "{\"type\":\"thaw\",\"id\":\"c1\",\"data\":{\"reason\":\"deadline\"}}\n"
+	       "{\"type\":\"thaw\",\"id\":\"c1\",\"data\":{\"reason\":\"unknown\"}}\n",
+	       "their lines");
+}
+
 int main(void)
 {
 	test_empty();
 	test_full();
 	test_no_limits();
 	test_oom();
+	test_freeze();
 	return tap_done();
 }
