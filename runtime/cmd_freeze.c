@@ -244,6 +244,7 @@ static int freeze(const struct container *c, const struct cli *cli, uint32_t tim
 	const struct control_request request = {
 		.type = CONTROL_FREEZE,
 		.a = timeout_ms,
+		.b = (uint32_t)getpid(),
 		.payload = name,
 		.len = strlen(name),
 		.timeout_ms = (int)timeout_ms + GRACE_MS,

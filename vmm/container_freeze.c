@@ -27,6 +27,7 @@
 
 enum holder_state {
 	HOLDER_WAITS, /* for the freeze; not answered yet */
+	HOLDER_REFUSED, /* it will not come: told when what was done is undone */
 	HOLDER_HOLDS,
 	HOLDER_LEAVES, /* waits for the thaw */
 	HOLDER_THAWS, /* an administrator, who has never held it: likewise */
@@ -40,7 +41,9 @@ struct holder {
 	struct timer deadline;
 	uint32_t timeout_ms;
 	uint64_t since_ns; /* CLOCK_REALTIME */
-	struct ucred who;
+	struct err why; /* HOLDER_REFUSED */
+	pid_t pid; /* as it says: hull-vmm's pid namespace has no number for it */
+	uid_t uid;
 	char command[sizeof(((struct control_freeze_holder *)0)->command)];
 };
 
@@ -77,13 +80,11 @@ void freeze_free(struct container *c)
 	free(c->freeze.mounts);
 }
 
-/* refuse() - @h gets no freeze. */
+/* refuse() - @h gets no freeze, and hears so at once. */
 static void refuse(struct holder *h, int code, const char *text)
 {
-	struct err err = ERR_INIT;
-
-	(void)err_msg(&err, code, "%s", text);
-	control_error(h->client, &err);
+	(void)err_msg(&h->why, code, "%s", text);
+	control_error(h->client, &h->why);
 	forget(h);
 }
 
@@ -95,14 +96,15 @@ static void end(struct holder *h, enum control_thaw why)
 	forget(h);
 }
 
-/* thawed() - for one who waited for that. */
+/* tell_thawed() - to one who waited for that; @h is gone. */
 static void tell_thawed(struct holder *h)
 {
-	if (h->state == HOLDER_LEAVES) {
-		control_exit(h->client, CONTROL_THAW_RELEASED);
-	} else {
+	if (h->state == HOLDER_REFUSED)
+		control_error(h->client, &h->why);
+	else if (h->state == HOLDER_THAWS)
 		control_result(h->client, 0, 0, NULL, 0);
-	}
+	else
+		control_exit(h->client, CONTROL_THAW_RELEASED);
 	forget(h);
 }
 
@@ -110,23 +112,22 @@ static bool is_wanted(const struct container *c)
 {
 	const struct holder *h;
 
-	LIST_FOREACH(h, &c->freeze.holders, link)
-	if (h->state == HOLDER_WAITS || h->state == HOLDER_HOLDS)
-		return true;
+	for (h = LIST_FIRST(&c->freeze.holders); h; h = LIST_NEXT(h, link))
+		if (h->state == HOLDER_WAITS || h->state == HOLDER_HOLDS)
+			return true;
 	return false;
 }
 
-/* refuse_all() - who waits. */
+/* refuse_all() - who waits; they hear of it when what was done is undone. */
 static void refuse_all(struct container *c, int code, const char *text)
 {
-	struct holder *h = LIST_FIRST(&c->freeze.holders);
+	struct holder *h;
 
-	while (h) {
-		struct holder *next = LIST_NEXT(h, link);
-
-		if (h->state == HOLDER_WAITS)
-			refuse(h, code, text);
-		h = next;
+	for (h = LIST_FIRST(&c->freeze.holders); h; h = LIST_NEXT(h, link)) {
+		if (h->state != HOLDER_WAITS)
+			continue;
+		h->state = HOLDER_REFUSED;
+		(void)err_msg(&h->why, code, "%s", text);
 	}
 }
 
@@ -148,16 +149,17 @@ static void on_deadline(struct timer *timer)
 	case HOLDER_WAITS:
 		(void)!snprintf(text, sizeof(text), "%s within %u.%u s", waits_for(c),
 				h->timeout_ms / 1000, h->timeout_ms % 1000 / 100);
-		log_warn("freeze by process %d: %s", h->who.pid, text);
+		log_warn("freeze by process %d: %s", (int)h->pid, text);
 		refuse(h, ETIMEDOUT, text);
 		break;
 	case HOLDER_HOLDS:
 		log_warn("the freeze by process %d (%s) has passed its deadline of %u.%u "
 			 "s and is over",
-			 h->who.pid, h->command, h->timeout_ms / 1000,
+			 (int)h->pid, h->command, h->timeout_ms / 1000,
 			 h->timeout_ms % 1000 / 100);
 		end(h, CONTROL_THAW_DEADLINE);
 		break;
+	case HOLDER_REFUSED:
 	case HOLDER_LEAVES:
 	case HOLDER_THAWS:
 		log_warn("the guest did not answer that its files are thawed");
@@ -187,7 +189,7 @@ static struct holder *add(struct container *c, struct control_client *client,
 	h->deadline = TIMER_INIT;
 	h->timeout_ms = timeout_ms;
 	h->since_ns = now_ns();
-	h->who = control_client_who(client);
+	h->uid = control_client_uid(client);
 	LIST_INSERT_HEAD(&c->freeze.holders, h, link);
 	c->freeze.n_holders++;
 	ret = timer_start(&h->deadline, c->loop, timeout_ms, on_deadline, &err);
@@ -202,9 +204,9 @@ static struct holder *find(struct container *c, const struct control_client *cli
 {
 	struct holder *h;
 
-	LIST_FOREACH(h, &c->freeze.holders, link)
-	if (h->client == client)
-		return h;
+	for (h = LIST_FIRST(&c->freeze.holders); h; h = LIST_NEXT(h, link))
+		if (h->client == client)
+			return h;
 	return NULL;
 }
 
@@ -223,7 +225,7 @@ static void on_agent_thawed(void *opaque, const struct agent_result *r)
 	while (h) {
 		struct holder *next = LIST_NEXT(h, link);
 
-		if (h->state == HOLDER_LEAVES || h->state == HOLDER_THAWS)
+		if (h->state != HOLDER_WAITS) /* nobody holds what is thawed */
 			tell_thawed(h);
 		h = next;
 	}
@@ -263,8 +265,7 @@ static void frozen(struct container *c)
 
 	f->state = FREEZE_HELD;
 	f->since_ns = now_ns();
-	LIST_FOREACH(h, &f->holders, link)
-	{
+	for (h = LIST_FIRST(&f->holders); h; h = LIST_NEXT(h, link)) {
 		if (h->state != HOLDER_WAITS)
 			continue;
 		h->state = HOLDER_HOLDS;
@@ -272,8 +273,7 @@ static void frozen(struct container *c)
 		first = h; /* the latest stands first in the list */
 	}
 	if (first)
-		requests_tell(c, CONTROL_FROZEN, (uint32_t)first->who.pid,
-			      first->who.uid);
+		requests_tell(c, CONTROL_FROZEN, (uint32_t)first->pid, first->uid);
 }
 
 /* cannot_close() - the gate stays open, for the reason @code. */
@@ -343,8 +343,8 @@ static void advance(struct container *c)
 		f->state = FREEZE_AGENT;
 		if (container_to_agent(c, AGENT_FSFREEZE, 0, 1, on_agent_frozen, c,
 				       &err) < 0) {
-			f->state = FREEZE_NONE;
 			refuse_all(c, err.code, err.msg);
+			let_go(c);
 		}
 		break;
 	case FREEZE_AGENT:
@@ -368,6 +368,7 @@ void freeze_ask(struct container *c, struct control_client *client,
 
 	if (!h)
 		return;
+	h->pid = (pid_t)msg->b;
 	agent_clean_text(h->command, sizeof(h->command), msg->payload, len);
 	if (c->freeze.state == FREEZE_HELD) {
 		h->state = HOLDER_HOLDS;
@@ -453,8 +454,8 @@ static enum control_freeze_state state_of(const struct container *c)
 static void put_holder(struct buf *b, const struct holder *h)
 {
 	struct control_freeze_holder out = {
-		.pid = h->who.pid,
-		.uid = h->who.uid,
+		.pid = h->pid,
+		.uid = h->uid,
 		.holds = h->state == HOLDER_HOLDS,
 		.since_ns = h->since_ns,
 		.deadline_ns = h->since_ns + (uint64_t)h->timeout_ms * NS_PER_MS,
@@ -477,12 +478,12 @@ void freeze_status(struct container *c, struct control_client *client)
 	struct err err = ERR_INIT;
 	const struct holder *h;
 
-	LIST_FOREACH(h, &f->holders, link)
-	s.n_holders += h->state == HOLDER_WAITS || h->state == HOLDER_HOLDS;
+	for (h = LIST_FIRST(&f->holders); h; h = LIST_NEXT(h, link))
+		s.n_holders += h->state == HOLDER_WAITS || h->state == HOLDER_HOLDS;
 	(void)buf_append(&b, &s, sizeof(s));
-	LIST_FOREACH(h, &f->holders, link)
-	if (h->state == HOLDER_WAITS || h->state == HOLDER_HOLDS)
-		put_holder(&b, h);
+	for (h = LIST_FIRST(&f->holders); h; h = LIST_NEXT(h, link))
+		if (h->state == HOLDER_WAITS || h->state == HOLDER_HOLDS)
+			put_holder(&b, h);
 	(void)buf_append(&b, f->mounts, f->mounts_len);
 	if (buf_ok(&b) == 0) {
 		control_result(client, 0, 0, b.data, b.len);

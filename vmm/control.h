@@ -55,7 +55,8 @@ enum control_type {
 	CONTROL_NET, /* descriptor: the socket of a hull-net (vmm/net/proto.h); refused with
 			EEXIST when there is one already */
 	CONTROL_FREEZE, /* a = (ms) until the freeze ends whatever happens, counted from
-			   now; payload: what the client calls itself (text) */
+			   now; b = the client's pid, for those who want to know;
+			   payload: what it calls itself (text) */
 	CONTROL_THAW, /* end the freeze of all who hold one */
 	CONTROL_FREEZE_STATUS, /* payload: struct control_freeze_status and what follows */
 
@@ -141,7 +142,7 @@ struct control_freeze_status {
 };
 
 struct control_freeze_holder {
-	int32_t pid; /* who connected */
+	int32_t pid; /* as the client says */
 	uint32_t uid;
 	uint32_t holds; /* 0: waits for the freeze */
 	uint32_t reserved; /* 0 */

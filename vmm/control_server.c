@@ -133,6 +133,8 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 		return "window size out of range";
 	if (freeze && (!msg->a || msg->a > CONTROL_FREEZE_MAX_MS))
 		return "deadline out of range";
+	if (freeze && msg->b > INT32_MAX)
+		return "no such process";
 	return NULL;
 }
 
@@ -343,14 +345,14 @@ void *control_client_get(const struct control_client *client)
 	return client->data;
 }
 
-struct ucred control_client_who(const struct control_client *client)
+uid_t control_client_uid(const struct control_client *client)
 {
-	struct ucred who = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	struct ucred who = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(who);
 
 	if (client->fd >= 0) /* and then it cannot fail */
 		(void)getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
-	return who;
+	return who.uid;
 }
 
 int control_server_new(struct loop *loop, int listen_fd,

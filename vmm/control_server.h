@@ -21,7 +21,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "vmm/control.h"
 
@@ -61,8 +61,8 @@ void control_server_free(struct control_server *server);
 void control_client_set(struct control_client *client, void *data);
 void *control_client_get(const struct control_client *client);
 
-/* control_client_who() - who has connected. */
-struct ucred control_client_who(const struct control_client *client);
+/* control_client_uid() - of who has connected. */
+uid_t control_client_uid(const struct control_client *client);
 
 /*
  * control_result() - answer: @code 0 or an errno value.

@@ -12,7 +12,8 @@ static int ask(uint32_t timeout_ms)
 {
 	int fd = control_connect(&vm);
 
-	control_send(&vm, fd, CONTROL_FREEZE, timeout_ms, 0, "backup", NULL, 0);
+	control_send(&vm, fd, CONTROL_FREEZE, timeout_ms, (uint32_t)getpid(), "backup",
+		     NULL, 0);
 	return fd;
 }
 
@@ -253,24 +254,27 @@ static void test_refused(void)
 	fake_vm_running(&vm);
 	fd = ask(60000);
 	answer(1, EIO, "freeze hook '/h': exit status 1");
-	is_refused(fd, EIO, "freeze hook '/h': exit status 1");
+	is_answer(fd, 0, 0, "what was done is undone first");
 	is_thawed();
+	is_refused(fd, EIO, "freeze hook '/h': exit status 1");
 	fd = ask(60000);
 	vm.gate_slow = true;
 	answer(1, 0, "");
 	is_answer(fd, 0, 0, "a change is under way");
 	vm.gate_slow = false;
 	fake_gate(&vm, -EOPNOTSUPP);
+	is_thawed();
 	is_refused(fd, EOPNOTSUPP,
 		   "a file is mapped for writing, and the host's kernel has no "
 		   "/proc/self/pagemap to tell what is stored there meanwhile");
-	is_thawed();
 	fd = control_ask(&vm, CONTROL_THAW, 0, 0);
 	is_refused(fd, EINVAL, "container not frozen");
 	fd = control_ask(&vm, CONTROL_FREEZE, 0, 0);
 	is_refused(fd, EPROTO, "deadline out of range");
 	fd = control_ask(&vm, CONTROL_FREEZE, CONTROL_FREEZE_MAX_MS + 1, 0);
 	is_refused(fd, EPROTO, "deadline out of range");
+	fd = control_ask(&vm, CONTROL_FREEZE, 1, 1u << 31);
+	is_refused(fd, EPROTO, "no such process");
 	fake_vm_end(&vm);
 }
 
@@ -321,9 +325,9 @@ static void test_administrator(void)
 	(void)close(admin);
 	a = ask(60000);
 	admin = control_ask(&vm, CONTROL_THAW, 0, 0);
-	is_refused(a, ECANCELED, "an administrator thaws the container");
 	answer(1, ECANCELED, "cancelled");
 	is_thawed();
+	is_refused(a, ECANCELED, "an administrator thaws the container");
 	is_answer(admin, CONTROL_RESULT, 0, "also while it freezes");
 	(void)close(admin);
 	fake_vm_end(&vm);
