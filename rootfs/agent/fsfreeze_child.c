@@ -89,20 +89,20 @@ static bool is_among(const dev_t *list, unsigned int n, dev_t dev)
 /* open_mount() - -ENOENT: another mount hides it, or it is no file or directory. */
 static int open_mount(const struct job *j, const struct mount_line *m)
 {
-	auto_fd int fd = inroot_open(j->root, m->path, O_PATH);
+	auto_fd int place = inroot_open(j->root, m->path, O_PATH);
 	char path[64];
 	struct stat st;
+	int fd;
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
+	if (place < 0)
+		return place;
+	if (fstat(place, &st) < 0)
 		return -errno;
 	if (st.st_dev != m->dev || (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)))
 		return -ENOENT;
-	(void)!snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	close_fd(fd);
+	(void)!snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -errno : take_fd(&fd);
+	return fd < 0 ? -errno : fd;
 }
 
 static int sync_mount(struct job *j, const struct mount_line *m, struct err *err)
@@ -113,8 +113,10 @@ static int sync_mount(struct job *j, const struct mount_line *m, struct err *err
 	if (is_among(j->synced, j->n_synced, m->dev))
 		return 0;
 	fd = open_mount(j, m);
+	if (fd == -ENOENT)
+		return 0; /* hidden here: the agent's own mounts have it as well */
 	if (fd < 0)
-		return 0; /* the agent's own mounts have it as well */
+		return err_set(err, -fd, "write back '%s'", m->path);
 	if (syncfs(fd) < 0)
 		return err_set(err, errno, "write back '%s'", m->path);
 	if (j->n_synced < MAX_DEVS)

@@ -157,6 +157,28 @@ print(n, flush=True)'
 	rm "$WORK/out"
 }
 
+@test "freeze: what is dirty in the guest comes to the host first" {
+	mkdir -p "$WORK/volume"
+	: >"$WORK/volume/small"
+	truncate -s 100000 "$BUNDLE/rootfs/t/small" "$WORK/volume/small"
+	# shellcheck disable=SC2016 # jq's variable
+	config --arg volume "$WORK/volume" '.mounts += [
+		{destination: "/volume", type: "bind", source: $volume, options: ["bind"]}]'
+	args /usr/bin/python3 -c '
+import mmap, os, time
+maps = [mmap.mmap(os.open(d + "/small", os.O_RDWR), 0) for d in ("/t", "/volume")]
+for m in maps:
+    m[50000:50006] = b"stored"
+print("stored", flush=True)
+time.sleep(1000)'
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >"$WORK/out" 2>&1
+	wait_for 60 grep -q stored "$WORK/out"
+	! grep -q stored "$WORK/volume/small"
+	# shellcheck disable=SC2016 # for sh
+	hull freeze "$ID" -- sh -c 'grep -q stored "$1" && grep -q stored "$2"' sh \
+		"$BUNDLE/rootfs/t/small" "$WORK/volume/small"
+}
+
 @test "freeze: the holder's death thaws" {
 	start_writer
 	hold
@@ -319,4 +341,39 @@ assert rows == list(range(1, len(rows) + 1)) and len(rows) >= last, (len(rows), 
 END
 		goes_on
 	done
+}
+
+@test "freeze: a file system on a loop device in the container" {
+	head -c 16M /dev/zero >"$BUNDLE/rootfs/t/image"
+	mkfs.ext4 -q "$BUNDLE/rootfs/t/image"
+	config '.process.capabilities |= map_values(["CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_DAC_OVERRIDE"])
+		| .linux.resources.devices = [{allow: true, access: "rwm"}] | del(.linux.seccomp)
+		| .mounts += [{destination: "/mnt", type: "tmpfs", source: "tmpfs"}]'
+	args /bin/sh -ec '
+		mknod /dev/loop-control c 10 237
+		mknod /dev/loop0 b 7 0
+		mkdir /mnt/fs
+		mount -o loop /t/image /mnt/fs
+		echo mounted
+		while :; do echo >>/mnt/fs/log; done'
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >"$WORK/out" 2>&1
+	wait_for 60 grep -q mounted "$WORK/out"
+	hold
+	run hull freeze --status "$ID"
+	echo "$output"
+	[[ $(jq -r '.mounts[] | select(.destination == "/mnt/fs") | .frozen_by' <<<"$output") == block ]]
+	[[ $(jq '.mounts[] | select(.destination == "/mnt")' <<<"$output") == "" ]]
+	cp "$BUNDLE/rootfs/t/image" "$WORK/image"
+	kill -9 "$holder"
+	wait_for 30 is_freeze_state thawed
+	e2fsck -fn "$WORK/image"
+	lines() { hull exec "$ID" sh -c 'wc -l </mnt/fs/log'; }
+	before=$(lines)
+	grows() { [[ $(lines) -gt $before ]]; }
+	wait_for 30 grows
+	# one that ends while it is frozen
+	hold
+	SECONDS=0
+	hull delete --force "$ID"
+	[[ $SECONDS -lt 20 ]]
 }
