@@ -37,6 +37,7 @@ hold() {
 	local out
 
 	out=$(mktemp -p "$BATS_TEST_TMPDIR")
+	# shellcheck disable=SC2016,SC2094 # for sh; nothing is read
 	timeout -s KILL 100 sh -c 'echo $$ >"$1.pid"; shift; exec "$@"' sh "$out" \
 		hull --root "$STATE" freeze "$@" "$ID" >"$out" 2>"$out.err" 3>&- 9>&- &
 	wait_for 60 grep -q frozen "$out"
@@ -173,7 +174,7 @@ print("stored", flush=True)
 time.sleep(1000)'
 	hull run -d -b "$BUNDLE" "$ID" </dev/null >"$WORK/out" 2>&1
 	wait_for 60 grep -q stored "$WORK/out"
-	! grep -q stored "$WORK/volume/small"
+	run ! grep -q stored "$WORK/volume/small"
 	# shellcheck disable=SC2016 # for sh
 	hull freeze "$ID" -- sh -c 'grep -q stored "$1" && grep -q stored "$2"' sh \
 		"$BUNDLE/rootfs/t/small" "$WORK/volume/small"
@@ -262,6 +263,7 @@ time.sleep(1000)'
 
 @test "freeze: hooks are called with freeze and thaw" {
 	for hook in one two; do
+		# shellcheck disable=SC2016 # for the hook
 		printf '#!/bin/sh\necho %s $1 >>/run/hooks\n' "$hook" >"$BUNDLE/rootfs/usr/local/bin/hook-$hook"
 		chmod 755 "$BUNDLE/rootfs/usr/local/bin/hook-$hook"
 	done
@@ -272,12 +274,14 @@ time.sleep(1000)'
 	run hull exec "$ID" cat /run/hooks
 	echo "$output"
 	[[ $output == $'one freeze\ntwo freeze\ntwo thaw\none thaw' ]]
+	# shellcheck disable=SC2016 # for the hook
 	printf '#!/bin/sh\ntest $1 = thaw || { echo no; exit 3; }\n' >"$BUNDLE/rootfs/usr/local/bin/hook-two"
 	run --separate-stderr hull freeze "$ID" -- true
 	echo "$stderr"
 	[[ $status -eq 1 ]]
 	[[ $stderr == *"freeze hook '/usr/local/bin/hook-two': exit status 3, output: no"* ]]
 	[[ $(hull exec "$ID" tail -n 2 /run/hooks) == $'one freeze\none thaw' ]]
+	# shellcheck disable=SC2016 # for the hook
 	printf '#!/bin/sh\ntest $1 = thaw || exec sleep 1000\n' >"$BUNDLE/rootfs/usr/local/bin/hook-two"
 	run --separate-stderr hull freeze "$ID" -- true
 	echo "$stderr"
@@ -287,7 +291,7 @@ time.sleep(1000)'
 	[[ $status -eq 1 && $stderr == *"the guest did not answer within 2.0 s"* ]]
 	goes_on
 	wait_for 30 is_freeze_state thawed
-	! hull exec "$ID" pgrep -f 'sleep 1000'
+	run ! hull exec "$ID" pgrep -f 'sleep 1000'
 }
 
 @test "freeze: status and events tell who, since when, until when and what" {
