@@ -47,7 +47,7 @@ UNPACK	:= -llz4 -llzma -lz -lzstd
 
 # ---- sources: an archive per folder, mains apart ----------------------------
 
-folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/virtio vmm/fs vmm/jail vmm/net/helper rootfs/agent
+folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/virtio vmm/net vmm/net/helper vmm/fs vmm/jail rootfs/agent
 # Programs of their own, not part of their folder's archive.
 mains	:= runtime/main.c runtime/systemd/main.c vmm/main.c vmm/net/helper/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
 srcs_of	= $(filter-out $(mains),$(wildcard $(1)/*.c))
@@ -180,7 +180,7 @@ check-man: hull
 	$(Q)HULL=$(O)/bin/hull tests/check-man
 
 # Speed and size beside the peers'; BENCH="start_cold exec" measures only those.
-bench_bins := $(O)/bench/elapsed $(O)/bench/peer_init
+bench_bins := $(O)/bench/elapsed $(O)/bench/rr $(O)/bench/peer_init
 $(bench_bins): $(O)/bench/%: tests/bench/%.c
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)

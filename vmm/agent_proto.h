@@ -21,6 +21,10 @@
  * has gone is VIRTIO_VSOCK_SHUTDOWN_RCV: the writer gets EPIPE.  The agent may
  * open stream connections ahead and send struct agent_stream when one is used.
  *
+ * Port AGENT_PORT_RESOLVER: queries to the name server at AGENT_RESOLVER of the
+ * container's network namespace on the host, as in DNS over TCP: each message with its
+ * length, two bytes, most significant first, before it.  No answer: end of file.
+ *
  * The agent sends AGENT_EXIT once all that the process wrote before it ended has
  * been handed to the stream's socket, or at once when the stream is stalled: a
  * reader that never reads delays no exit status.  Bytes of the streams that are still
@@ -38,12 +42,17 @@
 #define AGENT_PROTO_VERSION 1u
 #define AGENT_PORT_CONTROL 1024u
 #define AGENT_PORT_STREAM 1025u
+#define AGENT_PORT_RESOLVER 1026u
 #define AGENT_GUEST_CID 3u /* constant, private to each VM */
 #define AGENT_MAX_PAYLOAD (4u << 20) /* (bytes) */
 #define AGENT_MAX_CONTAINERS 64u
 #define AGENT_MAX_PROCS 4096u /* numbers of processes of one container */
 #define AGENT_PROC_INIT 0u /* the number of a container's init */
+#define AGENT_MAX_QUERIES 32u /* connections to AGENT_PORT_RESOLVER at a time */
 #define AGENT_MAX_PRESERVED 16u /* descriptors of a process besides stdio */
+
+/* Docker's name server, on the loopback interface of a namespace; port 53. */
+#define AGENT_RESOLVER 0x7f00000bu /* 127.0.0.11 */
 
 /* Where the agent mounts the virtio-fs devices (see vmm/vm_config.h). */
 #define AGENT_PRIVATE_DIR "/run/hull/private"

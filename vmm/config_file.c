@@ -7,6 +7,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
+#include "vmm/net/proto.h"
 
 #define MEMORY_ALIGN (2u << 20)
 
@@ -67,6 +68,8 @@ int config_file_check(const struct vm_config *c, uint64_t size, struct err *err)
 	if (c->dax_size && (c->dax_size < VM_DAX_MIN || c->dax_size > VM_DAX_MAX ||
 			    c->dax_size & (c->dax_size - 1)))
 		return bad(err, "dax_size");
+	if (c->n_nics > NET_MAX_NICS)
+		return bad(err, "n_nics");
 	if (c->boot_timeout_ms == 0)
 		return bad(err, "boot_timeout_ms");
 	if (c->log_format > LOG_JSON || c->log_level > LOG_DEBUG)

@@ -234,6 +234,7 @@ void container_end(struct container *c, bool gone)
 	c->life = LIFE_ENDING;
 	/* First of all: what waits at the gate cannot be killed. */
 	freeze_break(c, CONTROL_THAW_ENDED);
+	container_net_end(c);
 	if (!c->exited)
 		c->exit_status = was_made && gone ? STATUS_KILLED : 1;
 	timer_stop(&c->boot);
@@ -307,6 +308,7 @@ static void on_created(void *opaque, const struct agent_result *r)
 	procs_init_runs(c);
 	container_set_phase(c, VM_PHASE_CREATED);
 	tell_winsize(c);
+	container_net_created(c);
 	if (tell_creator(c, NULL) < 0) {
 		log_error("the creating command has gone");
 		container_end(c, false);
@@ -469,7 +471,7 @@ int container_new(const struct container_params *params, struct container **ret_
 	c->status_fd = -1;
 	c->reap_fd = -1;
 	c->pid = getpid();
-	c->boot = c->shutdown = c->drain = TIMER_INIT;
+	c->boot = c->shutdown = c->drain = c->net.late = TIMER_INIT;
 	LIST_INIT(&c->procs);
 	LIST_INIT(&c->incoming);
 	freeze_init(c);
@@ -500,6 +502,7 @@ void container_free(struct container *c)
 	timer_stop(&c->drain);
 	freeze_free(c);
 	control_server_free(c->server);
+	container_net_release(c);
 	procs_free(c);
 	agent_link_free(c->link);
 	loop_remove(c->loop, &c->sync_event);

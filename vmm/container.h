@@ -35,6 +35,7 @@
 struct container;
 struct err;
 struct loop;
+struct net_cards;
 struct signalfd_siginfo;
 struct vsock;
 
@@ -52,6 +53,7 @@ struct container_params {
 	const void *spec; /* spec_size bytes; borrowed until container_free() */
 	struct loop *loop;
 	struct vsock *vsock; /* not yet listening on the agent's ports */
+	struct net_cards *cards; /* NULL: no network */
 	/* As vm_console_tail(); may be NULL. */
 	size_t (*console_tail)(void *opaque, char *dst, size_t max);
 	/* Fills in what is not about vsock; may be NULL. */

@@ -2,8 +2,8 @@
 /*
  * What the files of the container share: container.c (its life), container_procs.c
  * (processes and their streams), container_preserved.c (of these, descriptors besides
- * stdio), container_requests.c (the control socket), container_freeze.c (of these,
- * freezing the file systems).
+ * stdio), container_net.c (the network), container_requests.c (the control socket),
+ * container_freeze.c (of these, freezing the file systems).
  *
  * Streams and processes are freed by the reaper only, a callback of its own on the
  * loop: so nothing disappears under a function that is at work on it.
@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "lib/buf.h"
+#include "lib/err.h"
 #include "vmm/agent_link.h"
 #include "vmm/agent_proto.h"
 #include "vmm/container.h"
@@ -29,6 +31,7 @@
 #define CONTAINER_MAX_PROCS 512u /* with those that only their streams keep */
 #define CONTAINER_NUMBER 0u /* one container per VM, so far */
 #define SHUTDOWN_MS 60000u /* for killing and writing back */
+#define SETTLE_MS 10000u /* for the network to be as it is on the host */
 #define DRAIN_MS 2000u /* a stream without progress for so long is given up */
 
 enum container_life {
@@ -77,6 +80,16 @@ struct incoming {
 	size_t len; /* (bytes) of head that are there */
 };
 
+/* The container's network: what hull-net tells, on its way to the agent. */
+struct container_net {
+	struct buf pending; /* rtnetlink messages that the agent has not been sent */
+	unsigned int under_way; /* AGENT_NETs */
+	bool asked; /* NET_SETTLE is under way */
+	struct control_client *starter; /* whose CONTROL_START waits until all is told */
+	struct timer late;
+	struct err why; /* what failed first, while not started: code 0: nothing */
+};
+
 /* How far a freeze is; what it waits for. */
 enum freeze_state {
 	FREEZE_NONE,
@@ -120,6 +133,8 @@ struct container {
 	struct timer shutdown;
 	struct timer drain;
 	uint64_t drain_progress;
+
+	struct container_net net;
 
 	struct control_client *stops[CONTAINER_MAX_STOPS];
 	unsigned int n_stops;
@@ -187,7 +202,28 @@ int preserved_streams(struct proc *p, const struct stream_params *params, const 
 /* preserved_name() - "descriptor 5" of the stream at place @which >= STREAM_FD */
 const char *preserved_name(unsigned int which);
 
+/* container_net.c */
+
+/* container_net_follow() - CONTROL_NET.  @sock: owned from now on, also when it fails */
+int container_net_follow(struct container *c, int sock, struct err *err);
+/* container_net_created() - the container is there: its network can be made. */
+void container_net_created(struct container *c);
+/*
+ * container_net_settle() - is there something to wait for before a start?
+ * Return: true: requests_start() or requests_start_failed() follows
+ */
+bool container_net_settle(struct container *c, struct control_client *client);
+/* container_net_end() - nothing is waited for any more; idempotent. */
+void container_net_end(struct container *c);
+void container_net_release(struct container *c);
+
 /* container_requests.c */
+
+/* requests_start() - go on with a CONTROL_START that has waited for the network. */
+void requests_start(struct container *c, struct control_client *client);
+/* requests_start_failed() - it cannot be: the container ends. */
+void requests_start_failed(struct container *c, struct control_client *client,
+			   const struct err *why);
 
 extern const struct control_server_ops container_control_ops;
 /* requests_tell() - an event, to all who asked for them. */

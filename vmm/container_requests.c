@@ -133,6 +133,19 @@ static void on_resumed(void *opaque, const struct agent_result *r)
 	pass_on(client, r);
 }
 
+void requests_start(struct container *c, struct control_client *client)
+{
+	c->starting = ask(c, client, AGENT_START, AGENT_PROC_INIT, 0, on_started);
+}
+
+void requests_start_failed(struct container *c, struct control_client *client,
+			   const struct err *why)
+{
+	c->starting = false;
+	control_error(client, why);
+	container_end(c, false);
+}
+
 static void on_start(struct container *c, struct control_client *client)
 {
 	if (c->life == LIFE_RUNNING || c->starting) {
@@ -141,8 +154,20 @@ static void on_start(struct container *c, struct control_client *client)
 		refuse(client, ESRCH, "cannot start a container that has stopped");
 	} else {
 		timeline_mark("start asked");
-		c->starting = ask(c, client, AGENT_START, AGENT_PROC_INIT, 0, on_started);
+		c->starting = true;
+		if (!container_net_settle(c, client))
+			requests_start(c, client);
 	}
+}
+
+static void on_net(struct container *c, struct control_client *client, int *fds)
+{
+	struct err err = ERR_INIT;
+
+	if (container_net_follow(c, fds[0], &err) < 0)
+		control_error(client, &err);
+	else
+		control_result(client, 0, 0, NULL, 0);
 }
 
 static void on_stop(struct container *c, struct control_client *client)
@@ -247,7 +272,8 @@ static void on_request(void *opaque, struct control_client *client,
 
 	control_client_set(client, c);
 	if (msg->type != CONTROL_STATS && msg->type != CONTROL_STOP &&
-	    msg->type != CONTROL_START && !container_lives(c)) {
+	    msg->type != CONTROL_START && msg->type != CONTROL_NET &&
+	    !container_lives(c)) {
 		for (unsigned int i = 0; i < n_fds; i++)
 			close_fd(fds[i]);
 		refuse(client, ESRCH, "container not running");
@@ -293,6 +319,9 @@ static void on_request(void *opaque, struct control_client *client,
 		break;
 	case CONTROL_EVENTS:
 		on_events(c, client);
+		break;
+	case CONTROL_NET:
+		on_net(c, client, fds);
 		break;
 	case CONTROL_FREEZE:
 		freeze_ask(c, client, msg, len);

@@ -111,11 +111,14 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	bool exec = msg->type == CONTROL_EXEC;
 	bool update = msg->type == CONTROL_UPDATE;
 	bool freeze = msg->type == CONTROL_FREEZE;
-	unsigned int want_fds = !exec ? 0 : msg->a & CONTROL_EXEC_TTY ? 2 : 3;
+	unsigned int want_fds = msg->type == CONTROL_NET	  ? 1
+				: !exec			  ? 0
+				: msg->a & CONTROL_EXEC_TTY ? 2
+							  : 3;
 	unsigned int more_fds = exec ? VM_MAX_PRESERVED : 0;
 
 	if (msg->type < CONTROL_START || msg->type > CONTROL_FREEZE_STATUS ||
-	    msg->type == CONTROL_SIGNAL || msg->type == CONTROL_NET)
+	    msg->type == CONTROL_SIGNAL)
 		return "unknown request";
 	if (msg->reserved)
 		return "reserved field is not 0";

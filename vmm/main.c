@@ -31,7 +31,9 @@
 #include "vmm/host_oom.h"
 #include "vmm/jail/jail.h"
 #include "vmm/loop.h"
+#include "vmm/net_cards.h"
 #include "vmm/pci.h"
+#include "vmm/resolver.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/virtio/rng.h"
@@ -39,6 +41,8 @@
 #include "vmm/virtio/vsock.h"
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
+
+#define RESOLVER_PORT 53u
 
 struct vmm {
 	const struct vm_config *config;
@@ -48,6 +52,8 @@ struct vmm {
 	struct pci_bus *bus;
 	struct virtio_device *fs[VM_FS_DEVICES]; /* NULL: no root of that kind */
 	struct vsock *vsock;
+	struct net_cards *cards;
+	struct resolver *resolver;
 	struct container *container;
 	int oom_fd; /* of vmm/host_oom.h, or -1 */
 
@@ -327,6 +333,27 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 	return params.n_roots ? fs_new(&params, &v->fs[device], err) : 0;
 }
 
+static int plug(void *opaque, struct virtio_device *dev, struct err *err)
+{
+	struct vmm *v = opaque;
+	struct virtio_pci *vp;
+
+	return virtio_pci_new(v->bus, v->vm, dev, &vp, err);
+}
+
+static int make_cards(struct vmm *v, struct err *err)
+{
+	const struct net_cards_params params = {
+		.mem = vm_memory(v->vm),
+		.loop = v->loop,
+		.n_pairs = net_pairs(v->config->vcpus),
+		.plug = plug,
+		.opaque = v,
+	};
+
+	return net_cards_new(&params, &v->cards, err);
+}
+
 /* make_outside() - what needs paths, /proc or the caller's descriptors. */
 static int make_outside(struct vmm *v, struct err *err)
 {
@@ -360,12 +387,18 @@ static int make_outside(struct vmm *v, struct err *err)
 	if (ret == 0)
 		ret = vsock_new(vm_memory(v->vm), v->loop, AGENT_GUEST_CID, &v->vsock,
 				err);
+	if (ret == 0)
+		ret = make_cards(v, err);
+	if (ret == 0)
+		ret = resolver_new(v->loop, v->vsock, AGENT_RESOLVER, RESOLVER_PORT,
+				   &v->resolver, err);
 	if (ret == 0) {
 		const struct container_params container = {
 			.config = v->config,
 			.spec = v->spec,
 			.loop = v->loop,
 			.vsock = v->vsock,
+			.cards = v->cards,
 			.console_tail = console_tail,
 			.fill_stats = fill_stats,
 			.set_gate = set_gate,
@@ -378,13 +411,6 @@ static int make_outside(struct vmm *v, struct err *err)
 		ret = container_new(&container, &v->container, err);
 	}
 	return ret;
-}
-
-static int plug(struct vmm *v, struct virtio_device *dev, struct err *err)
-{
-	struct virtio_pci *vp;
-
-	return virtio_pci_new(v->bus, v->vm, dev, &vp, err);
 }
 
 /* make_inside() - the bus and the kernel: descriptors are enough. */
@@ -409,6 +435,8 @@ static int make_inside(struct vmm *v, struct err *err)
 		ret = rng_new(vm_memory(v->vm), v->loop, &rng, err);
 	if (ret == 0)
 		ret = plug(v, rng, err);
+	if (ret == 0)
+		ret = net_cards_expect(v->cards, v->config->n_nics, err);
 	if (ret == 0)
 		ret = cmdline_build(&cmdline, v->config->cmdline, err);
 	if (ret < 0)

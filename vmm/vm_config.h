@@ -104,7 +104,7 @@ struct vm_config {
 	uint8_t log_level; /* enum log_level */
 	uint8_t no_userns; /* user namespaces are switched off on this host */
 	uint8_t n_preserved; /* of preserved_fd */
-	uint8_t reserved[1];
+	uint8_t n_nics; /* network cards that are expected: on the bus from the start */
 
 	char id[VM_ID_SIZE]; /* the container's id */
 	char cmdline[VM_CMDLINE_SIZE]; /* added to the kernel's command line */

@@ -20,6 +20,7 @@
  *	stats.c		a container's counters
  *	fsfreeze.c	freezing a container's file systems
  *	update.c	new limits for a running container
+ *	resolver.c	a container's name server on the host
  *	net_apply.c	the container's network as the host tells it (net.h)
  */
 #ifndef HULL_AGENT_AGENT_H
@@ -48,6 +49,8 @@ struct agent_params {
 	 * Return: a non-blocking socket, perhaps still connecting; -errno
 	 */
 	int (*stream_connect)(void *opaque);
+	/* resolver_connect() - likewise, for a query (rootfs/agent/resolver.h). */
+	int (*resolver_connect)(void *opaque);
 	/* prepare() - mount what the paths of @spec need.  May be NULL. */
 	int (*prepare)(void *opaque, const struct oci_spec *spec, struct err *err);
 	/* finish() - write everything back and unmount; all processes are dead. */

@@ -20,6 +20,8 @@
 #include "rootfs/agent/freeze.h"
 #include "rootfs/agent/net.h"
 #include "rootfs/agent/oom.h"
+#include "rootfs/agent/resolver.h"
+#include "rootfs/agent/rootfs.h"
 #include "rootfs/agent/seccomp.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
@@ -42,6 +44,7 @@ static void container_free(struct agent *a, struct container *c)
 	oom_unwatch(a, c);
 	close_fd(c->memory_events_fd);
 	close_fd(c->pid_ns_fd);
+	resolver_free(c->resolver);
 	net_free(c->net);
 	close_fd(c->net_ns_fd);
 	if (c->cgroup_fd >= 0)
@@ -182,6 +185,41 @@ int container_exec(struct agent *a, struct container *c, const struct agent_fram
 	if (f->flags & CONTROL_EXEC_TTY)
 		spec->process->terminal = true;
 	return spawn_exec(a, c, f, spec->process, *cgroup ? cgroup : NULL, err);
+}
+
+/* wants_resolver() - does its resolv.conf name docker's, which has to be brought here? */
+static bool wants_resolver(const struct container *c, const struct proc *init)
+{
+	auto_fd int root = -1;
+	char path[64];
+
+	(void)!snprintf(path, sizeof(path), "/proc/%d/root", (int)init->pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root >= 0 && !c->resolver && resolver_wanted(root);
+}
+
+int container_ready_network(struct container *c, const struct proc *init, struct err *err)
+{
+	bool sysctls = sysctl_has_interfaces(c->spec);
+	bool resolver;
+	int ret = 0;
+
+	if (sysctls && !c->net) /* of interfaces that nobody has told of: their error */
+		ret = container_network(c, "", 0, err);
+	if (ret < 0 || !c->net)
+		return ret;
+	resolver = wants_resolver(c, init);
+	if (!sysctls && !resolver)
+		return 0;
+	ret = net_enter(c->net, err);
+	if (ret < 0)
+		return ret;
+	if (sysctls)
+		ret = sysctl_apply_interfaces(c->spec, err);
+	if (ret == 0 && resolver)
+		ret = resolver_new(c->agent, &c->resolver, err);
+	net_leave(c->net);
+	return ret;
 }
 
 int container_network(struct container *c, const void *messages, size_t len,

@@ -16,6 +16,7 @@ struct agent;
 struct agent_frame;
 struct err;
 struct net;
+struct resolver;
 struct oci_spec;
 struct sock_fprog;
 
@@ -37,6 +38,7 @@ struct container {
 	struct proc *procs; /* init and exec'd, in no order */
 	int net_ns_fd; /* its network namespace, unless it is the agent's; -1 */
 	struct net *net; /* owned; NULL: the host has told nothing of it */
+	struct resolver *resolver; /* owned; NULL: its name server can be reached */
 	bool given_network; /* its network namespace is the agent's own */
 	bool init_gone; /* its exit was told: no more execs */
 };
@@ -51,6 +53,13 @@ int container_create(struct agent *a, const struct agent_frame *f, const char *i
 /* container_exec() - AGENT_EXEC likewise. */
 int container_exec(struct agent *a, struct container *c, const struct agent_frame *f,
 		   const char *process, struct err *err);
+
+/*
+ * container_ready_network() - before its start, with all interfaces there: linux.sysctl
+ * of interfaces, its name server if it needs one.
+ */
+int container_ready_network(struct container *c, const struct proc *init,
+			    struct err *err);
 
 /* container_network() - AGENT_NET: as net_apply(). */
 int container_network(struct container *c, const void *messages, size_t len,

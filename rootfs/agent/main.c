@@ -43,6 +43,12 @@ static int connect_stream(void *opaque)
 	return connect_host(AGENT_PORT_STREAM);
 }
 
+static int connect_resolver(void *opaque)
+{
+	(void)opaque;
+	return connect_host(AGENT_PORT_RESOLVER);
+}
+
 /* wait_connected() - until the host has taken the connection. */
 static int wait_connected(int fd, struct err *err)
 {
@@ -63,6 +69,7 @@ static int serve(struct err *err)
 	struct agent_params params = {
 		.cgroup_dir = BOOT_CGROUP_DIR,
 		.stream_connect = connect_stream,
+		.resolver_connect = connect_resolver,
 		.prepare = boot_prepare,
 		.finish = boot_finish,
 		.give_network = true,

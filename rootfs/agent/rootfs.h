@@ -6,6 +6,8 @@
 #ifndef HULL_AGENT_ROOTFS_H
 #define HULL_AGENT_ROOTFS_H
 
+#include <stdbool.h>
+
 struct err;
 struct oci_spec;
 
@@ -18,6 +20,10 @@ int rootfs_enter(int root, const struct oci_spec *spec, struct err *err);
 
 /* sysctl.c: linux.sysctl through the agent's /proc, in the new namespaces. */
 int sysctl_apply(const struct oci_spec *spec, struct err *err);
+/* Those of network interfaces ("net.ipv4.conf.eth0...") are for later: before the start,
+ * when the interfaces are there, in the current namespace. */
+bool sysctl_has_interfaces(const struct oci_spec *spec);
+int sysctl_apply_interfaces(const struct oci_spec *spec, struct err *err);
 
 /* net.c: set the loopback interface up in this network namespace. */
 int net_loopback_up(struct err *err);

@@ -31,20 +31,37 @@ static int open_key(int dir, const char *key)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int sysctl_apply(const struct oci_spec *spec, struct err *err)
+/* is_of_interface() - "net.ipv4.conf.eth0.forwarding": of one that may come yet. */
+static bool is_of_interface(const char *key)
 {
-	const struct oci_map *map = &spec->linux_->sysctl;
-	auto_fd int dir = -1;
+	static const char *const kinds[] = { ".conf.", ".neigh." };
+	static const char *const there[] = { "all.", "default.", "lo." };
+	const char *name = NULL;
 
-	if (!map->n)
-		return 0;
-	dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !name; i++) {
+		name = strncmp(key, "net.", 4) == 0 ? strstr(key, kinds[i]) : NULL;
+		name = name ? name + strlen(kinds[i]) : NULL;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(there) && name; i++)
+		if (strncmp(name, there[i], strlen(there[i])) == 0)
+			return false;
+	return name != NULL;
+}
+
+/* apply() - the keys of interfaces, or all others. */
+static int apply(const struct oci_map *map, bool interfaces, struct err *err)
+{
+	auto_fd int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
 	if (dir < 0)
 		return err_set(err, errno, "open '/proc/sys'");
 	for (size_t i = 0; i < map->n; i++) {
 		const struct oci_pair *p = &map->v[i];
-		auto_fd int fd = open_key(dir, p->key);
+		auto_fd int fd = -1;
 
+		if (is_of_interface(p->key) != interfaces)
+			continue;
+		fd = open_key(dir, p->key);
 		if (fd < 0)
 			return err_set(err, -fd, "linux.sysctl: open '%s'", p->key);
 		if (write(fd, p->value, strlen(p->value)) < 0)
@@ -52,4 +69,24 @@ int sysctl_apply(const struct oci_spec *spec, struct err *err)
 				       p->value, p->key);
 	}
 	return 0;
+}
+
+int sysctl_apply(const struct oci_spec *spec, struct err *err)
+{
+	return spec->linux_->sysctl.n ? apply(&spec->linux_->sysctl, false, err) : 0;
+}
+
+bool sysctl_has_interfaces(const struct oci_spec *spec)
+{
+	const struct oci_map *map = &spec->linux_->sysctl;
+
+	for (size_t i = 0; i < map->n; i++)
+		if (is_of_interface(map->v[i].key))
+			return true;
+	return false;
+}
+
+int sysctl_apply_interfaces(const struct oci_spec *spec, struct err *err)
+{
+	return apply(&spec->linux_->sysctl, true, err);
 }

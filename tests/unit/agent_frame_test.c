@@ -49,7 +49,7 @@ static void test_check(void)
 	f.arg = 1;
 	is_int(frame_check(&f), -EPROTO, "with a number that means nothing");
 	f = ps;
-	f.type = AGENT_NET + 1;
+	f.type = AGENT_FSFREEZE + 1;
 	is_int(frame_check(&f), -EPROTO, "a type behind the last");
 	f = ps;
 	f.flags = CONTROL_EXEC_TTY;
