@@ -193,7 +193,7 @@ static void test_usage(void)
 
 	(void)snprintf(cmd, sizeof(cmd), "%s follow 3 5 on 2>&1", program);
 	said = nh_output(cmd);
-	is_str(said, "hull-net: started by hull: follow SOCK PAIRS on|off, or clean\n",
+	is_str(said, "hull-net: started by hull: follow SOCK PAIRS on|off, clean, or move NS NAME NEW_NAME\n",
 	       "five queue pairs are refused");
 }
 

@@ -5,8 +5,10 @@
  *	hull-net follow SOCK PAIRS VHOST	SOCK: the descriptor of a connection to
  *		hull-vmm (vmm/net/proto.h); PAIRS of queues for each card; VHOST: on, off
  *	hull-net clean	take away what an earlier one left that was killed
+ *	hull-net move NS NAME NEW_NAME	take an interface from here into the network
+ *		namespace of the descriptor NS
  *
- * Started by hull, in that namespace.
+ * Started by hull, in that namespace but for `move`.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +20,7 @@
 #include "lib/err.h"
 #include "vmm/net/helper/confine.h"
 #include "vmm/net/helper/follow.h"
+#include "vmm/net/helper/move.h"
 #include "vmm/net/helper/out.h"
 #include "vmm/net/proto.h"
 
@@ -65,12 +68,14 @@ static int run(int argc, char **argv, struct err *err)
 
 	if (argc == 2 && strcmp(argv[1], "clean") == 0)
 		return follow_clean(err);
+	if (argc == 5 && strcmp(argv[1], "move") == 0 && sock >= 0)
+		return move_device((int)sock, argv[3], argv[4], err);
 	if (argc == 5 && strcmp(argv[1], "follow") == 0 && sock >= 0 && pairs >= 0 &&
 	    (strcmp(argv[4], "on") == 0 || strcmp(argv[4], "off") == 0))
 		return run_follow((int)sock, (unsigned int)pairs,
 				  strcmp(argv[4], "on") == 0, err);
 	return err_msg(err, EINVAL,
-		       "started by hull: follow SOCK PAIRS on|off, or clean");
+		       "started by hull: follow SOCK PAIRS on|off, clean, or move NS NAME NEW_NAME");
 }
 
 int main(int argc, char **argv)
