@@ -17,7 +17,8 @@ int oci_default_spec(struct oci_spec **ret, struct err *err);
 /*
  * oci_features() - append the Features structure (features.md), indented by four
  * spaces and ended by a newline, as runc prints it.
+ * @packets: who moves network packets on this host: "vhost, zero-copy", "vhost", "tap"
  */
-int oci_features(struct buf *b, struct err *err);
+int oci_features(const char *packets, struct buf *b, struct err *err);
 
 #endif

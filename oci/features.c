@@ -141,7 +141,7 @@ static void put_linux(struct json_writer *w)
 	json_close_object(w);
 }
 
-int oci_features(struct buf *b, struct err *err)
+int oci_features(const char *packets, struct buf *b, struct err *err)
 {
 	struct json_writer w = JSON_WRITER(b, "    ");
 
@@ -153,6 +153,7 @@ int oci_features(struct buf *b, struct err *err)
 	put_linux(&w);
 	json_open_object(&w, "annotations");
 	json_put_str(&w, "org.hull.version", HULL_VERSION);
+	json_put_str(&w, "org.hull.net", packets);
 	json_close_object(&w);
 	json_open_array(&w, "potentiallyUnsafeConfigAnnotations");
 	json_put_str(&w, NULL, HULL_ANNOTATION_PREFIX);

@@ -160,6 +160,26 @@ static int apply_dax(const struct source *s, struct hull_options *o)
 	return 0;
 }
 
+/* apply_word() - one of two. */
+static int apply_word(const struct source *s, const char *no, const char *yes,
+		      const char *expected, bool *ret)
+{
+	if (strcmp(s->value, no) != 0 && strcmp(s->value, yes) != 0)
+		return bad_value(s, expected);
+	*ret = strcmp(s->value, yes) == 0;
+	return 0;
+}
+
+static int apply_net_host(const struct source *s, struct hull_options *o)
+{
+	return apply_word(s, "refuse", "allow", "allow or refuse", &o->allow_host_net);
+}
+
+static int apply_net_vhost(const struct source *s, struct hull_options *o)
+{
+	return apply_word(s, "on", "off", "on or off", &o->no_vhost);
+}
+
 static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 {
 	uint64_t n;
@@ -204,6 +224,14 @@ static const struct option options[] = {
 	    "the guest's memory, with K, M or G; the host pays for what the guest "
 	    "touches" },
 	  apply_memory },
+	{ { "net.host", "allow|refuse", "refuse",
+	    "what becomes of a container that is to have the host's network: with allow "
+	    "it has the loopback interface only" },
+	  apply_net_host },
+	{ { "net.vhost", "on|off", "on",
+	    "whether the host's kernel moves network packets (/dev/vhost-net, where it is "
+	    "there) or hull-vmm does" },
+	  apply_net_vhost },
 	{ { "vcpus", "NUMBER",
 	    "vm.hwConfig.vcpus, or as many as linux.resources.cpu's quota and cpus need, "
 	    "or the host's CPUs (at most 64)",

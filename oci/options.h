@@ -13,6 +13,7 @@
 #ifndef HULL_OCI_OPTIONS_H
 #define HULL_OCI_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,8 @@ struct hull_options {
 	uint32_t vcpus; /* 1..HULL_MAX_VCPUS */
 	uint32_t boot_timeout_ms;
 	uint64_t dax; /* (bytes) of each DAX window: a power of 2, or 0 */
+	bool no_vhost; /* hull-vmm moves the packets itself */
+	bool allow_host_net; /* no network in place of the host's */
 	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */
 };
 

@@ -272,6 +272,8 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 		{ "ociVersion", &c->oci_version }, { "bundle", &c->bundle },
 		{ "rootfs", &c->rootfs },	   { "created", &c->created },
 		{ "cgroup", &c->cgroup },	   { "unit", &c->unit },
+		{ "netVhost", &c->net_vhost },	   { "netJoined", &c->net_joined },
+		{ "netFollowed", &c->net_followed },
 		{ "rdtRoot", &c->rdt.root },	   { "rdtGroup", &c->rdt.group },
 		{ "rdtMonitor", &c->rdt.monitor }, { "rdtRemove", &c->rdt.remove },
 	};
@@ -372,6 +374,9 @@ int container_save(const struct container *c, struct err *err)
 	json_put_u64(&w, "vcpus", c->vcpus);
 	put_given(&w, "cgroup", c->cgroup);
 	put_given(&w, "unit", c->unit);
+	put_given(&w, "netVhost", c->net_vhost);
+	put_given(&w, "netJoined", c->net_joined);
+	put_given(&w, "netFollowed", c->net_followed);
 	put_given(&w, "rdtRoot", c->rdt.root);
 	put_given(&w, "rdtGroup", c->rdt.group);
 	put_given(&w, "rdtMonitor", c->rdt.monitor);

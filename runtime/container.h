@@ -46,6 +46,9 @@ struct container {
 	char *cgroup; /* cgroup v2 folder made for it (absolute path), or NULL */
 	struct oci_map cgroup1; /* folders of cgroup v1: controllers, path; in arena */
 	char *unit; /* systemd's scope whose folder that is, or NULL */
+	char *net_vhost; /* "on" or "off": what hull-net is told */
+	char *net_joined; /* path of the network namespace, or NULL: one of its own */
+	char *net_followed; /* not NULL: a hull-net was started */
 	struct intel_rdt rdt; /* resctrl groups of hull-vmm */
 	uint64_t memory; /* (bytes) of its machine */
 	uint32_t vcpus; /* of its machine */

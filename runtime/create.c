@@ -24,7 +24,7 @@
 #include "runtime/cli.h"
 #include "runtime/container.h"
 #include "runtime/cpuset.h"
-#include "runtime/create_hooks.h"
+#include "runtime/create_internal.h"
 #include "runtime/guest_modules.h"
 #include "runtime/guest_spec.h"
 #include "runtime/host_cgroup.h"
@@ -34,6 +34,7 @@
 #include "runtime/kernel_release.h"
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
+#include "runtime/network.h"
 #include "runtime/pid_file.h"
 #include "runtime/preserved_fds.h"
 #include "runtime/roots.h"
@@ -43,24 +44,6 @@
 #include "runtime/unix_socket.h"
 #include "runtime/verbs.h"
 #include "vmm/vm_config.h"
-
-/* Everything that lives while a container is being created. */
-struct creation {
-	const struct create_params *params;
-	struct container *container; /* owned */
-	struct oci_spec *spec; /* owned; rewritten for the guest on the way */
-	struct vm_config *config; /* owned, with its descriptors */
-	struct launch_params launch;
-	struct systemd_call holder; /* of the cgroup, until hull-vmm is in it */
-	int vmm_fd; /* the program */
-	int sync; /* our end of the sync socket */
-	int vmm_sync; /* hull-vmm's end */
-	int pidfd;
-	int tty; /* of the caller, for a container in the foreground */
-	struct preserved_fds preserved; /* owned by config once it has them */
-	const char *freeze_hooks; /* the option, or NULL */
-	struct buf guest_spec; /* the JSON for the agent */
-};
 
 static void close_config(struct vm_config *c)
 {
@@ -203,6 +186,9 @@ static int open_machine(struct creation *cr, struct err *err)
 		return opt.hypervisor ?
 			       err_set(err, errno, "open hypervisor '%s'", opt.hypervisor) :
 			       cr->vmm_fd;
+	ret = network_check(cr->spec, &opt, cr->container, err);
+	if (ret < 0)
+		return ret;
 	c->vcpus = cr->container->vcpus = opt.vcpus;
 	c->memory = cr->container->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
@@ -367,11 +353,13 @@ static int prepare(struct creation *cr, struct err *err)
 	c->no_userns = access("/proc/self/ns/user", F_OK) < 0;
 	memcpy(c->id, cr->container->id, strlen(cr->container->id) + 1);
 	/* What only looks comes before what makes things. */
-	ret = namespaces_plan(cr->spec, &cr->launch, err);
+	ret = open_machine(cr, err);
+	if (ret == 0)
+		ret = namespaces_plan(cr->spec, &cr->launch, err);
+	if (ret == 0)
+		ret = network_plan(cr->spec, &cr->launch, c, err);
 	if (ret == 0)
 		ret = roots_plan(cr->spec, cr->container->bundle, c, err);
-	if (ret == 0)
-		ret = open_machine(cr, err);
 	if (ret == 0)
 		ret = cpuset_take(cr->spec, &cr->launch.cpuset, err); /* sized the machine */
 	if (ret == 0)
@@ -412,91 +400,6 @@ static int launch(struct creation *cr, struct err *err)
 	return ret;
 }
 
-/* answer_map_users() - @root: one to have in place of the first root, or -1 */
-static int answer_map_users(struct creation *cr, const struct vm_sync *answer, int root,
-			    struct err *err)
-{
-	int ret = sock_send(cr->sync, answer, sizeof(*answer), &root, root >= 0);
-
-	/* If it is gone, the next receive tells why. */
-	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
-}
-
-/*
- * on_map_users() - hull-vmm stands in its namespaces, and hooks fill them in.  It
- * goes on meanwhile, unless there are hooks that may change what the guest sees of
- * its root file system.
- */
-static int on_map_users(struct creation *cr, struct err *err)
-{
-	struct vm_sync answer = { .type = VM_SYNC_MAP_USERS };
-	const struct oci_hooks *hooks = cr->spec->hooks;
-	bool wait = hooks && hooks->create_container.n;
-	auto_fd int root = -1;
-	int ret = 0;
-
-	if (!cr->config->no_userns)
-		ret = launch_map_users(cr->container->pid, &answer.err);
-	if (ret < 0) {
-		answer.err.code = -ret;
-		return answer_map_users(cr, &answer, -1, err);
-	}
-	if (!wait)
-		ret = answer_map_users(cr, &answer, -1, err);
-	if (ret == 0)
-		ret = create_hooks_runtime(hooks, cr->container, err);
-	if (ret < 0 || !wait)
-		return ret;
-	ret = create_hooks_container(hooks, cr->container, cr->pidfd, &root, err);
-	return ret < 0 ? ret : answer_map_users(cr, &answer, root, err);
-}
-
-/* ended_early() - how hull-vmm went away without a word. */
-static int ended_early(int pidfd, struct err *err)
-{
-	siginfo_t info = { 0 };
-
-	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT) < 0)
-		return err_set(err, errno, "wait for hull-vmm");
-	if (info.si_code == CLD_EXITED)
-		return err_msg(err, ECHILD, "hull-vmm ended unexpectedly: exit status %d",
-			       info.si_status);
-	return err_msg(err, ECHILD, "hull-vmm ended unexpectedly: signal %d (%s)",
-		       info.si_status, strsignal(info.si_status));
-}
-
-/* await_created() - answer hull-vmm until the container stands. */
-static int await_created(struct creation *cr, struct err *err)
-{
-	for (;;) {
-		struct vm_sync sync;
-		ssize_t n = sock_recv(cr->sync, &sync, sizeof(sync), NULL, NULL);
-		int ret;
-
-		if (n == 0 || n == -ECONNRESET)
-			return ended_early(cr->pidfd, err);
-		if (n < 0)
-			return err_set(err, (int)-n, "wait for hull-vmm");
-		if (n != sizeof(sync))
-			return err_msg(err, EPROTO, "hull-vmm sent %zd bytes", n);
-		switch ((enum vm_sync_type)sync.type) {
-		case VM_SYNC_MAP_USERS:
-			ret = on_map_users(cr, err);
-			if (ret < 0)
-				return ret;
-			break;
-		case VM_SYNC_CREATED:
-			return 0;
-		case VM_SYNC_ERROR:
-			sync.err.msg[sizeof(sync.err.msg) - 1] = 0;
-			return err_msg(err, sync.err.code > 0 ? sync.err.code : EIO, "%s",
-				       sync.err.msg);
-		default:
-			return err_msg(err, EPROTO, "hull-vmm sent message %u", sync.type);
-		}
-	}
-}
-
 static int hand_out_pid(struct creation *cr, struct err *err)
 {
 	const struct create_params *p = cr->params;
@@ -521,7 +424,7 @@ static int create(struct creation *cr, struct err *err)
 	if (ret == 0)
 		ret = launch(cr, err);
 	if (ret == 0)
-		ret = await_created(cr, err);
+		ret = create_await(cr, err);
 	if (ret == 0)
 		ret = hand_out_pid(cr, err);
 	return ret;

@@ -18,6 +18,7 @@ static const struct {
 	[INSTALL_SYSTEMD] = { "hull-systemd",
 			      NULL,
 			      { "hull-systemd", "../libexec/hull/hull-systemd" } },
+	[INSTALL_NET] = { "hull-net", NULL, { "hull-net", "../libexec/hull/hull-net" } },
 	[INSTALL_KERNEL] = { "guest kernel", "HULL_KERNEL",
 			     { "../vmlinux", "../lib/hull/vmlinux" } },
 	[INSTALL_INITRAMFS] = { "guest initramfs", NULL,

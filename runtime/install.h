@@ -13,6 +13,7 @@ struct err;
 enum install_file {
 	INSTALL_VMM, /* the hull-vmm program */
 	INSTALL_SYSTEMD, /* the hull-systemd program */
+	INSTALL_NET, /* the hull-net program */
 	INSTALL_KERNEL, /* the guest kernel; the environment's HULL_KERNEL goes first */
 	INSTALL_INITRAMFS, /* the agent's archive */
 	INSTALL_FILES,

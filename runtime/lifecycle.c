@@ -18,6 +18,7 @@
 #include "runtime/control_client.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/intel_rdt.h"
+#include "runtime/network.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
 
@@ -83,6 +84,15 @@ static int run_hooks(const struct container *c, enum late_hooks which, const cha
 	return 0;
 }
 
+/* follow_network() - somebody may have filled the namespace since the create. */
+static int follow_network(struct container *c, struct err *err)
+{
+	auto_host_cgroup struct host_cgroup cgroup = { 0 };
+	int ret = c->net_followed ? 0 : host_cgroup_open(c, &cgroup, err);
+
+	return ret < 0 ? ret : network_follow(c, &cgroup, true, err);
+}
+
 int container_start(struct container *c, struct err *err)
 {
 	int ret;
@@ -101,8 +111,10 @@ int container_start(struct container *c, struct err *err)
 	case CONTAINER_CREATED:
 		break;
 	}
-	ret = control_call(c, &(struct control_request){ .type = CONTROL_START }, NULL,
-			   err);
+	ret = follow_network(c, err);
+	if (ret == 0)
+		ret = control_call(c, &(struct control_request){ .type = CONTROL_START },
+				   NULL, err);
 	if (ret < 0)
 		return ret;
 	return run_hooks(c, POSTSTART, "running", c->pid, err);
@@ -145,6 +157,7 @@ void container_leave_host(const struct container *c)
 {
 	struct err err = ERR_INIT;
 
+	network_clean(c);
 	if (intel_rdt_remove(&c->rdt, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.msg);
 	if (host_cgroup_remove(c, &err) < 0)

@@ -40,7 +40,9 @@ load helpers
 	config '.process.terminal = false | .process.rlimits = [] | .root = {path: "rootfs"} | del(.hooks) | del(.vm) | .mounts |= map(select(.type != "bind" and .type != "overlay"))
 		| .process.cwd = "/" | .linux.namespaces |= map(del(.path)) | .process.args = ["/bin/true"] | del(.annotations)
 		| .linux.resources.blockIO |= walk(if type == "object" and has("major") then .major = '"$major"' | .minor = '"$minor"' else . end)'
+	ip link add example0 type dummy
 	run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	ip link del example0 2>/dev/null || true
 	echo "$stderr"
 	[[ $status -eq 0 ]]
 }

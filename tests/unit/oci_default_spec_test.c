@@ -62,7 +62,7 @@ static void test_features(void)
 	struct err err = ERR_INIT;
 	const char *s = NULL;
 
-	is_int(oci_features(&text, &err), 0, "the features");
+	is_int(oci_features("vhost", &text, &err), 0, "the features");
 	is_int(json_parse(text.data, text.len, &arena, &f, &err), 0, "are JSON");
 	if (!f)
 		return;

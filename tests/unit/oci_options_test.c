@@ -108,9 +108,11 @@ static void test_strings(void)
 	is_int(o.vcpus, 3, "hypervisor parameters are options");
 	is_int(o.boot_timeout_ms, 60000, "the default deadline");
 	is_int(o.dax, 256 << 20, "the default window");
+	ok(!o.no_vhost && !o.allow_host_net, "vhost, and not the host's network");
 	is_int(load(vm,
 		    SET("kernel=/k2", "org.hull.vcpus=2", "memory=1G", "boot-timeout=5",
-			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G"),
+			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G",
+			"net.vhost=off", "net.host=allow"),
 		    &o, &spec2, &err),
 	       0, "--set");
 	is_str(o.kernel, "/k2", "overrides the kernel");
@@ -120,6 +122,7 @@ static void test_strings(void)
 	is_int(o.memory, GIB, "and the memory");
 	is_int(o.boot_timeout_ms, 5000, "and the deadline");
 	is_int(o.dax, GIB, "and the window");
+	ok(o.no_vhost && o.allow_host_net, "and the network");
 	is_int(load("", NULL, 0, &o, &spec3, &err), 0, "nothing");
 	ok(!o.kernel && !o.initrd && !o.cmdline && !o.hypervisor, "is nothing");
 }
@@ -176,6 +179,8 @@ static void test_bad(void)
 	    "--set fs.dax=16M: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "fs.dax=128G",
 	    "--set fs.dax=128G: expected 0, or a power of 2 from 32M to 64G");
+	bad("", "net.vhost=yes", "--set net.vhost=yes: expected on or off");
+	bad("", "net.host=on", "--set net.host=on: expected allow or refuse");
 	bad("", "freeze.hooks=",
 	    "--set freeze.hooks=: expected 1 to 32 absolute paths, separated by ':'");
 	bad("", "freeze.hooks=/a:b",
@@ -219,7 +224,7 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 8, "eight options");
+	is_int(n, 10, "ten options");
 }
 
 int main(void)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of `create` share: create.c (what is made, in its order) and
+ * create_sync.c (the conversation with hull-vmm until the container stands).
+ */
+#ifndef HULL_RUNTIME_CREATE_INTERNAL_H
+#define HULL_RUNTIME_CREATE_INTERNAL_H
+
+#include "lib/buf.h"
+#include "runtime/create.h"
+#include "runtime/launch.h"
+#include "runtime/preserved_fds.h"
+#include "runtime/systemd_client.h"
+
+struct container;
+struct err;
+struct oci_spec;
+struct vm_config;
+
+/* Everything that lives while a container is being created. */
+struct creation {
+	const struct create_params *params;
+	struct container *container; /* owned */
+	struct oci_spec *spec; /* owned; rewritten for the guest on the way */
+	struct vm_config *config; /* owned, with its descriptors */
+	struct launch_params launch;
+	struct systemd_call holder; /* of the cgroup, until hull-vmm is in it */
+	int vmm_fd; /* the program */
+	int sync; /* our end of the sync socket */
+	int vmm_sync; /* hull-vmm's end */
+	int pidfd;
+	int tty; /* of the caller, for a container in the foreground */
+	struct preserved_fds preserved; /* owned by config once it has them */
+	const char *freeze_hooks; /* the option, or NULL */
+	struct buf guest_spec; /* the JSON for the agent */
+};
+
+/* create_await() - answer hull-vmm, and run the hooks, until the container stands. */
+int create_await(struct creation *cr, struct err *err);
+
+#endif

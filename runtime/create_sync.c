@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "oci/spec.h"
+#include "runtime/container.h"
+#include "runtime/create_hooks.h"
+#include "runtime/create_internal.h"
+#include "runtime/network.h"
+#include "vmm/vm_config.h"
+
+/* answer_map_users() - @root: one to have in place of the first root, or -1 */
+static int answer_map_users(struct creation *cr, const struct vm_sync *answer, int root,
+			    struct err *err)
+{
+	int ret = sock_send(cr->sync, answer, sizeof(*answer), &root, root >= 0);
+
+	/* If it is gone, the next receive tells why. */
+	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
+}
+
+/*
+ * on_map_users() - hull-vmm stands in its namespaces, and hooks fill them in.  It
+ * goes on meanwhile, unless there are hooks that may change what the guest sees of
+ * its root file system.
+ */
+static int on_map_users(struct creation *cr, struct err *err)
+{
+	struct vm_sync answer = { .type = VM_SYNC_MAP_USERS };
+	const struct oci_hooks *hooks = cr->spec->hooks;
+	bool wait = hooks && hooks->create_container.n;
+	auto_fd int root = -1;
+	int ret = 0;
+
+	if (!cr->config->no_userns)
+		ret = launch_map_users(cr->container->pid, &answer.err);
+	if (ret < 0) {
+		answer.err.code = -ret;
+		return answer_map_users(cr, &answer, -1, err);
+	}
+	if (!wait)
+		ret = answer_map_users(cr, &answer, -1, err);
+	if (ret == 0)
+		ret = network_move(cr->spec, cr->container, err);
+	if (ret == 0)
+		ret = create_hooks_runtime(hooks, cr->container, err);
+	if (ret == 0 && wait)
+		ret = create_hooks_container(hooks, cr->container, cr->pidfd, &root, err);
+	if (ret == 0 && wait)
+		ret = answer_map_users(cr, &answer, root, err);
+	/* Unless somebody brought interfaces there is nothing to look for yet. */
+	if (ret == 0 && cr->config->n_nics)
+		ret = network_follow(cr->container, &cr->launch.cgroup, false, err);
+	return ret;
+}
+
+/* ended_early() - how hull-vmm went away without a word. */
+static int ended_early(int pidfd, struct err *err)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT) < 0)
+		return err_set(err, errno, "wait for hull-vmm");
+	if (info.si_code == CLD_EXITED)
+		return err_msg(err, ECHILD, "hull-vmm ended unexpectedly: exit status %d",
+			       info.si_status);
+	return err_msg(err, ECHILD, "hull-vmm ended unexpectedly: signal %d (%s)",
+		       info.si_status, strsignal(info.si_status));
+}
+
+int create_await(struct creation *cr, struct err *err)
+{
+	for (;;) {
+		struct vm_sync sync;
+		ssize_t n = sock_recv(cr->sync, &sync, sizeof(sync), NULL, NULL);
+		int ret;
+
+		if (n == 0 || n == -ECONNRESET)
+			return ended_early(cr->pidfd, err);
+		if (n < 0)
+			return err_set(err, (int)-n, "wait for hull-vmm");
+		if (n != sizeof(sync))
+			return err_msg(err, EPROTO, "hull-vmm sent %zd bytes", n);
+		switch ((enum vm_sync_type)sync.type) {
+		case VM_SYNC_MAP_USERS:
+			ret = on_map_users(cr, err);
+			if (ret < 0)
+				return ret;
+			break;
+		case VM_SYNC_CREATED:
+			return 0;
+		case VM_SYNC_ERROR:
+			sync.err.msg[sizeof(sync.err.msg) - 1] = 0;
+			return err_msg(err, sync.err.code > 0 ? sync.err.code : EIO, "%s",
+				       sync.err.msg);
+		default:
+			return err_msg(err, EPROTO, "hull-vmm sent message %u", sync.type);
+		}
+	}
+}
