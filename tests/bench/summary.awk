@@ -83,15 +83,22 @@ BEGIN {
 	FS = OFS = "\t"
 	split(metrics, names, " ")
 	split("icount plain host", modes, " ")
-	split("runc crun qemu virtiofsd host", peers, " ")
+	split("runc crun qemu virtiofsd qemu_vhost host", peers, " ")
 	unit["start_cold"] = unit["exec"] = "ms"
 	unit["vmm_memory"] = unit["guest_memory"] = "MiB"
 	unit["fs_untar"] = unit["fs_make"] = "s"
 	unit["fs_git_status_first"] = unit["fs_git_status_second"] = "s"
 	unit["fs_dd512_rootfs"] = unit["fs_dd512_bind"] = "s"
 	unit["fs_randread_mmap"] = unit["fs_randread_pread"] = "MB/s"
+	split("tcp_tx tcp_rx tcp4_tx tcp4_rx", rates, " ")
+	for (i in rates)
+		unit["net_" rates[i]] = unit["net_tap_" rates[i]] = "MB/s"
+	unit["net_udp_pps"] = unit["net_tap_udp_pps"] = "packets/s"
+	unit["net_latency"] = unit["net_tap_latency"] = "us"
+	unit["net_cpu_per_gb"] = "ms"
 	unit["fs_seqread"] = unit["fs_seqwrite"] = "MB/s"
 	scale["ms"] = 1e6
+	scale["us"] = 1e3
 	scale["s"] = 1e9
 	scale["MB/s"] = 1e6
 	scale["MiB"] = 1024
