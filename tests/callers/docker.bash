@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # docker with hull as its default runtime, for the files docker_*.bats: a daemon of
-# their own for each of them, with the image `image`.
+# their own for each of them, with the image `image`. Without a network, unless
+# DOCKER_NETWORK has other lines for the daemon's configuration.
 
 load helpers
 
@@ -13,7 +14,8 @@ setup_file() {
 	cat >"$WORK/daemon.json" <<-END
 		{
 			"data-root": "$WORK/docker", "exec-root": "$WORK/exec", "pidfile": "$WORK/pid",
-			"bridge": "none", "iptables": false, "default-runtime": "hull",
+			${DOCKER_NETWORK-\"bridge\": \"none\", \"iptables\": false,}
+			"default-runtime": "hull",
 			"runtimes": { "hull": { "path": "$PREFIX/bin/hull" } }
 		}
 	END

@@ -3,30 +3,7 @@
 #
 # podman: --runtime
 
-load helpers
-
-setup_file() {
-	install_hull
-	mkdir -p "$WORK/image"
-	make_image "$WORK/image"
-	tar -C "$WORK/image" -c . | pod import - image >/dev/null
-}
-
-teardown() {
-	pod rm -f -t 1 -a >/dev/null
-}
-
-teardown_file() {
-	nothing_left
-	umount "$WORK/storage/overlay" 2>/dev/null || true
-	rm -rf "$WORK"
-}
-
-# pod ARGS... - podman with storage of its own and hull
-pod() {
-	podman --root "$WORK/storage" --runroot "$WORK/run" --cgroup-manager cgroupfs --events-backend file \
-		--runtime "$PREFIX/bin/hull" "$@"
-}
+load podman
 
 is() {
 	[[ $(pod inspect -f "{{.State.$1}}" box) == "$2" ]]

@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# docker's networks: the default bridge, user networks, published ports, names
+
+DOCKER_NETWORK='"bip": "172.30.0.1/24", "default-address-pools": [{"base": "172.31.0.0/16", "size": 24}],'
+load docker
+
+teardown() {
+	docker ps -aq | xargs -r docker rm -f >/dev/null
+	docker network ls -q --filter type=custom | xargs -r docker network rm >/dev/null
+}
+
+# answers ADDRESS - a container sees it
+answers() {
+	docker run --rm image ping -c 1 -W 5 "$1"
+}
+
+# www NAME ARG... - a web server whose page is its name
+www() {
+	docker run -d --name "$1" "${@:2}" image sh -c 'mkdir /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www' >/dev/null
+}
+
+# page OF - what the server says, to the host
+page() {
+	busybox wget -T 5 -qO- "http://$1/"
+}
+
+@test "docker run: an address on the default bridge, a gateway that answers" {
+	run docker run --rm --hostname box image sh -c 'ip -4 addr show dev eth0; ip route; ping -c 1 -W 5 172.30.0.1'
+	echo "$output"
+	[[ $status -eq 0 ]]
+	[[ $output == *'inet 172.30.0.'*'/24 '* ]]
+	[[ $output == *'default via 172.30.0.1 dev eth0'* ]]
+}
+
+@test "docker run -p: a published port" {
+	www box -p 8081:80 --hostname box
+	wait_for 30 page 127.0.0.1:8081
+	[[ $(page 127.0.0.1:8081) == box ]]
+	[[ $(page "$(docker inspect -f '{{.NetworkSettings.IPAddress}}' box)") == box ]]
+}
+
+@test "docker network create: two containers know each other by name" {
+	docker network create one >/dev/null
+	www web --network one --hostname web
+	run docker run --rm --network one image sh -c 'for i in 1 2 3 4 5; do wget -T 5 -qO- http://web/ && exit; sleep 1; done; exit 1'
+	echo "$output"
+	[[ $status -eq 0 && $output == web ]]
+}
+
+@test "docker network connect, disconnect: while the container runs" {
+	local address
+
+	docker network create one >/dev/null
+	docker network create two >/dev/null
+	www box --network one --hostname box
+	[[ $(docker exec box ls /sys/class/net | xargs) == 'eth0 lo' ]]
+	docker network connect two box
+	wait_for 20 docker exec box ip link show dev eth1
+	address=$(docker inspect -f '{{.NetworkSettings.Networks.two.IPAddress}}' box)
+	wait_for 20 page "$address"
+	[[ $(page "$address") == box ]]
+	docker network disconnect two box
+	wait_for 20 eval '! docker exec box ip link show dev eth1'
+	address=$(docker inspect -f '{{.NetworkSettings.Networks.one.IPAddress}}' box)
+	[[ $(page "$address") == box ]]
+}
+
+@test "docker restart: the network is there again" {
+	www box -p 8081:80 --hostname box
+	wait_for 30 page 127.0.0.1:8081
+	docker restart -t 1 box >/dev/null
+	wait_for 30 page 127.0.0.1:8081
+}
+
+@test "docker run --network container:, host: refused by name" {
+	www box
+	run docker run --rm --network container:box image true
+	echo "$output"
+	[[ $status -ne 0 && $output == *'joining the network namespace'*'is not supported'* ]]
+	run docker run --rm --network host image true
+	echo "$output"
+	[[ $status -ne 0 && $output == *"the host's network cannot be the machine's"* ]]
+}
+
+@test "docker run: an MTU of 1400 and one of 9000" {
+	local mtu
+
+	for mtu in 1400 9000; do
+		docker network create -o com.docker.network.driver.mtu=$mtu "mtu$mtu" >/dev/null
+		run docker run --rm --network "mtu$mtu" image cat /sys/class/net/eth0/mtu
+		[[ $output == "$mtu" ]]
+	done
+}
+
+@test "docker stats, a gigabyte by HTTP: counted, and as it was sent" {
+	local sum
+
+	mkdir -p "$WORK/www"
+	head -c "${NET_MIB:-64}M" /dev/urandom >"$WORK/www/big"
+	sum=$(md5sum <"$WORK/www/big")
+	busybox httpd -f -p 172.30.0.1:8000 -h "$WORK/www" &
+	run docker run --rm image sh -c 'wget -qO- http://172.30.0.1:8000/big | md5sum'
+	kill %1
+	[[ $output == "$sum" ]]
+}
