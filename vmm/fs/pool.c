@@ -12,13 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
-
-/* The deepest path (READDIRPLUS, RENAME) needs about 20 KiB of stack. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_SIZE (1024u << 10)
-#else
-#define STACK_SIZE (128u << 10)
-#endif
+#include "vmm/thread.h"
 
 /* What an event of the shared epoll means; queues come first, by number. */
 enum {
@@ -114,21 +108,15 @@ void fs_pool_release(struct fs_pool *p)
 static int spawn_locked(struct fs_pool *p)
 {
 	struct worker *w = malloc(sizeof(*w));
-	pthread_attr_t attr;
 	int ret;
 
 	if (!w)
 		return -ENOMEM;
 	w->pool = p;
-	ret = pthread_attr_init(&attr);
-	if (ret == 0) {
-		(void)pthread_attr_setstacksize(&attr, STACK_SIZE); /* a valid size */
-		ret = pthread_create(&p->threads[p->n_threads], &attr, worker_main, w);
-		(void)pthread_attr_destroy(&attr);
-	}
-	if (ret) {
+	ret = thread_start(&p->threads[p->n_threads], worker_main, w);
+	if (ret < 0) {
 		free(w);
-		return -ret;
+		return ret;
 	}
 	p->n_threads++;
 	return 0;

@@ -13,13 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "vmm/net/tap_internal.h"
-
-/* The deepest path is tap_rx.c's, with some 10 KiB. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_SIZE (1024u << 10)
-#else
-#define STACK_SIZE (128u << 10)
-#endif
+#include "vmm/thread.h"
 
 /* What an event means: one of these, shifted, and the pair's number. */
 enum {
@@ -179,16 +173,10 @@ static int watch_pair(const struct net_tap *tap, unsigned int i, struct err *err
 
 static int start_thread(struct net_tap *tap, struct err *err)
 {
-	pthread_attr_t attr;
-	int ret = pthread_attr_init(&attr);
+	int ret = thread_start(&tap->thread, thread_main, tap);
 
-	if (ret == 0) {
-		(void)pthread_attr_setstacksize(&attr, STACK_SIZE); /* a valid size */
-		ret = pthread_create(&tap->thread, &attr, thread_main, tap);
-		(void)pthread_attr_destroy(&attr);
-	}
-	if (ret)
-		return err_set(err, ret, "start a thread");
+	if (ret < 0)
+		return err_set(err, -ret, "start a thread");
 	tap->has_thread = true;
 	return 0;
 }
