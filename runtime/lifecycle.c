@@ -84,15 +84,6 @@ static int run_hooks(const struct container *c, enum late_hooks which, const cha
 	return 0;
 }
 
-/* follow_network() - somebody may have filled the namespace since the create. */
-static int follow_network(struct container *c, struct err *err)
-{
-	auto_host_cgroup struct host_cgroup cgroup = { 0 };
-	int ret = c->net_followed ? 0 : host_cgroup_open(c, &cgroup, err);
-
-	return ret < 0 ? ret : network_follow(c, &cgroup, true, err);
-}
-
 int container_start(struct container *c, struct err *err)
 {
 	int ret;
@@ -111,7 +102,8 @@ int container_start(struct container *c, struct err *err)
 	case CONTAINER_CREATED:
 		break;
 	}
-	ret = follow_network(c, err);
+	/* Somebody may have filled the namespace since the create. */
+	ret = network_follow(c, NULL, true, err);
 	if (ret == 0)
 		ret = control_call(c, &(struct control_request){ .type = CONTROL_START },
 				   NULL, err);

@@ -19,8 +19,10 @@
 #include "oci/options.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
+#include "runtime/host_cgroup.h"
 #include "runtime/launch.h"
 #include "runtime/net_process.h"
+#include "vmm/net/host.h"
 #include "vmm/net/proto.h"
 #include "vmm/vm_config.h"
 
@@ -116,7 +118,7 @@ static bool is_carried(int sock, const char *name)
 		return false;
 	if (ioctl(sock, SIOCGIFFLAGS, &ifr) == 0 && ifr.ifr_flags & IFF_UP)
 		return true;
-	return strcmp(name, "gretap0") != 0 && strcmp(name, "erspan0") != 0;
+	return !net_is_fallback(name);
 }
 
 /* count_here() - the interfaces of the current namespace that hull-net would carry. */
@@ -210,6 +212,7 @@ int network_move(const struct oci_spec *spec, const struct container *c,
 int network_follow(struct container *c, const struct host_cgroup *cgroup, bool wait,
 		   struct err *err)
 {
+	auto_host_cgroup struct host_cgroup own = { 0 };
 	auto_fd int ns = -1;
 	int n;
 	int ret;
@@ -222,7 +225,9 @@ int network_follow(struct container *c, const struct host_cgroup *cgroup, bool w
 	n = count(ns, err);
 	if (n <= 0)
 		return n;
-	ret = net_process_start(c, cgroup, wait, err);
+	ret = cgroup ? 0 : host_cgroup_open(c, &own, err);
+	if (ret == 0)
+		ret = net_process_start(c, cgroup ? cgroup : &own, wait, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "network");
 	c->net_followed = arena_strdup(&c->arena, "yes");

@@ -42,7 +42,7 @@ int network_move(const struct oci_spec *spec, const struct container *c,
 
 /*
  * network_follow() - start a hull-net if there is an interface and none is there yet.
- * @cgroup: open
+ * @cgroup: the container's, open; NULL: opened when it is needed
  * @wait: for hull-vmm to take it; not while hull-vmm waits for the caller
  */
 int network_follow(struct container *c, const struct host_cgroup *cgroup, bool wait,

@@ -27,7 +27,6 @@ union packet {
 struct net_cards {
 	struct net_cards_params params;
 	struct virtio_device *card[NET_MAX_NICS]; /* the bus' own; NULL: not there yet */
-	bool attached[NET_MAX_NICS];
 	const struct net_cards_ops *ops;
 	void *opaque;
 	struct loop_source source; /* fd: -1 without hull-net */
@@ -117,7 +116,6 @@ static int add(struct net_cards *cards, const struct net_msg *msg, size_t len, i
 	ret = net_attach(cards->card[msg->nic], &backend, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "net %s", nic.name);
-	cards->attached[msg->nic] = true;
 	log_nic(&nic);
 	return 0;
 }
@@ -166,14 +164,12 @@ static const char *on_nic(struct net_cards *cards, const struct net_msg *msg, si
 	/* One that could not be added is told of as well: that is no violation. */
 	if (len || n_fds || msg->arg > 1)
 		return "a malformed message about a card";
-	if (!cards->attached[msg->nic])
+	if (!cards->card[msg->nic])
 		return NULL;
-	if (msg->type == NET_CARRIER) {
+	if (msg->type == NET_CARRIER)
 		net_set_carrier(cards->card[msg->nic], msg->arg);
-	} else {
+	else
 		net_detach(cards->card[msg->nic]);
-		cards->attached[msg->nic] = false;
-	}
 	return NULL;
 }
 

@@ -32,27 +32,35 @@ static const cap_value_t kept_caps[] = {
 	CAP_SETUID, CAP_SETGID,	      CAP_SETFCAP,
 };
 
+int jail_tmpfs(const char *inodes, unsigned int attrs, struct err *err)
+{
+	auto_fd int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int mnt;
+
+	if (fs < 0)
+		return err_set(err, errno, "fsopen tmpfs");
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", inodes, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_set(err, errno, "fsconfig tmpfs");
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	return mnt < 0 ? err_set(err, errno, "fsmount tmpfs") : mnt;
+}
+
 int jail_root(struct err *err)
 {
-	auto_fd int fs = -1;
 	auto_fd int mnt = -1;
 
 	/* Mustn't send our unmounts back to the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_set(err, errno, "make mounts private");
-	fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	if (fs < 0)
-		return err_set(err, errno, "fsopen tmpfs");
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return err_set(err, errno, "fsconfig tmpfs");
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC,
-		      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-			      MOUNT_ATTR_NOEXEC);
+	mnt = jail_tmpfs("2",
+			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				 MOUNT_ATTR_NOEXEC,
+			 err);
 	if (mnt < 0)
-		return err_set(err, errno, "fsmount tmpfs");
+		return mnt;
 	if (move_mount(mnt, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_set(err, errno, "move_mount the empty root");
 	if (fchdir(mnt) < 0)

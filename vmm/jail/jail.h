@@ -22,6 +22,14 @@
 struct err;
 
 /*
+ * jail_tmpfs() - a tiny file system that is mounted nowhere.
+ * @inodes: how many, its root's included
+ * @attrs: MOUNT_ATTR_*
+ * Return: its descriptor, the caller's
+ */
+int jail_tmpfs(const char *inodes, unsigned int attrs, struct err *err);
+
+/*
  * jail_root() - pivot into an empty tmpfs.
  * Should: keep only what is open.  Mustn't: need a path afterwards.
  */

@@ -8,28 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
 #include "lib/cleanup.h"
-#include "lib/io.h"
-
-#define ZERO_COPY "/sys/module/vhost_net/parameters/experimental_zcopytx"
-
-/* make_dir() - an empty file system for nodes, mounted nowhere. */
-static int make_dir(struct err *err)
-{
-	auto_fd int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	int dir;
-
-	if (fs < 0)
-		return err_set(err, errno, "fsopen tmpfs");
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "4", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return err_set(err, errno, "fsconfig tmpfs");
-	dir = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	return dir < 0 ? err_set(err, errno, "fsmount tmpfs") : dir;
-}
+#include "vmm/jail/jail.h"
+#include "vmm/net/host.h"
 
 /* make_node() - @name in @dir, of what the host's @path is. */
 static int make_node(int dir, const char *path, const char *name, uid_t uid,
@@ -48,20 +29,9 @@ static int make_node(int dir, const char *path, const char *name, uid_t uid,
 	return 0;
 }
 
-/* look_at_zero_copy() - is it on for the whole host, since vhost_net was loaded? */
-static void look_at_zero_copy(struct err *err)
-{
-	auto_buf struct buf text = BUF_INIT;
-
-	if (io_read_file(AT_FDCWD, ZERO_COPY, 16, &text, err) < 0)
-		return;
-	if (!text.len || (text.data[0] != '1' && text.data[0] != 'Y'))
-		(void)err_msg(err, ENOTSUP, "vhost_net's experimental_zcopytx is off");
-}
-
 void devices_make(struct devices *d, uid_t uid, bool vhost)
 {
-	int dir = make_dir(&d->no_tun);
+	int dir = jail_tmpfs("4", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &d->no_tun);
 
 	if (dir < 0) {
 		d->no_vhost = d->no_tun;
@@ -72,7 +42,7 @@ void devices_make(struct devices *d, uid_t uid, bool vhost)
 	if (!vhost)
 		(void)err_msg(&d->no_vhost, ENOTSUP, "vhost-net is off");
 	else if (make_node(dir, "/dev/vhost-net", "vhost-net", uid, &d->no_vhost) == 0)
-		look_at_zero_copy(&d->no_zero_copy);
+		(void)net_zero_copy(&d->no_zero_copy);
 }
 
 void devices_release(struct devices *d)

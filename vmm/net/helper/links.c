@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "vmm/net/helper/nl.h"
 #include "vmm/net/helper/tap.h"
+#include "vmm/net/host.h"
 
 /* has_ipv6() - is there an IPv6 of the interface that is not disabled? */
 static bool has_ipv6(const struct nlattr *af_spec)
@@ -110,17 +111,6 @@ const struct link *links_find(const struct links *links, uint32_t index)
 	return NULL;
 }
 
-/* is_fallback() - does every new network namespace have it, once its module is loaded? */
-static bool is_fallback(const struct link *l)
-{
-	static const char *const names[] = { "gretap0", "erspan0" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(l->name, names[i]) == 0)
-			return true;
-	return false;
-}
-
 enum link_way link_way(const struct links *links, const struct link *l)
 {
 	const struct link *lower = l->lower ? links_find(links, l->lower) : NULL;
@@ -129,7 +119,7 @@ enum link_way link_way(const struct links *links, const struct link *l)
 		return LINK_LOOPBACK;
 	if (l->is_tap || l->is_port)
 		return LINK_LEFT;
-	if (!(l->flags & IFF_UP) && (l->type != ARPHRD_ETHER || is_fallback(l)))
+	if (!(l->flags & IFF_UP) && (l->type != ARPHRD_ETHER || net_is_fallback(l->name)))
 		return LINK_LEFT;
 	/* What comes in for it is redirected off the one it lies on. */
 	if (l->type != ARPHRD_ETHER || (lower && link_way(links, lower) == LINK_CARD))
