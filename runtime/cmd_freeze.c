@@ -29,7 +29,7 @@
 #define MAX_TIMEOUT (CONTROL_FREEZE_MAX_MS / 1000)
 /* (ms) hull-vmm may take beyond the deadlines that it keeps itself. */
 #define GRACE_MS 10000
-#define THAW_MS 70000
+#define THAW_MS ((int)CONTROL_THAW_MS + GRACE_MS)
 
 /* A command that runs under a freeze. */
 struct frozen_run {

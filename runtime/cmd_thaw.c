@@ -4,14 +4,14 @@
 #include "runtime/verbs.h"
 #include "vmm/control.h"
 
-/* (s) for the answer: the container's hooks have their time, and hull-vmm a limit. */
-#define THAW_TIMEOUT 70
+/* (ms) hull-vmm may take beyond the deadline that it keeps itself. */
+#define GRACE_MS 10000
 
 static int run(struct cli *cli, struct err *err)
 {
 	static const struct control_request thaw = {
 		.type = CONTROL_THAW,
-		.timeout_ms = THAW_TIMEOUT * 1000,
+		.timeout_ms = (int)CONTROL_THAW_MS + GRACE_MS,
 	};
 	auto_container struct container *c = NULL;
 	int ret = container_of(cli, &c, err);

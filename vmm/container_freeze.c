@@ -22,7 +22,6 @@
 #include "vmm/container_internal.h"
 
 #define MAX_HOLDERS 64u
-#define THAW_MS 60000u /* for the guest's part of a thaw: its hooks */
 #define NS_PER_MS 1000000u
 
 enum holder_state {
@@ -405,7 +404,7 @@ void freeze_thaw(struct container *c, struct control_client *client)
 		control_error(client, &err);
 		return;
 	}
-	if (add(c, client, HOLDER_THAWS, THAW_MS))
+	if (add(c, client, HOLDER_THAWS, CONTROL_THAW_MS))
 		freeze_break(c, CONTROL_THAW_ADMINISTRATOR);
 }
 
@@ -424,7 +423,7 @@ bool freeze_release(struct container *c, const struct control_client *client, bo
 		h->state = HOLDER_LEAVES;
 		if (is_wanted(c)) /* by others: it is their freeze now */
 			tell_thawed(h);
-		else if (timer_start(&h->deadline, c->loop, THAW_MS, on_deadline, NULL) <
+		else if (timer_start(&h->deadline, c->loop, CONTROL_THAW_MS, on_deadline, NULL) <
 			 0)
 			tell_thawed(h);
 	}

@@ -71,6 +71,7 @@ enum control_type {
 	CONTROL_THAWED, /* event: a = enum control_thaw */
 };
 
+#define CONTROL_THAW_MS 60000u /* the guest's part of a thaw may take: its hooks */
 #define CONTROL_FREEZE_MAX_MS (24u * 60 * 60 * 1000)
 
 /* Why a freeze has ended. */

@@ -219,16 +219,13 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 	switch (f->type) {
 	case AGENT_START:
 		p = container_proc(c, AGENT_PROC_INIT);
-		if (p && container_ready_network(c, p, &err) == 0) {
+		if (!p)
+			(void)err_msg(&err, ESRCH,
+				      "cannot start a container that has stopped");
+		if (p && container_ready_network(c, p, &err) == 0)
 			proc_start(a, p, f->seq);
-			return;
-		}
-		if (p) {
+		else
 			agent_result_err(a, f->seq, &err);
-			return;
-		}
-		(void)err_msg(&err, ESRCH, "cannot start a container that has stopped");
-		agent_result_err(a, f->seq, &err);
 		return;
 	case AGENT_EXEC:
 		on_exec(a, f, c, payload);
