@@ -47,7 +47,7 @@ UNPACK	:= -llz4 -llzma -lz -lzstd
 
 # ---- sources: an archive per folder, mains apart ----------------------------
 
-folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/virtio vmm/net vmm/net/helper vmm/fs vmm/jail rootfs/agent
+folders	:= lib oci runtime runtime/systemd vmm vmm/arch/x86 vmm/snapshot vmm/virtio vmm/net vmm/net/helper vmm/fs vmm/jail rootfs/agent
 # Programs of their own, not part of their folder's archive.
 mains	:= runtime/main.c runtime/systemd/main.c vmm/main.c vmm/net/helper/main.c rootfs/agent/main.c vmm/jail/gen_filters.c
 srcs_of	= $(filter-out $(mains),$(wildcard $(1)/*.c))
@@ -71,7 +71,7 @@ $(O)/%.o: %.c Makefile
 
 # ---- programs ----------------------------------------------------------------
 
-vmm_ars	:= $(call ars,vmm vmm/fs vmm/net vmm/virtio vmm/arch/x86 vmm/jail lib)
+vmm_ars	:= $(call ars,vmm vmm/snapshot vmm/fs vmm/net vmm/virtio vmm/arch/x86 vmm/jail lib)
 run_ars	:= $(call ars,runtime oci lib)
 net_ars	:= $(call ars,vmm/net/helper vmm/jail lib)
 agt_ars	:= $(call ars,rootfs/agent oci lib)

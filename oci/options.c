@@ -180,6 +180,11 @@ static int apply_net_vhost(const struct source *s, struct hull_options *o)
 	return apply_word(s, "on", "off", "on or off", &o->no_vhost);
 }
 
+static int apply_template(const struct source *s, struct hull_options *o)
+{
+	return apply_word(s, "on", "off", "on or off", &o->no_template);
+}
+
 static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 {
 	uint64_t n;
@@ -232,6 +237,10 @@ static const struct option options[] = {
 	    "whether the host's kernel moves network packets (/dev/vhost-net, where it is "
 	    "there) or hull-vmm does" },
 	  apply_net_vhost },
+	{ { "template", "on|off", "on",
+	    "whether the machine goes on from one that has booted and was saved (and is "
+	    "saved so itself, if there is none), instead of booting" },
+	  apply_template },
 	{ { "vcpus", "NUMBER",
 	    "vm.hwConfig.vcpus, or as many as linux.resources.cpu's quota and cpus need, "
 	    "or the host's CPUs (at most 64)",

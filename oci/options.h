@@ -56,6 +56,7 @@ struct hull_options {
 	uint32_t boot_timeout_ms;
 	uint64_t dax; /* (bytes) of each DAX window: a power of 2, or 0 */
 	bool no_vhost; /* hull-vmm moves the packets itself */
+	bool no_template; /* it boots, whatever is there */
 	bool allow_host_net; /* no network in place of the host's */
 	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */
 };

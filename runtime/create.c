@@ -54,6 +54,8 @@ static void close_config(struct vm_config *c)
 	close_fd(c->kernel_fd);
 	close_fd(c->initrd_fd);
 	close_fd(c->modules_fd);
+	close_fd(c->template_fd);
+	close_fd(c->template_new_fd);
 	close_fd(c->control_fd);
 	close_fd(c->status_fd);
 	close_fd(c->log_fd);
@@ -194,6 +196,7 @@ static int open_machine(struct creation *cr, struct err *err)
 	c->boot_timeout_ms = opt.boot_timeout_ms;
 	c->dax_size = opt.dax;
 	cr->freeze_hooks = opt.freeze_hooks;
+	cr->no_template = opt.no_template;
 	if (snprintf(c->cmdline, sizeof(c->cmdline), "%s", opt.cmdline ? opt.cmdline : "") >=
 	    (int)sizeof(c->cmdline))
 		return err_msg(err, E2BIG, "kernel parameters: more than %zu bytes",
@@ -362,6 +365,8 @@ static int prepare(struct creation *cr, struct err *err)
 		ret = roots_plan(cr->spec, cr->container->bundle, c, err);
 	if (ret == 0)
 		ret = cpuset_take(cr->spec, &cr->launch.cpuset, err); /* sized the machine */
+	if (ret == 0 && !cr->no_template && c->modules_fd < 0)
+		template_plan(&cr->templates, cr->vmm_fd, c);
 	if (ret == 0)
 		ret = make_sockets(cr, err);
 	if (ret == 0)
@@ -446,6 +451,8 @@ static struct vm_config *new_config(void)
 		.kernel_fd = -1,
 		.initrd_fd = -1,
 		.modules_fd = -1,
+		.template_fd = -1,
+		.template_new_fd = -1,
 		.control_fd = -1,
 		.sync_fd = -1,
 		.status_fd = -1,
@@ -461,6 +468,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	struct creation cr = {
 		.params = params,
 		.holder = SYSTEMD_CALL_INIT,
+		.templates = TEMPLATE_USE_INIT,
 		.vmm_fd = -1,
 		.sync = -1,
 		.vmm_sync = -1,
@@ -485,6 +493,7 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	close_fd(cr.vmm_sync);
 	host_cgroup_close(&cr.launch.cgroup);
 	namespaces_release(&cr.launch);
+	template_release(&cr.templates);
 	close_config(cr.config);
 	free(cr.config);
 	buf_release(&cr.guest_spec);

@@ -6,11 +6,14 @@
 #ifndef HULL_RUNTIME_CREATE_INTERNAL_H
 #define HULL_RUNTIME_CREATE_INTERNAL_H
 
+#include <stdbool.h>
+
 #include "lib/buf.h"
 #include "runtime/create.h"
 #include "runtime/launch.h"
 #include "runtime/preserved_fds.h"
 #include "runtime/systemd_client.h"
+#include "runtime/template.h"
 
 struct container;
 struct err;
@@ -30,8 +33,10 @@ struct creation {
 	int vmm_sync; /* hull-vmm's end */
 	int pidfd;
 	int tty; /* of the caller, for a container in the foreground */
+	struct template_use templates;
 	struct preserved_fds preserved; /* owned by config once it has them */
 	const char *freeze_hooks; /* the option, or NULL */
+	bool no_template; /* the option */
 	struct buf guest_spec; /* the JSON for the agent */
 };
 

@@ -6,6 +6,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/create_hooks.h"
@@ -58,6 +59,29 @@ static int on_map_users(struct creation *cr, struct err *err)
 	return ret;
 }
 
+/*
+ * on_template() - hull-vmm waits, with its machine saved; or could not use the template.
+ * A template that is not kept is no error of this container's.
+ */
+static int on_template(struct creation *cr, const struct vm_sync *sync, struct err *err)
+{
+	const struct vm_sync answer = { .type = VM_SYNC_TEMPLATE };
+	struct err why = ERR_INIT;
+	int ret;
+
+	if (sync->err.code) {
+		template_drop(&cr->templates);
+		return 0;
+	}
+	if (cr->config->template_new_fd < 0)
+		return err_msg(err, EPROTO, "hull-vmm has saved what it was not asked for");
+	if (template_store(&cr->templates, cr->config, &why) < 0)
+		log_warn("%s", why.msg);
+	ret = sock_send(cr->sync, &answer, sizeof(answer), NULL, 0);
+	/* If it is gone, the next receive tells why. */
+	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
+}
+
 /* ended_early() - how hull-vmm went away without a word. */
 static int ended_early(int pidfd, struct err *err)
 {
@@ -88,6 +112,11 @@ int create_await(struct creation *cr, struct err *err)
 		switch ((enum vm_sync_type)sync.type) {
 		case VM_SYNC_MAP_USERS:
 			ret = on_map_users(cr, err);
+			if (ret < 0)
+				return ret;
+			break;
+		case VM_SYNC_TEMPLATE:
+			ret = on_template(cr, &sync, err);
 			if (ret < 0)
 				return ret;
 			break;

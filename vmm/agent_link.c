@@ -437,3 +437,17 @@ bool agent_link_ready(const struct agent_link *link)
 {
 	return link->conn && link->hello;
 }
+
+bool agent_link_quiet(const struct agent_link *link)
+{
+	return agent_link_ready(link) && !link->frame_len && !link->out.len &&
+	       !link->n_pending;
+}
+
+int agent_link_restore(struct agent_link *link, struct err *err)
+{
+	if (!link->conn)
+		return err_msg(err, EPROTO, "the saved machine has no agent");
+	link->hello = true;
+	return 0;
+}

@@ -56,6 +56,16 @@ void agent_link_free(struct agent_link *link);
 
 bool agent_link_ready(const struct agent_link *link); /* said hello, still there */
 
+/* agent_link_quiet() - ready, and nothing is under way in either direction. */
+bool agent_link_quiet(const struct agent_link *link);
+
+/*
+ * agent_link_restore() - the agent of a machine that was saved when it was quiet: its
+ * connection is there, and hello() was said to another.
+ * Errors: EPROTO (no connection)
+ */
+int agent_link_restore(struct agent_link *link, struct err *err);
+
 struct agent_request {
 	enum agent_type type;
 	uint32_t container;

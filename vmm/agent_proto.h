@@ -103,6 +103,8 @@ enum agent_type {
 			   frozen; answered when that is done, with payload: the mounts
 			   (below). 0: undo what was done, also of a 1 that failed or is
 			   under way, which is answered with ECANCELED first */
+	AGENT_WAKE, /* payload: struct agent_wake: the machine was saved and goes on in a
+		       new one; the first request of all then */
 
 	/* agent -> host. */
 	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */
@@ -181,6 +183,16 @@ struct agent_stream {
 	uint32_t proc;
 };
 
+/*
+ * AGENT_WAKE: what a machine that was saved cannot know, or shares with others that go on
+ * from the same image.
+ */
+struct agent_wake {
+	uint64_t realtime_ns; /* CLOCK_REALTIME, to be set */
+	uint8_t seed[64]; /* random bytes of the host, for the guest's generator */
+};
+
+static_assert(sizeof(struct agent_wake) == 72, "wire format, little endian");
 static_assert(sizeof(struct agent_frame) == 32, "wire format, little endian");
 static_assert(sizeof(struct agent_stream) == 8, "wire format, little endian");
 static_assert(AGENT_MAX_PRESERVED * 2 <= 32, "the ways of all fit into arg");

@@ -43,6 +43,9 @@ static int check_descriptors(const struct vm_config *c, struct err *err)
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (needed[i].fd < 0)
 			return bad(err, needed[i].name);
+	if (c->has_template > 1 ||
+	    (!c->has_template && (c->template_fd >= 0 || c->template_new_fd >= 0)))
+		return bad(err, "template_fd");
 	if (c->n_preserved > VM_MAX_PRESERVED)
 		return bad(err, "n_preserved");
 	for (uint8_t i = 0; i < c->n_preserved; i++)

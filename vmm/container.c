@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -315,9 +317,9 @@ static void on_created(void *opaque, const struct agent_result *r)
 	}
 }
 
-static void on_hello(void *opaque, uint64_t uptime_ns)
+/* make() - have the agent make the container. */
+static int make(struct container *c, struct err *err)
 {
-	struct container *c = opaque;
 	auto_buf struct buf payload = BUF_INIT;
 	struct agent_request req = {
 		.type = AGENT_CREATE,
@@ -327,24 +329,70 @@ static void on_hello(void *opaque, uint64_t uptime_ns)
 		.done = on_created,
 		.opaque = c,
 	};
-	struct err err = ERR_INIT;
 
-	timer_stop(&c->boot);
-	timeline_guest_mark("agent says hello", uptime_ns);
-	if (c->life != LIFE_BOOTING)
-		return;
 	c->life = LIFE_CREATING;
 	(void)buf_append(&payload, c->config->id, strlen(c->config->id) + 1);
 	(void)buf_append(&payload, c->params.spec, c->config->spec_size);
-	if (buf_ok(&payload) < 0) {
-		(void)err_set(&err, ENOMEM, "configuration for the agent");
-		failed(c, &err);
-		return;
-	}
+	if (buf_ok(&payload) < 0)
+		return err_set(err, ENOMEM, "configuration for the agent");
 	req.payload = payload.data;
 	req.payload_len = payload.len;
-	if (agent_request(c->link, &req, &err) < 0)
+	return agent_request(c->link, &req, err);
+}
+
+static void on_awake(void *opaque, const struct agent_result *r)
+{
+	struct container *c = opaque;
+	struct err err = ERR_INIT;
+
+	timer_stop(&c->boot);
+	timeline_mark("awake");
+	if (!r->code)
+		return;
+	(void)err_msg(&err, (int)r->code, "the saved machine does not wake up: %s", r->msg);
+	failed(c, &err);
+}
+
+/* wake() - tell a machine that was saved what it cannot know. */
+static int wake(struct container *c, struct err *err)
+{
+	struct agent_wake payload = { 0 };
+	struct agent_request req = {
+		.type = AGENT_WAKE,
+		.payload = &payload,
+		.payload_len = sizeof(payload),
+		.done = on_awake,
+		.opaque = c,
+	};
+	struct timespec now;
+	int ret;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+	payload.realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	if (getrandom(payload.seed, sizeof(payload.seed), 0) != sizeof(payload.seed))
+		return err_set(err, EIO, "getrandom");
+	ret = agent_request(c->link, &req, err);
+	explicit_bzero(&payload, sizeof(payload));
+	return ret;
+}
+
+void container_go_on(struct container *c)
+{
+	struct err err = ERR_INIT;
+
+	if (c->life == LIFE_BOOTING && make(c, &err) < 0)
 		failed(c, &err);
+}
+
+static void on_hello(void *opaque, uint64_t uptime_ns)
+{
+	struct container *c = opaque;
+
+	timer_stop(&c->boot);
+	timeline_guest_mark("agent says hello", uptime_ns);
+	if (c->params.ready && c->params.ready(c->params.opaque))
+		return;
+	container_go_on(c);
 }
 
 static void on_boot_late(struct timer *timer)
@@ -521,8 +569,19 @@ int container_begin(struct container *c, struct err *err)
 	ret = loop_add(c->loop, &c->sync_event, c->sync_fd, 0, on_creator, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "socket to the creating command");
-	return timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late,
-			   err);
+	ret = timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late,
+			  err);
+	if (ret < 0 || !c->params.restored)
+		return ret;
+	ret = agent_link_restore(c->link, err);
+	if (ret == 0)
+		ret = wake(c, err);
+	return ret < 0 ? ret : make(c, err);
+}
+
+bool container_is_quiet(const struct container *c)
+{
+	return agent_link_quiet(c->link) && LIST_EMPTY(&c->incoming);
 }
 
 int container_exit_status(const struct container *c)

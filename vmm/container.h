@@ -65,6 +65,12 @@ struct container_params {
 	int (*gate)(void *opaque);
 	/* Requests that wait at the gate; may be NULL. */
 	unsigned int (*waiting)(void *opaque);
+	/*
+	 * ready() - once, when the agent has said hello and before it is asked for
+	 * anything: true: container_go_on() will say when to.  May be NULL.
+	 */
+	bool (*ready)(void *opaque);
+	bool restored; /* the machine was saved when it was ready() */
 	/* Once, before the guest is asked to write back and shut down; may be NULL. */
 	void (*before_shutdown)(void *opaque);
 	void *opaque;
@@ -76,6 +82,12 @@ void container_free(struct container *c);
 
 /* container_begin() - the guest runs now: start the boot deadline. */
 int container_begin(struct container *c, struct err *err);
+
+/* container_is_quiet() - ready, and nothing is under way between us and the agent. */
+bool container_is_quiet(const struct container *c);
+
+/* container_go_on() - after ready(): make the container. */
+void container_go_on(struct container *c);
 
 /*
  * container_signal() - hull-vmm got a signal: forward it to init.

@@ -24,6 +24,7 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/agent_proto.h"
+#include "vmm/arch/x86/layout.h"
 #include "vmm/cmdline.h"
 #include "vmm/config_file.h"
 #include "vmm/container.h"
@@ -34,6 +35,9 @@
 #include "vmm/net_cards.h"
 #include "vmm/pci.h"
 #include "vmm/resolver.h"
+#include "vmm/snapshot/image.h"
+#include "vmm/snapshot/sections.h"
+#include "vmm/template.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/virtio/rng.h"
@@ -55,6 +59,12 @@ struct vmm {
 	struct net_cards *cards;
 	struct resolver *resolver;
 	struct container *container;
+	/* All that plug() has put on the bus before the guest ran, in that order. */
+	struct virtio_pci *devices[LAYOUT_PCI_SLOTS];
+	unsigned int n_devices;
+	struct buf state; /* of the template, when there is one */
+	struct sections sections; /* what is still to be read of it */
+	bool restored; /* the machine goes on from the template */
 	int oom_fd; /* of vmm/host_oom.h, or -1 */
 
 	struct loop_source signals;
@@ -330,15 +340,20 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 			.readonly = c->roots[i].readonly,
 		};
 	}
-	return params.n_roots ? fs_new(&params, &v->fs[device], err) : 0;
+	/* All machines of a template have the same devices. */
+	return params.n_roots || c->has_template ? fs_new(&params, &v->fs[device], err)
+						 : 0;
 }
 
 static int plug(void *opaque, struct virtio_device *dev, struct err *err)
 {
 	struct vmm *v = opaque;
 	struct virtio_pci *vp;
+	int ret = virtio_pci_new(v->bus, v->vm, dev, &vp, err);
 
-	return virtio_pci_new(v->bus, v->vm, dev, &vp, err);
+	if (ret == 0 && v->n_devices < ARRAY_SIZE(v->devices))
+		v->devices[v->n_devices++] = vp;
+	return ret;
 }
 
 static int make_cards(struct vmm *v, struct err *err)
@@ -354,6 +369,97 @@ static int make_cards(struct vmm *v, struct err *err)
 	return net_cards_new(&params, &v->cards, err);
 }
 
+static struct template_parts parts_of(const struct vmm *v)
+{
+	return (struct template_parts){
+		.vm = v->vm,
+		.devices = v->devices,
+		.n_devices = v->n_devices,
+		.container = v->container,
+	};
+}
+
+/* refuse_template() - the machine boots; hull takes the template away. */
+static void refuse_template(struct vmm *v, const struct err *why)
+{
+	const struct vm_sync sync = { .type = VM_SYNC_TEMPLATE, .err = *why };
+
+	v->restored = false;
+	log_warn("the template is not used: %s", why->msg);
+	/* If this does not arrive, the next one refuses it as well. */
+	(void)sock_send(v->config->sync_fd, &sync, sizeof(sync), NULL, 0);
+}
+
+/* look_at_template() - read its state, if there is one that is whole. */
+static void look_at_template(struct vmm *v)
+{
+	const struct vm_config *c = v->config;
+	struct err err = ERR_INIT;
+
+	if (c->template_fd < 0)
+		return;
+	v->restored = image_read(c->template_fd, c->memory, &v->state, &err) == 0;
+	v->sections = (struct sections){ v->state.data, v->state.len };
+	if (!v->restored)
+		refuse_template(v, &err);
+}
+
+/* make_vm() - from the template, or if that was saved on another processor, without. */
+static int make_vm(struct vmm *v, struct vm_params *params, struct err *err)
+{
+	struct vm_image image = { v->config->template_fd, &v->sections };
+	const struct vm_boot *boot = params->boot;
+	struct err why = ERR_INIT;
+	int ret;
+
+	if (v->restored) {
+		params->image = &image;
+		params->boot = NULL;
+		ret = vm_new(params, &v->vm, &why);
+		if (ret == 0)
+			return 0;
+		refuse_template(v, &why);
+	}
+	params->image = NULL;
+	params->boot = boot;
+	return vm_new(params, &v->vm, err);
+}
+
+/* on_template() - saved or given up: what was allowed for that is not any more. */
+static void on_template(void *opaque)
+{
+	struct vmm *v = opaque;
+	struct err err = ERR_INIT;
+
+	if (jail_thread(JAIL_LOOP, &err) < 0)
+		on_stop(v, VM_STOP_ERROR, &err);
+	else
+		container_go_on(v->container);
+}
+
+/* on_ready() - the agent is there: is this machine to become a template? */
+static bool on_ready(void *opaque)
+{
+	struct vmm *v = opaque;
+	struct err err = ERR_INIT;
+	const struct template_params params = {
+		.loop = v->loop,
+		.parts = parts_of(v),
+		.image_fd = v->config->template_new_fd,
+		.sync_fd = v->config->sync_fd,
+		.done = on_template,
+		.opaque = v,
+	};
+
+	if (params.image_fd < 0 || v->restored)
+		return false;
+	if (template_save(&params, &err) < 0) {
+		log_warn("no template is made: %s", err.msg);
+		on_template(v);
+	}
+	return true;
+}
+
 /* make_outside() - what needs paths, /proc or the caller's descriptors. */
 static int make_outside(struct vmm *v, struct err *err)
 {
@@ -362,8 +468,9 @@ static int make_outside(struct vmm *v, struct err *err)
 		.initrd_fd = v->config->initrd_fd,
 		.modules_fd = v->config->modules_fd,
 	};
-	const struct vm_params vm = {
+	struct vm_params vm = {
 		.boot = &boot,
+		.to_be_saved = v->config->template_new_fd >= 0,
 		.kvm_fd = v->config->kvm_fd,
 		.memory = v->config->memory,
 		.vcpus = v->config->vcpus,
@@ -378,8 +485,9 @@ static int make_outside(struct vmm *v, struct err *err)
 	ret = loop_new(&v->loop, err);
 	if (ret == 0)
 		ret = watch(v, err);
+	look_at_template(v);
 	if (ret == 0)
-		ret = vm_new(&vm, &v->vm, err);
+		ret = make_vm(v, &vm, err);
 	/* It could make other machines. */
 	close_fd(v->config->kvm_fd);
 	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
@@ -404,6 +512,8 @@ static int make_outside(struct vmm *v, struct err *err)
 			.set_gate = set_gate,
 			.gate = gate,
 			.waiting = waiting,
+			.ready = on_ready,
+			.restored = v->restored,
 			.before_shutdown = before_shutdown,
 			.opaque = v,
 		};
@@ -413,16 +523,26 @@ static int make_outside(struct vmm *v, struct err *err)
 	return ret;
 }
 
-/* make_inside() - the bus and the kernel: descriptors are enough. */
-static int make_inside(struct vmm *v, struct err *err)
+static int load_kernel(struct vmm *v, struct err *err)
 {
-	struct virtio_device *rng = NULL;
 	auto_buf struct buf cmdline = BUF_INIT;
 	struct vm_boot boot = {
 		.kernel_fd = v->config->kernel_fd,
 		.initrd_fd = v->config->initrd_fd,
 		.modules_fd = v->config->modules_fd,
 	};
+	int ret = cmdline_build(&cmdline, v->config->cmdline, err);
+
+	if (ret < 0)
+		return ret;
+	boot.cmdline = cmdline.data;
+	return vm_load(v->vm, &boot, err);
+}
+
+/* make_inside() - the bus and the kernel: descriptors are enough. */
+static int make_inside(struct vmm *v, struct err *err)
+{
+	struct virtio_device *rng = NULL;
 	int ret;
 
 	ret = pci_bus_new(v->vm, &v->bus, err);
@@ -437,17 +557,25 @@ static int make_inside(struct vmm *v, struct err *err)
 		ret = plug(v, rng, err);
 	if (ret == 0)
 		ret = net_cards_expect(v->cards, v->config->n_nics, err);
-	if (ret == 0)
-		ret = cmdline_build(&cmdline, v->config->cmdline, err);
 	if (ret < 0)
 		return ret;
-	boot.cmdline = cmdline.data;
-	ret = vm_load(v->vm, &boot, err);
-	timeline_mark("kernel loaded");
+	if (v->restored) {
+		const struct template_parts parts = parts_of(v);
+
+		ret = template_load(&parts, &v->sections, err);
+		buf_release(&v->state);
+		timeline_mark("template loaded");
+	} else {
+		ret = load_kernel(v, err);
+		timeline_mark("kernel loaded");
+	}
 	/* In guest memory now: what stays open is what a fallen hull-vmm could read. */
-	close_fd(boot.kernel_fd);
-	close_fd(boot.initrd_fd);
-	close_fd(boot.modules_fd);
+	close_fd(v->config->kernel_fd);
+	close_fd(v->config->initrd_fd);
+	close_fd(v->config->modules_fd);
+	close_fd(v->config->template_fd);
+	if (v->restored)
+		close_fd(v->config->template_new_fd);
 	return ret;
 }
 
@@ -460,7 +588,9 @@ static int start_threads(struct vmm *v, struct err *err)
 			ret = fs_start(v->fs[i], err);
 	if (ret == 0)
 		ret = vm_run(v->vm, err);
-	if (ret == 0)
+	if (ret == 0 && v->config->template_new_fd >= 0 && !v->restored)
+		ret = jail_thread(JAIL_SAVE, err);
+	else if (ret == 0)
 		ret = jail_thread(JAIL_LOOP, err);
 	return ret;
 }

@@ -270,6 +270,22 @@ int pci_add(struct pci_bus *bus, struct pci_dev *dev, struct err *err)
 	return ret;
 }
 
+int pci_load(struct pci_bus *bus, struct pci_dev *dev,
+	     const uint8_t config[PCI_CONFIG_SIZE], struct err *err)
+{
+	for (unsigned int i = 0; i < PCI_CONFIG_SIZE; i++)
+		if ((dev->config[i] ^ config[i]) & ~dev->writable[i])
+			return err_msg(err, EPROTO,
+				       "PCI: another function was saved (register %#x)",
+				       i);
+	(void)pthread_mutex_lock(&bus->lock);
+	memcpy(dev->config, config, PCI_CONFIG_SIZE);
+	update_bars(bus, dev);
+	publish(bus, dev);
+	(void)pthread_mutex_unlock(&bus->lock);
+	return 0;
+}
+
 void pci_remove(struct pci_bus *bus, struct pci_dev *dev)
 {
 	(void)pthread_mutex_lock(&bus->lock);

@@ -63,6 +63,13 @@ void pci_bus_free(struct pci_bus *bus);
 
 /* pci_add() - give @dev (kept, owned by the caller) a slot and addresses. */
 int pci_add(struct pci_bus *bus, struct pci_dev *dev, struct err *err);
+/*
+ * pci_load() - @dev's registers as a guest has left them in another machine.  @dev has
+ * been added and nobody has written to it.
+ * Errors: EPROTO (not of such a function)
+ */
+int pci_load(struct pci_bus *bus, struct pci_dev *dev,
+	     const uint8_t config[PCI_CONFIG_SIZE], struct err *err);
 /* pci_remove() - the caller may free @dev afterwards. */
 void pci_remove(struct pci_bus *bus, struct pci_dev *dev);
 

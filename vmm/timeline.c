@@ -109,6 +109,8 @@ void timeline_log(void)
 		const struct mark *m = &timeline.marks[i];
 		char uptime[32] = "-";
 
+		if (m->host_ns < timeline.start_ns)
+			continue; /* of the machine that was saved */
 		if (m->is_guest && snprintf(uptime, sizeof(uptime), "%.3f",
 					    (double)m->guest_ns / 1e6) < 0)
 			uptime[0] = 0;

@@ -67,9 +67,12 @@ static void *create_thread(void *opaque)
 static int prepare_memory(struct vm *vm, struct err *err)
 {
 	const struct vm_boot *boot = vm->params.boot;
+	const struct vm_image *image = vm->params.image;
 	int ret = vm_memory_new(vm, err);
 
-	if (ret == 0 && boot) {
+	if (ret == 0 && image) {
+		ret = vm_ram_map(vm, image->fd, image->state, err);
+	} else if (ret == 0 && boot) {
 		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
 		vm->image_loaded = ret == 0;
 	}
@@ -145,6 +148,13 @@ static int init_machine(struct vm *vm, struct err *err)
 		ret = vm_irq_init(vm, err);
 	if (ret == 0)
 		ret = make_vcpus(vm, err);
+	if (ret == 0 && vm->params.image)
+		ret = x86_cpuid_check(vm->vcpus[0].fd, vm->params.image->state, err);
+	if (ret == 0 && vm->params.to_be_saved)
+		ret = x86_msr_list(vm->params.kvm_fd, &vm->msrs, err);
+	if (ret == 0 && vm->params.to_be_saved)
+		ret = x86_cpuid_save(vm->vcpus[0].fd, &vm->cpuid, err);
+	vm->params.image = NULL; /* likewise */
 	if (ret == 0)
 		ret = vm_add_pio(vm, LAYOUT_PORT_UART, LAYOUT_PORT_UART_SIZE, &uart_ops,
 				 &vm->uart, err);
@@ -191,6 +201,7 @@ int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err)
 	uart_init(&vm->uart);
 	(void)pthread_mutex_init(&vm->irq_lock, NULL); /* cannot fail on Linux */
 	(void)pthread_mutex_init(&vm->coalesced_lock, NULL);
+	vm_pause_init(vm);
 	atomic_flag_clear(&vm->stop_told);
 	vm->vcpus = calloc(params->vcpus, sizeof(*vm->vcpus));
 	if (!vm->vcpus)
@@ -210,6 +221,9 @@ void vm_free(struct vm *vm)
 	for (unsigned int i = 0; i < vm->n_vcpus; i++)
 		vcpu_release(&vm->vcpus[i]);
 	free(vm->vcpus);
+	free(vm->msrs);
+	buf_release(&vm->cpuid);
+	vm_pause_release(vm);
 	close_fd(vm->fd);
 	vm_irq_release(vm);
 	vm_memory_free(vm);

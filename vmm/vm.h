@@ -20,7 +20,9 @@
 
 #include "vmm/memory.h"
 
+struct buf;
 struct err;
+struct sections;
 struct vm;
 
 /* Why the guest stopped by itself; told to the on_stop callback. */
@@ -37,6 +39,12 @@ struct vm_boot {
 	const char *cmdline; /* only vm_load() looks at it */
 };
 
+/* A machine that was saved (vmm/snapshot/image.h). */
+struct vm_image {
+	int fd; /* its file; borrowed */
+	struct sections *state; /* advances as it is used */
+};
+
 struct vm_params {
 	int kvm_fd; /* borrowed until vm_new() returns */
 	uint64_t memory; /* (bytes) */
@@ -45,6 +53,10 @@ struct vm_params {
 	 * waits for a grace period of the host's: 10 ms and more), and vm_load()
 	 * need not. Borrowed for the call; may be NULL. */
 	const struct vm_boot *boot;
+	/* Instead of `boot`: the machine goes on where the one that was saved stood
+	 * (vm_restore()). Borrowed for the call; may be NULL. */
+	struct vm_image *image;
+	bool to_be_saved; /* vm_save() will be called */
 	/* Called once, on a vCPU thread, when the guest ends by itself. */
 	void (*on_stop)(void *opaque, enum vm_stop_reason reason, const struct err *err);
 	/* Called first on each vCPU thread: the jail installs its filter. */
@@ -73,7 +85,34 @@ int vm_run(struct vm *vm, struct err *err);
 void vm_poll_faults(struct vm *vm);
 void vm_stop(struct vm *vm);
 
+/*
+ * vm_pause() / vm_resume() - no vCPU runs in between, and nothing that one of them
+ * began is left undone: its state may be read.  Main thread, no lock held that a
+ * handler of the guest's accesses takes.
+ * Return: 0; -ESRCH: a vCPU has ended; resume all the same
+ */
+int vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+
+/* vm_is_idle() - paused: do all vCPUs wait for interrupts? */
+bool vm_is_idle(const struct vm *vm);
+
+/*
+ * vm_save() - paused: RAM into @fd, from IMAGE_RAM_AT on, everything else of vCPUs,
+ * clocks and memory into @out.  Devices save themselves.
+ */
+int vm_save(struct vm *vm, int fd, struct buf *out, struct err *err);
+
+/*
+ * vm_restore() - the vCPUs and clocks of params.image, in the place of vm_load(), once
+ * the devices stand.  vm_new() has mapped the RAM: private to us, of the same file.
+ */
+int vm_restore(struct vm *vm, struct sections *in, struct err *err);
+
 const struct guest_memory *vm_memory(const struct vm *vm);
+
+/* vm_ram_size() - (bytes) */
+uint64_t vm_ram_size(const struct vm *vm);
 
 /*
  * Address spaces.  A handler is called on a vCPU thread; @offset is relative to

@@ -88,6 +88,12 @@ struct vm_config {
 	int32_t kernel_fd; /* ELF vmlinux or bzImage */
 	int32_t initrd_fd; /* the agent's initramfs */
 	int32_t modules_fd; /* a second cpio archive, put behind the first, or -1 */
+	/* A machine that was saved (vmm/snapshot/image.h) in the place of kernel and
+	 * initrd, where it fits; or -1. The file is not written to while anybody uses it. */
+	int32_t template_fd;
+	/* An empty file into which this machine is to be saved once its agent is ready, or
+	 * -1; see VM_SYNC_TEMPLATE. */
+	int32_t template_new_fd;
 	int32_t control_fd; /* bound and listening, SOCK_SEQPACKET: vmm/control.h */
 	int32_t sync_fd; /* to the creating command */
 	int32_t status_fd; /* struct vm_status */
@@ -104,6 +110,7 @@ struct vm_config {
 	uint8_t log_level; /* enum log_level */
 	uint8_t no_userns; /* user namespaces are switched off on this host */
 	uint8_t n_preserved; /* of preserved_fd */
+	uint8_t has_template; /* the devices of a template: one of them is made or used */
 	uint8_t n_nics; /* network cards that are expected: on the bus from the start */
 
 	char id[VM_ID_SIZE]; /* the container's id */
@@ -115,6 +122,11 @@ enum vm_sync_type {
 	VM_SYNC_MAP_USERS = 1,
 	VM_SYNC_CREATED,
 	VM_SYNC_ERROR,
+	/* Before one of these two.  Code 0: template_new_fd holds the machine; answered with
+	 * the same type when hull has taken it from there.  No byte of the container's has
+	 * reached the guest yet, and none does before the answer.  Otherwise: template_fd
+	 * could not be used, nor will it be; not answered. */
+	VM_SYNC_TEMPLATE,
 };
 
 struct vm_sync {

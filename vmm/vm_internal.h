@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the machine share: vm.c (making and freeing), vm_memory.c,
- * vm_irq.c, vm_vcpu.c (the threads).  Nobody else includes it.
+ * vm_irq.c, vm_vcpu.c (the threads), vm_pause.c, vm_save.c (its state) and vm_ram.c
+ * (the RAM's part of that).  Nobody else includes it.
  */
 #ifndef HULL_VMM_VM_INTERNAL_H
 #define HULL_VMM_VM_INTERNAL_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/buf.h"
 #include "vmm/address_space.h"
 #include "vmm/arch/x86/x86.h"
 #include "vmm/uart.h"
@@ -64,6 +66,14 @@ struct vm {
 	atomic_bool poll_faults; /* vm_poll_faults() */
 	atomic_uint mended; /* times that on_fault() had something to do */
 	atomic_bool stopping; /* set before the vCPUs are kicked */
+	atomic_bool pausing; /* likewise; written under pause_lock */
+	pthread_mutex_t pause_lock; /* n_parked, n_left */
+	pthread_cond_t pause_cond; /* each change of these, and of pausing */
+	unsigned int n_parked; /* vCPUs that wait for vm_resume() */
+	unsigned int n_left; /* vCPUs that will never run again */
+	/* With params.to_be_saved: */
+	struct kvm_msr_list *msrs; /* what there is to ask for; owned */
+	struct buf cpuid; /* x86_cpuid_save() */
 	atomic_flag stop_told; /* on_stop was called */
 	_Atomic int64_t first_run_ns;
 };
@@ -72,6 +82,21 @@ struct vm {
 int vm_memory_new(struct vm *vm, struct err *err); /* before the VM */
 int vm_memory_attach(struct vm *vm, struct err *err); /* to the VM */
 void vm_memory_free(struct vm *vm);
+
+/* vm_ram.c */
+struct sections;
+int vm_ram_save(const struct vm *vm, int fd, struct buf *out, struct err *err);
+int vm_ram_map(struct vm *vm, int fd, struct sections *in, struct err *err);
+
+/* vm_pause.c */
+void vm_pause_init(struct vm *vm);
+void vm_pause_release(struct vm *vm);
+/* vcpu_park() - on a vCPU thread outside of KVM_RUN: stay while vm_pause() wants it. */
+void vcpu_park(struct vcpu *vcpu);
+/* vcpu_left() - the thread runs its vCPU no more. */
+void vcpu_left(struct vcpu *vcpu);
+/* vcpu_kick() - out of KVM_RUN, or back from it at once.  The thread is not joined. */
+void vcpu_kick(struct vcpu *vcpu);
 
 /* vm_irq.c */
 int vm_irq_init(struct vm *vm, struct err *err);

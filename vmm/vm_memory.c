@@ -129,3 +129,8 @@ const struct guest_memory *vm_memory(const struct vm *vm)
 {
 	return &vm->memory;
 }
+
+uint64_t vm_ram_size(const struct vm *vm)
+{
+	return vm->ram_size;
+}

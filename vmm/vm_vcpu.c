@@ -241,8 +241,10 @@ static void start_polling(struct vcpu *vcpu)
 /* kicked() - KVM_RUN was interrupted, maybe by the vCPU's own timer. */
 static void kicked(struct vcpu *vcpu)
 {
-	/* Who stops the VM says so first, and sets this again. */
+	/* Who stops or pauses the VM says so first, and sets this again. */
 	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	if (atomic_load(&vcpu->vm->pausing))
+		vcpu_park(vcpu);
 	if (!atomic_load_explicit(&vcpu->vm->poll_faults, memory_order_relaxed))
 		return;
 	if (!vcpu->polling)
@@ -291,12 +293,14 @@ static void *vcpu_thread(void *opaque)
 	if (vm->params.on_vcpu_thread &&
 	    vm->params.on_vcpu_thread(vm->params.opaque, &err) < 0) {
 		vm_tell_stop(vm, VM_STOP_ERROR, &err);
+		vcpu_left(vcpu);
 		return NULL;
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
 	(void)atomic_compare_exchange_strong(
 		&vm->first_run_ns, &none, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
 	run_loop(vcpu);
+	vcpu_left(vcpu);
 	return NULL;
 }
 
@@ -332,8 +336,7 @@ int vm_run(struct vm *vm, struct err *err)
 	return 0;
 }
 
-/* kick_vcpu() - out of KVM_RUN, or back from it at once.  The thread is not joined. */
-static void kick_vcpu(struct vcpu *vcpu)
+void vcpu_kick(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	(void)pthread_kill(vcpu->thread, VCPU_KICK_SIGNAL); /* it exists */
@@ -344,17 +347,18 @@ void vm_poll_faults(struct vm *vm)
 	if (atomic_exchange(&vm->poll_faults, true))
 		return;
 	for (unsigned int i = 0; i < vm->n_vcpus; i++)
-		kick_vcpu(&vm->vcpus[i]);
+		vcpu_kick(&vm->vcpus[i]);
 }
 
 void vm_stop(struct vm *vm)
 {
 	atomic_store(&vm->stopping, true);
+	vm_resume(vm);
 	for (unsigned int i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *vcpu = &vm->vcpus[i];
 
 		if (vcpu->started)
-			kick_vcpu(vcpu);
+			vcpu_kick(vcpu);
 	}
 	for (unsigned int i = 0; i < vm->n_vcpus; i++) {
 		if (vm->vcpus[i].started)

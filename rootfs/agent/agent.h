@@ -53,6 +53,8 @@ struct agent_params {
 	int (*resolver_connect)(void *opaque);
 	/* prepare() - mount what the paths of @spec need.  May be NULL. */
 	int (*prepare)(void *opaque, const struct oci_spec *spec, struct err *err);
+	/* wake() - AGENT_WAKE.  May be NULL: then it is refused. */
+	int (*wake)(void *opaque, const struct agent_wake *wake, struct err *err);
 	/* finish() - write everything back and unmount; all processes are dead. */
 	void (*finish)(void *opaque);
 	void *opaque;

@@ -8,16 +8,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <linux/reboot.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -42,6 +45,7 @@ static const struct {
 	unsigned int minor; /* of major 1 */
 } nodes[] = {
 	{ "dev/null", S_IFCHR | 0666, 3 },
+	{ "dev/urandom", S_IFCHR | 0666, 9 },
 	{ "dev/kmsg", S_IFCHR | 0600, 11 },
 };
 
@@ -206,6 +210,43 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 	}
 	visit(spec->root->path);
 	return needs_sysfs(spec) ? show_sysfs(err) : 0;
+}
+
+/*
+ * reseed() - random(4): the bytes are mixed in and counted, and every generator of the
+ * kernel's begins anew with them.
+ */
+static int reseed(const uint8_t *seed, size_t len, struct err *err)
+{
+	auto_fd int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	union {
+		struct rand_pool_info info;
+		char room[sizeof(struct rand_pool_info) + sizeof(struct agent_wake)];
+	} pool = { .info = { .entropy_count = (int)len * 8, .buf_size = (int)len } };
+	int ret = 0;
+
+	if (fd < 0)
+		return err_set(err, errno, "open '/dev/urandom'");
+	memcpy(pool.info.buf, seed, len);
+	if (ioctl(fd, RNDADDENTROPY, &pool.info) < 0)
+		ret = err_set(err, errno, "RNDADDENTROPY");
+	else if (ioctl(fd, RNDRESEEDCRNG) < 0)
+		ret = err_set(err, errno, "RNDRESEEDCRNG");
+	explicit_bzero(&pool, sizeof(pool));
+	return ret;
+}
+
+int boot_wake(void *opaque, const struct agent_wake *wake, struct err *err)
+{
+	const struct timespec now = {
+		.tv_sec = (time_t)(wake->realtime_ns / 1000000000u),
+		.tv_nsec = (long)(wake->realtime_ns % 1000000000u),
+	};
+
+	(void)opaque;
+	if (clock_settime(CLOCK_REALTIME, &now) < 0)
+		return err_set(err, errno, "set the clock");
+	return reseed(wake->seed, sizeof(wake->seed), err);
 }
 
 void boot_finish(void *opaque)

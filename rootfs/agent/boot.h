@@ -6,6 +6,7 @@
 #ifndef HULL_AGENT_BOOT_H
 #define HULL_AGENT_BOOT_H
 
+struct agent_wake;
 struct err;
 struct oci_spec;
 
@@ -23,6 +24,9 @@ int boot_mounts(struct err *err);
 
 /* boot_prepare() - agent_params.prepare: mount what @spec's paths lie on. */
 int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err);
+
+/* boot_wake() - agent_params.wake: the clock, and new random numbers. */
+int boot_wake(void *opaque, const struct agent_wake *wake, struct err *err);
 
 /* boot_finish() - agent_params.finish: write all back, unmount. */
 void boot_finish(void *opaque);

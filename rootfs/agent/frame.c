@@ -40,6 +40,11 @@ int frame_check(const struct agent_frame *f)
 	case AGENT_UPDATE:
 		payload = true;
 		break;
+	case AGENT_WAKE:
+		if (f->len != sizeof(struct agent_wake))
+			return -EPROTO;
+		payload = true;
+		break;
 	case AGENT_NET:
 		if (f->arg)
 			return -EPROTO;

@@ -71,6 +71,7 @@ static int serve(struct err *err)
 		.stream_connect = connect_stream,
 		.resolver_connect = connect_resolver,
 		.prepare = boot_prepare,
+		.wake = boot_wake,
 		.finish = boot_finish,
 		.give_network = true,
 		.freeze_blocks = true,

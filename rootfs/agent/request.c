@@ -257,6 +257,19 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 	}
 }
 
+static void on_wake(struct agent *a, uint32_t seq, const char *payload)
+{
+	struct agent_wake wake;
+	struct err err = ERR_INIT;
+	int ret;
+
+	memcpy(&wake, payload, sizeof(wake)); /* frame_check() knows its length */
+	ret = a->params->wake ? a->params->wake(a->params->opaque, &wake, &err)
+			      : err_set(&err, ENOTSUP, "wake");
+	explicit_bzero(&wake, sizeof(wake));
+	answer(a, seq, ret, &err);
+}
+
 static void on_request(struct agent *a, const struct agent_frame *f, const char *payload)
 {
 	if (a->stale_cgroups && f->type != AGENT_SHUTDOWN)
@@ -265,6 +278,8 @@ static void on_request(struct agent *a, const struct agent_frame *f, const char 
 		on_create(a, f, payload);
 	else if (f->type == AGENT_SHUTDOWN)
 		on_shutdown(a, f->seq);
+	else if (f->type == AGENT_WAKE)
+		on_wake(a, f->seq, payload);
 	else
 		on_container(a, f, payload);
 }

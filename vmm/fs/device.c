@@ -93,6 +93,8 @@ int fs_new(const struct fs_params *params, struct virtio_device **ret_dev,
 	static const struct virtio_dev_ops ops = {
 		.activate = fs_activate,
 		.reset = fs_reset,
+		.save = fs_save,
+		.load = fs_load,
 		.free = fs_free,
 	};
 	struct fs_device *fd auto_call(cleanup_fs_device_) = calloc(1, sizeof(*fd));

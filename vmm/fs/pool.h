@@ -73,7 +73,13 @@ int fs_pool_start(struct fs_pool *p, struct err *err);
 void fs_pool_activate(struct fs_pool *p);
 void fs_pool_reset(struct fs_pool *p);
 
-/* fs_device_server() - what is behind a device, for tests. */
+/* fs_device_server() - what is behind a device. */
 struct fs_server *fs_device_server(struct virtio_device *dev);
+
+/* The device's ops (save.c). */
+struct buf;
+struct sections;
+int fs_save(struct virtio_device *dev, struct buf *out, struct err *err);
+int fs_load(struct virtio_device *dev, struct sections *in, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <linux/vhost.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -66,6 +67,12 @@ static const struct rule fs_rules[] = {
 #include "vmm/fs/syscalls.h"
 };
 
+static const struct rule save_rules[] = {
+#include "vmm/jail/common_syscalls.h"
+#include "vmm/jail/loop_syscalls.h"
+#include "vmm/jail/save_syscalls.h"
+};
+
 static const struct rule net_rules[] = {
 #include "vmm/jail/common_syscalls.h"
 #include "vmm/net/helper/syscalls.h"
@@ -80,6 +87,7 @@ static const struct {
 	{ "loop", loop_rules, ARRAY_SIZE(loop_rules) },
 	{ "vcpu", vcpu_rules, ARRAY_SIZE(vcpu_rules) },
 	{ "fs", fs_rules, ARRAY_SIZE(fs_rules) },
+	{ "save", save_rules, ARRAY_SIZE(save_rules) },
 	{ "net", net_rules, ARRAY_SIZE(net_rules) },
 };
 

@@ -336,6 +336,8 @@ static void init_device(struct net *net)
 		.activate = net_activate,
 		.reset = net_reset,
 		.config_read = net_config_read,
+		.save = net_save,
+		.load = net_load,
 		.free = net_free,
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * struct net - shared by net.c (the virtio device), net_queues.c (what the loop
- * serves: the control queue, and sends to nowhere) and net_backend.c (what is behind
- * the card).
+ * serves: the control queue, and sends to nowhere), net_backend.c (what is behind
+ * the card) and net_save.c.
  *
  * ld.lock guards all but what net_new() has fixed.  The driver comes on vCPU threads
  * (activate, reset, config_read, a queue's vector), taps come and go on the loop's.
@@ -78,6 +78,10 @@ void net_wake(struct net *net);
 
 /* net_warn() - log @why, unless the card has had its line. */
 void net_warn(struct net *net, const char *why);
+
+/* net_save.c: the device's ops. */
+int net_save(struct virtio_device *dev, struct buf *out, struct err *err);
+int net_load(struct virtio_device *dev, struct sections *in, struct err *err);
 
 /* ---- net_backend.c ---------------------------------------------------------------- */
 

@@ -13,8 +13,10 @@
 #ifndef HULL_VMM_VIRTIO_PCI_H
 #define HULL_VMM_VIRTIO_PCI_H
 
+struct buf;
 struct err;
 struct pci_bus;
+struct sections;
 struct virtio_device;
 struct virtio_pci;
 struct vm;
@@ -31,5 +33,13 @@ int virtio_pci_new(struct pci_bus *bus, struct vm *vm, struct virtio_device *dev
 /* virtio_pci_free() - take it off the bus; resets and frees the device.  Thread:
  * main, when no vCPU runs. */
 void virtio_pci_free(struct virtio_pci *vp);
+
+/*
+ * virtio_pci_save() / virtio_pci_load() - the function with its device and queues; into a
+ * new one of the same kind that no driver has seen yet.  Thread: main, no vCPU runs.
+ * Errors: EAGAIN (something is under way: later, perhaps); EPROTO
+ */
+int virtio_pci_save(struct virtio_pci *vp, struct buf *out, struct err *err);
+int virtio_pci_load(struct virtio_pci *vp, struct sections *in, struct err *err);
 
 #endif

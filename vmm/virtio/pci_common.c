@@ -28,7 +28,7 @@
 
 static_assert(sizeof(struct virtio_pci_common_cfg) == 56, "virtio 1.2 §4.1.4.3");
 
-static uint64_t offered(const struct virtio_pci *vp)
+uint64_t vp_offered(const struct virtio_pci *vp)
 {
 	return vp->dev->features | TRANSPORT_FEATURES;
 }
@@ -232,7 +232,7 @@ static bool features_acceptable(const struct virtio_pci *vp)
 {
 	uint64_t f = vp->state.driver_features;
 
-	return !(f & ~offered(vp)) && f & 1ull << VIRTIO_F_VERSION_1;
+	return !(f & ~vp_offered(vp)) && f & 1ull << VIRTIO_F_VERSION_1;
 }
 
 /* write_status() - virtio 1.2 §2.1, §3.1: bits are only added, and in order. */
@@ -286,10 +286,10 @@ void vp_common_read(const struct virtio_pci *vp, uint32_t offset, void *data,
 	const struct vq *vq = selected(vp);
 	struct virtio_pci_common_cfg c = {
 		.device_feature_select = s->device_feature_select,
-		.device_feature = half(offered(vp), s->device_feature_select),
+		.device_feature = half(vp_offered(vp), s->device_feature_select),
 		.guest_feature_select = s->driver_feature_select,
 		.guest_feature =
-			half(s->driver_features & offered(vp), s->driver_feature_select),
+			half(s->driver_features & vp_offered(vp), s->driver_feature_select),
 		.msix_config = __atomic_load_n(&s->config_vector, __ATOMIC_SEQ_CST),
 		.num_queues = (uint16_t)vp->dev->n_queues,
 		.device_status = status_of(vp),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * struct virtio_pci - shared by pci.c (the PCI function), pci_common.c (the common
- * configuration structure) and pci_msix.c (interrupts).
+ * configuration structure), pci_msix.c (interrupts) and pci_save.c.
  *
  * `lock` is held wherever the guest comes in (BAR accesses, configuration space,
  * moves of a BAR), so each of these functions runs alone.  The lock is also held
@@ -95,6 +95,9 @@ void vp_reset_locked(struct virtio_pci *vp);
 /* vp_update_kicks_locked() - ioeventfds where enabled queues' addresses are now. */
 void vp_update_kicks_locked(struct virtio_pci *vp);
 
+/* vp_offered() - the features that the device has, the transport's with them. */
+uint64_t vp_offered(const struct virtio_pci *vp);
+
 /* Any thread, no lock. */
 void vp_config_changed(struct virtio_device *dev);
 void vp_needs_reset(struct virtio_device *dev);
@@ -107,6 +110,8 @@ int vp_msix_init(struct virtio_pci *vp, struct err *err);
 void vp_msix_release(struct virtio_pci *vp);
 /* vp_msix_fd() - the eventfd of @vector, -1 for VIRTIO_MSI_NO_VECTOR. */
 int vp_msix_fd(const struct virtio_pci *vp, uint16_t vector);
+/* vp_msix_update() - make all vectors what the state says. */
+void vp_msix_update(struct virtio_pci *vp);
 /* vp_msix_control() - the guest wrote Message Control (PCI 3.0 §6.8.2.3). */
 void vp_msix_control(struct virtio_pci *vp, uint16_t control);
 void vp_msix_table_read(const struct virtio_pci *vp, uint32_t offset, void *data,

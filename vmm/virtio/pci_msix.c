@@ -98,6 +98,12 @@ static void update(struct virtio_pci *vp, unsigned int i)
 	}
 }
 
+void vp_msix_update(struct virtio_pci *vp)
+{
+	for (unsigned int i = 0; i < vp->n_vectors; i++)
+		update(vp, i);
+}
+
 void vp_msix_control(struct virtio_pci *vp, uint16_t control)
 {
 	bool enabled = control & PCI_MSIX_FLAGS_ENABLE;
@@ -107,8 +113,7 @@ void vp_msix_control(struct virtio_pci *vp, uint16_t control)
 		return;
 	vp->state.msix_enabled = enabled;
 	vp->state.msix_masked = masked;
-	for (unsigned int i = 0; i < vp->n_vectors; i++)
-		update(vp, i);
+	vp_msix_update(vp);
 }
 
 void vp_msix_table_read(const struct virtio_pci *vp, uint32_t offset, void *data,

@@ -18,7 +18,9 @@
 #include "vmm/memory.h"
 #include "vmm/virtio/vq.h"
 
+struct buf;
 struct err;
+struct sections;
 struct virtio_device;
 
 #define VIRTIO_MAX_QUEUES 16u
@@ -46,6 +48,15 @@ struct virtio_dev_ops {
 	/* config_write() - NULL: writes are ignored. */
 	void (*config_write)(struct virtio_device *dev, uint32_t offset, const void *data,
 			     uint32_t len);
+
+	/*
+	 * save() / load() - what is the device's own, besides features and queues; NULL:
+	 * there is nothing.  save() on the main thread while no vCPU runs: -EAGAIN:
+	 * something is under way, it may be tried later.  load() before activate(), on
+	 * the main thread, before any vCPU runs.
+	 */
+	int (*save)(struct virtio_device *dev, struct buf *out, struct err *err);
+	int (*load)(struct virtio_device *dev, struct sections *in, struct err *err);
 
 	/* free() - after reset(); frees the device itself. */
 	void (*free)(struct virtio_device *dev);

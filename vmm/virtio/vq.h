@@ -33,7 +33,9 @@
 
 #include "vmm/memory.h"
 
+struct buf;
 struct err;
+struct sections;
 
 #define VQ_MAX_SIZE 1024u /* (descriptors) largest queue we offer */
 #define VQ_MAX_INDIRECT 1024u /* (descriptors) longest indirect table we take */
@@ -176,5 +178,14 @@ bool vq_hand_out(struct vq *vq, struct vq_rings *rings);
  * is the ring's own: when the guest has written there, the queue is broken.
  */
 void vq_take_back(struct vq *vq, uint16_t last_avail);
+
+/*
+ * vq_save() / vq_load() - what is remembered of the rings, which are guest memory.
+ * vq_load() into a queue that is not enabled, whose rings are there again.
+ * Errors: EAGAIN (chains are popped and not yet pushed, another serves it, broken);
+ *	EPROTO, EINVAL
+ */
+int vq_save(struct vq *vq, struct buf *out, struct err *err);
+int vq_load(struct vq *vq, struct sections *in, struct err *err);
 
 #endif

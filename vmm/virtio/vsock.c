@@ -296,6 +296,8 @@ static void vsock_dev_free(struct virtio_device *dev)
 static const struct virtio_dev_ops vsock_ops = {
 	.activate = vsock_activate,
 	.reset = vsock_reset,
+	.save = vsock_save,
+	.load = vsock_load,
 	.free = vsock_dev_free,
 };
 

@@ -2,7 +2,7 @@
 /*
  * What the files of the vsock device share: vsock.c (device and packets from the
  * guest), vsock_conn.c (connections), vsock_rx.c (packets to the guest; the
- * driver's receive queue).
+ * driver's receive queue), vsock_save.c.
  *
  * Lock: `lock` guards `active`, `was_reset` and every use of the queues and of guest
  * memory.  Everything else belongs to the loop's thread.
@@ -132,6 +132,10 @@ struct vsock {
 
 /* vsock_pump() - handle all that can be handled; nothing to do when it is at it. */
 void vsock_pump(struct vsock *v);
+
+/* vsock_save.c: the device's ops. */
+int vsock_save(struct virtio_device *dev, struct buf *out, struct err *err);
+int vsock_load(struct virtio_device *dev, struct sections *in, struct err *err);
 
 /* vsock_conn.c */
 

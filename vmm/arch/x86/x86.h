@@ -14,8 +14,11 @@
 
 #include "vmm/memory.h"
 
+struct buf;
 struct err;
 struct kvm_cpuid2;
+struct kvm_msr_list;
+struct sections;
 struct vm_boot;
 
 /* x86_check() - does this KVM have all we need? -ENOTSUP names what is missing. */
@@ -58,5 +61,23 @@ int x86_load_entry(const struct guest_memory *mem, unsigned int n_ram, unsigned 
 
 /* x86_boot_vcpu() - registers of the first vCPU for the 64-bit boot protocol. */
 int x86_boot_vcpu(int vcpu_fd, gpa_t entry, struct err *err);
+
+/* x86_msr_list() - the MSRs that there are to be saved; the caller frees. */
+int x86_msr_list(int kvm_fd, struct kvm_msr_list **ret_list, struct err *err);
+
+/*
+ * x86_vcpu_save() / x86_vcpu_restore() - all that KVM knows of a vCPU that does not run;
+ * restored into one that x86_vcpu_init() has seen.
+ */
+int x86_vcpu_save(int vm_fd, int vcpu_fd, const struct kvm_msr_list *list,
+		  struct buf *out, struct err *err);
+int x86_vcpu_restore(int vcpu_fd, struct sections *in, struct err *err);
+
+/*
+ * x86_cpuid_save() / x86_cpuid_check() - -EPROTO: the vCPU has another CPUID than the
+ * one that was saved.  Neither has run: KVM changes some bits with control registers.
+ */
+int x86_cpuid_save(int vcpu_fd, struct buf *out, struct err *err);
+int x86_cpuid_check(int vcpu_fd, struct sections *in, struct err *err);
 
 #endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/template.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "vmm/snapshot/image.h"
+#include "vmm/vm_config.h"
+
+#define KEY_SIZE 4096u
+#define LOCK_NAME "lock"
+
+static_assert(KEY_SIZE == IMAGE_HEAD_AT, "the page that is not the machine's");
+
+/* A file that was not changed since: no file of ours is changed in place. */
+struct identity {
+	uint64_t dev;
+	uint64_t ino;
+	uint64_t size;
+	int64_t mtime_ns;
+};
+
+/* What a machine depends on.  Compared as bytes: nothing in it is left unset. */
+struct key {
+	char magic[8];
+	struct identity vmm;
+	struct identity kernel;
+	struct identity initrd;
+	uint64_t memory;
+	uint64_t dax_size;
+	uint32_t vcpus;
+	uint32_t n_nics;
+	char cmdline[VM_CMDLINE_SIZE];
+	/* The host's kernel; its processor is hull-vmm's to compare (CPUID). */
+	char release[65];
+	char version[65];
+};
+
+static_assert(sizeof(struct key) <= KEY_SIZE, "one page");
+static_assert(sizeof(((struct utsname *)NULL)->release) == sizeof(((struct key *)NULL)->release),
+	      "Linux, __NEW_UTS_LEN");
+
+static int identify(int fd, struct identity *id)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*id = (struct identity){
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.size = (uint64_t)st.st_size,
+		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+	};
+	return 0;
+}
+
+static int make_key(struct key *key, int vmm_fd, const struct vm_config *c)
+{
+	struct utsname host;
+	int ret = identify(vmm_fd, &key->vmm);
+
+	memcpy(key->magic, "HULLTPL1", sizeof(key->magic));
+	if (ret == 0)
+		ret = identify(c->kernel_fd, &key->kernel);
+	if (ret == 0)
+		ret = identify(c->initrd_fd, &key->initrd);
+	if (ret == 0 && uname(&host) < 0)
+		ret = -errno;
+	if (ret < 0)
+		return ret;
+	key->memory = c->memory;
+	key->dax_size = c->dax_size;
+	key->vcpus = c->vcpus;
+	key->n_nics = c->n_nics;
+	/* Neither is longer than its place. */
+	memcpy(key->cmdline, c->cmdline, strlen(c->cmdline));
+	memcpy(key->release, host.release, strlen(host.release));
+	memcpy(key->version, host.version, strlen(host.version));
+	return 0;
+}
+
+/* name_of() - FNV-1a: two keys with one name only take the place from each other. */
+static void name_of(const void *key, char name[17])
+{
+	const unsigned char *p = key;
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < sizeof(struct key); i++)
+		h = (h ^ p[i]) * 0x100000001b3;
+	(void)snprintf(name, 17, "%016" PRIx64, h);
+}
+
+/* open_dir() - only root's own hands may have been in it. */
+static int open_dir(void)
+{
+	auto_fd int dir = -1;
+	struct stat st;
+
+	if (mkdir(TEMPLATE_DIR, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	dir = open(TEMPLATE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() || st.st_mode & 022)
+		return -EPERM;
+	return take_fd(&dir);
+}
+
+/* open_file() - the template, or -1: there is none that is of this key. */
+static int open_file(const struct template_use *use)
+{
+	auto_fd int fd = openat(use->dir, use->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	auto_free char *page = malloc(KEY_SIZE);
+
+	if (fd < 0 || !page || pread(fd, page, KEY_SIZE, 0) != (ssize_t)KEY_SIZE ||
+	    memcmp(page, use->key, KEY_SIZE))
+		return -1;
+	(void)futimens(fd, NULL); /* it was used: others go first */
+	return take_fd(&fd);
+}
+
+/* open_new() - a file for hull-vmm to save into, which nobody else can open. */
+static int open_new(const struct vm_config *c)
+{
+	auto_fd int fd = memfd_create("hull-template", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->memory)) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+/* take_lock() - one create at a time makes a template; the others boot meanwhile. */
+static int take_lock(const struct template_use *use)
+{
+	auto_fd int fd = openat(use->dir, LOCK_NAME,
+				O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c)
+{
+	use->key = calloc(1, KEY_SIZE);
+	if (!use->key || make_key(use->key, vmm_fd, c) < 0)
+		return;
+	use->dir = open_dir();
+	if (use->dir < 0) {
+		log_warn("no templates: '%s': %s", TEMPLATE_DIR,
+			 strerrordesc_np(-use->dir));
+		return;
+	}
+	name_of(use->key, use->name);
+	c->template_fd = open_file(use);
+	if (c->template_fd < 0) {
+		use->lock = take_lock(use);
+		/* Somebody may have made it just before. */
+		c->template_fd = open_file(use);
+		if (c->template_fd < 0 && use->lock >= 0)
+			c->template_new_fd = open_new(c);
+	}
+	c->has_template = c->template_fd >= 0 || c->template_new_fd >= 0;
+}
+
+/* ---- storing -------------------------------------------------------------------- */
+
+/* copy_data() - all that is in @from behind the key's page; holes stay holes. */
+static int copy_data(int from, int to, struct err *err)
+{
+	off_t at = KEY_SIZE;
+
+	while ((at = lseek(from, at, SEEK_DATA)) >= 0) {
+		off_t end = lseek(from, at, SEEK_HOLE);
+
+		if (end < 0 || lseek(to, at, SEEK_SET) < 0)
+			return err_set(err, errno, "lseek");
+		while (at < end) {
+			ssize_t n = sendfile(to, from, &at, (size_t)(end - at));
+
+			if (n <= 0)
+				return err_set(err, n < 0 ? errno : EIO, "sendfile");
+		}
+	}
+	return errno == ENXIO ? 0 : err_set(err, errno, "lseek");
+}
+
+static int link_file(const struct template_use *use, int fd, struct err *err)
+{
+	char path[64];
+
+	/* One that is there is not of this key, or is unfit. */
+	if (unlinkat(use->dir, use->name, 0) < 0 && errno != ENOENT)
+		return err_set(err, errno, "unlink '%s'", use->name);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, path, use->dir, use->name, AT_SYMLINK_FOLLOW) < 0)
+		return err_set(err, errno, "link '%s'", use->name);
+	return 0;
+}
+
+/* remove_oldest() - of more than TEMPLATE_MAX.  Whoever uses one has it open. */
+static void remove_oldest(const struct template_use *use)
+{
+	for (;;) {
+		int fd = openat(use->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+		char oldest[sizeof(use->name)] = "";
+		struct timespec when = { 0 };
+		const struct dirent *e;
+		unsigned int n = 0;
+		struct stat st;
+
+		while (dir && (e = readdir(dir))) {
+			if (strlen(e->d_name) != sizeof(oldest) - 1 ||
+			    fstatat(use->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+				continue;
+			if (!n++ || st.st_mtim.tv_sec < when.tv_sec ||
+			    (st.st_mtim.tv_sec == when.tv_sec &&
+			     st.st_mtim.tv_nsec < when.tv_nsec)) {
+				when = st.st_mtim;
+				memcpy(oldest, e->d_name, sizeof(oldest));
+			}
+		}
+		if (n <= TEMPLATE_MAX || unlinkat(use->dir, oldest, 0) < 0)
+			return;
+	}
+}
+
+int template_store(const struct template_use *use, const struct vm_config *c,
+		   struct err *err)
+{
+	auto_fd int fd = openat(use->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400);
+	int ret;
+
+	if (fd < 0)
+		return err_set(err, errno, "template: make a file in '%s'", TEMPLATE_DIR);
+	if (ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->memory)) < 0)
+		return err_set(err, errno, "template: ftruncate");
+	ret = io_write_full(fd, use->key, KEY_SIZE);
+	if (ret < 0)
+		return err_set(err, -ret, "template: write its key");
+	ret = copy_data(c->template_new_fd, fd, err);
+	if (ret == 0)
+		ret = link_file(use, fd, err);
+	if (ret < 0)
+		return err_wrap(err, ret, "template");
+	remove_oldest(use);
+	return 0;
+}
+
+void template_drop(const struct template_use *use)
+{
+	/* Gone already is as well. */
+	(void)unlinkat(use->dir, use->name, 0);
+}
+
+void template_release(struct template_use *use)
+{
+	close_fd(use->dir);
+	close_fd(use->lock);
+	free(use->key);
+	*use = TEMPLATE_USE_INIT;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Templates on the host: files in TEMPLATE_DIR, each a machine that was saved when its
+ * agent was ready (vmm/template.h), which further containers go on from instead of
+ * booting.
+ *
+ * A file is found by its key: all that the machine depends on (kernel, initramfs,
+ * hull-vmm, sizes, devices, host).  It is named by the key's hash, begins with the key
+ * itself, and is never written to again: made as a file without a name by us alone,
+ * mode 0400, and linked when it is whole.  So neither a crash nor a fallen
+ * hull-vmm leaves a bad one.  The oldest go when there are more than TEMPLATE_MAX.
+ */
+#ifndef HULL_RUNTIME_TEMPLATE_H
+#define HULL_RUNTIME_TEMPLATE_H
+
+#include <stdint.h>
+
+struct err;
+struct vm_config;
+
+#define TEMPLATE_DIR "/run/hull-templates"
+#define TEMPLATE_MAX 8u
+
+/* What one create has to do with templates. */
+struct template_use {
+	int dir; /* of the files; -1: none are used */
+	int lock; /* held by the one create that makes a template; or -1 */
+	char name[17]; /* of the file */
+	void *key; /* owned: its first page */
+};
+
+#define TEMPLATE_USE_INIT ((struct template_use){ .dir = -1, .lock = -1 })
+
+/*
+ * template_plan() - have @c's machine go on from a template, or become one.  Nothing
+ * that fails here is an error: the machine boots.
+ * @vmm_fd: the program; @c: complete but for its template's fields
+ */
+void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c);
+
+/* template_store() - the machine that hull-vmm has saved into c->template_new_fd. */
+int template_store(const struct template_use *use, const struct vm_config *c,
+		   struct err *err);
+
+/* template_drop() - hull-vmm could not use it: the next one is to make it anew. */
+void template_drop(const struct template_use *use);
+
+void template_release(struct template_use *use);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/snapshot/image.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+
+static uint32_t crc_of(const struct buf *state)
+{
+	return (uint32_t)crc32_z(0, (const unsigned char *)state->data, state->len);
+}
+
+int image_write(int fd, const struct buf *state, uint64_t ram_size, struct err *err)
+{
+	const struct image_head head = {
+		.magic = IMAGE_MAGIC,
+		.version = IMAGE_VERSION,
+		.state_crc = crc_of(state),
+		.state_len = state->len,
+		.ram_size = ram_size,
+	};
+
+	if (state->len > IMAGE_MAX_STATE)
+		return err_msg(err, E2BIG, "the machine's state has %zu bytes",
+			       state->len);
+	if (pwrite(fd, state->data, state->len, IMAGE_STATE_AT) != (ssize_t)state->len ||
+	    pwrite(fd, &head, sizeof(head), IMAGE_HEAD_AT) != sizeof(head))
+		return err_set(err, errno ? errno : EIO, "write the machine's state");
+	return 0;
+}
+
+static int check_head(const struct image_head *head, uint64_t size, uint64_t ram_size,
+		      struct err *err)
+{
+	if (head->magic != IMAGE_MAGIC)
+		return err_msg(err, EPROTO, "it is no image of a machine");
+	if (head->version != IMAGE_VERSION)
+		return err_msg(err, EPROTO, "its format is %u, not %u", head->version,
+			       IMAGE_VERSION);
+	if (head->ram_size != ram_size)
+		return err_msg(err, EPROTO, "its machine has %llu MiB, not %llu",
+			       (unsigned long long)head->ram_size >> 20,
+			       (unsigned long long)ram_size >> 20);
+	if (head->state_len > IMAGE_MAX_STATE || size < IMAGE_RAM_AT ||
+	    size - IMAGE_RAM_AT < ram_size)
+		return err_msg(err, EPROTO, "it is cut off: %llu bytes",
+			       (unsigned long long)size);
+	return 0;
+}
+
+int image_read(int fd, uint64_t ram_size, struct buf *state, struct err *err)
+{
+	struct image_head head;
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(err, errno, "fstat");
+	if (pread(fd, &head, sizeof(head), IMAGE_HEAD_AT) != sizeof(head))
+		return err_msg(err, EPROTO, "it is cut off: %llu bytes",
+			       (unsigned long long)st.st_size);
+	ret = check_head(&head, (uint64_t)st.st_size, ram_size, err);
+	if (ret < 0)
+		return ret;
+	if (buf_reserve(state, head.state_len) < 0)
+		return err_set(err, ENOMEM, "read its state");
+	if (pread(fd, state->data, head.state_len, IMAGE_STATE_AT) !=
+	    (ssize_t)head.state_len)
+		return err_msg(err, EPROTO, "its state cannot be read");
+	state->len = head.state_len;
+	state->data[state->len] = 0;
+	if (crc_of(state) != head.state_crc)
+		return err_msg(err, EPROTO, "its state is damaged (CRC)");
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file of a saved machine.
+ *
+ *	0		one page that is not ours: whoever keeps the file says there what
+ *			it is of (runtime/template.h)
+ *	4 KiB		struct image_head, then the state: sections (sections.h)
+ *	2 MiB		guest RAM from its first byte on, as the machine has it in one
+ *			piece; only pages that are not zero are written, the rest are holes
+ *
+ * All numbers are the machine's own: little endian, and no file is read by another
+ * program than the one that wrote it (`version`).
+ */
+#ifndef HULL_VMM_SNAPSHOT_IMAGE_H
+#define HULL_VMM_SNAPSHOT_IMAGE_H
+
+#include <assert.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+#define IMAGE_MAGIC 0x474d49314c4c5548ull /* "HULL1IMG" */
+#define IMAGE_VERSION 1u
+#define IMAGE_HEAD_AT 4096u
+#define IMAGE_STATE_AT (IMAGE_HEAD_AT + sizeof(struct image_head))
+#define IMAGE_RAM_AT (2ull << 20)
+#define IMAGE_MAX_STATE (IMAGE_RAM_AT - IMAGE_STATE_AT)
+
+struct image_head {
+	uint64_t magic; /* IMAGE_MAGIC */
+	uint32_t version; /* IMAGE_VERSION */
+	uint32_t state_crc; /* CRC-32 of the state, as zlib's crc32() counts it */
+	uint64_t state_len; /* (bytes) */
+	uint64_t ram_size; /* (bytes) of the machine */
+};
+
+static_assert(sizeof(struct image_head) == 32, "file format");
+
+/*
+ * image_write() - head and state into @fd, whose RAM was written before.
+ * Errors: E2BIG, what pwrite() says
+ */
+int image_write(int fd, const struct buf *state, uint64_t ram_size, struct err *err);
+
+/*
+ * image_read() - the state of @fd, checked.
+ * @ram_size: (bytes) what the machine has
+ * @state: empty; the caller's
+ * Errors: EPROTO (not such a file, cut off, bits flipped, of another machine)
+ */
+int image_read(int fd, uint64_t ram_size, struct buf *state, struct err *err);
+
+#endif

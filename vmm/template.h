@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Templates: a machine whose agent is ready is saved, and others go on from there instead
+ * of booting.
+ *
+ * The one that is saved is a container's own: it boots, is saved when its guest has
+ * nothing to do, and goes on.  So there is no machine that only makes templates, and the
+ * guest has seen nothing of the container by then: virtio-fs is mounted, but no file was
+ * looked up.  Main thread.
+ */
+#ifndef HULL_VMM_TEMPLATE_H
+#define HULL_VMM_TEMPLATE_H
+
+#include <stdbool.h>
+
+struct container;
+struct err;
+struct loop;
+struct sections;
+struct template;
+struct virtio_pci;
+struct vm;
+
+/* The parts of the machine, in the order in which they were made; borrowed. */
+struct template_parts {
+	struct vm *vm;
+	struct virtio_pci *const *devices;
+	unsigned int n_devices;
+	struct container *container;
+};
+
+struct template_params {
+	struct loop *loop;
+	struct template_parts parts;
+	int image_fd; /* owned from the call on: empty, and as long as an image */
+	int sync_fd; /* borrowed: VM_SYNC_TEMPLATE goes out there */
+	void (*done)(void *opaque); /* saved, or given up: the container may go on */
+	void *opaque;
+};
+
+/* template_save() - begin; done() comes later, from the loop, whatever happens. */
+int template_save(const struct template_params *params, struct err *err);
+
+/* template_load() - the devices, vCPUs and clocks of a saved machine into @parts. */
+int template_load(const struct template_parts *parts, struct sections *in,
+		  struct err *err);
+
+#endif
