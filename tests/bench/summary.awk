@@ -84,7 +84,7 @@ BEGIN {
 	split(metrics, names, " ")
 	split("icount plain host", modes, " ")
 	split("runc crun qemu virtiofsd qemu_vhost host", peers, " ")
-	unit["start_cold"] = unit["exec"] = "ms"
+	unit["start_cold"] = unit["start_warm"] = unit["exec"] = "ms"
 	unit["vmm_memory"] = unit["guest_memory"] = "MiB"
 	unit["fs_untar"] = unit["fs_make"] = "s"
 	unit["fs_git_status_first"] = unit["fs_git_status_second"] = "s"
