@@ -51,6 +51,7 @@ static void close_config(struct vm_config *c)
 	if (c->console)
 		close_fd(c->stdio_fd[0]);
 	close_fd(c->kvm_fd);
+	close_fd(c->cgroup_fd);
 	close_fd(c->kernel_fd);
 	close_fd(c->initrd_fd);
 	close_fd(c->modules_fd);
@@ -327,6 +328,7 @@ static int make_cgroup(struct creation *cr, struct err *err)
 	if (ret < 0 || !cgroup->n)
 		return ret;
 	cr->config->memory_limit = host_limits_hard(cgroup, &limits);
+	cr->config->cgroup_fd = host_cgroup_own();
 	return host_limits_set(cgroup, &limits, err);
 }
 
@@ -448,6 +450,7 @@ static struct vm_config *new_config(void)
 		.size = sizeof(*c),
 		.start_ns = now.tv_sec * 1000000000LL + now.tv_nsec,
 		.kvm_fd = -1,
+		.cgroup_fd = -1,
 		.kernel_fd = -1,
 		.initrd_fd = -1,
 		.modules_fd = -1,

@@ -57,6 +57,10 @@ int host_cgroup_create(const struct oci_spec *spec, struct container *c,
 /* host_cgroup_open() - the folders that are remembered in @c. */
 int host_cgroup_open(const struct container *c, struct host_cgroup *ret, struct err *err);
 
+/* host_cgroup_own() - cgroup.procs of the caller's cgroup, to be written to; -1: it has
+ * none of version 2. */
+int host_cgroup_own(void);
+
 void host_cgroup_close(struct host_cgroup *h);
 #define auto_host_cgroup auto_call(host_cgroup_close)
 

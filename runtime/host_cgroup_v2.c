@@ -122,6 +122,23 @@ static int remove_folder(const struct container *c, struct err *err)
 	return 0;
 }
 
+int host_cgroup_own(void)
+{
+	auto_buf struct buf text = BUF_INIT;
+	char path[PATH_MAX];
+	const char *own;
+
+	/* cgroups(7): "0::/path", the only line where v2 alone is mounted. */
+	if (!host_cgroup_is_v2() ||
+	    io_read_file(AT_FDCWD, "/proc/self/cgroup", PATH_MAX, &text, NULL) < 0)
+		return -1;
+	own = text.data ? strstr(text.data, "0::/") : NULL;
+	if (!own || snprintf(path, sizeof(path), CGROUP_ROOT "%.*s/cgroup.procs",
+			     (int)strcspn(own + 3, "\n"), own + 3) >= (int)sizeof(path))
+		return -1;
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
 static int set(const struct host_cgroup *h, const struct host_limits *limits,
 	       struct err *err)
 {

@@ -472,6 +472,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		.boot = &boot,
 		.to_be_saved = v->config->template_new_fd >= 0,
 		.kvm_fd = v->config->kvm_fd,
+		.cgroup_fd = v->config->cgroup_fd,
 		.memory = v->config->memory,
 		.vcpus = v->config->vcpus,
 		.on_stop = on_stop,
@@ -490,6 +491,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		ret = make_vm(v, &vm, err);
 	/* It could make other machines. */
 	close_fd(v->config->kvm_fd);
+	close_fd(v->config->cgroup_fd);
 	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
 		ret = make_fs(v, (enum vm_fs_device)i, err);
 	if (ret == 0)

@@ -9,6 +9,7 @@
 #include "lib/err.h"
 #include "vmm/arch/x86/layout.h"
 #include "vmm/arch/x86/x86.h"
+#include "vmm/late_close.h"
 #include "vmm/vm_config.h"
 #include "vmm/vm_internal.h"
 
@@ -44,55 +45,16 @@ static int check_kvm(int kvm_fd, struct err *err)
 	return 0;
 }
 
-/* KVM_CREATE_VM on a thread of its own, while we do what needs no VM. */
-struct creation {
-	pthread_t thread;
-	int kvm_fd;
-	int fd; /* the result */
-	int code; /* (errno) when fd < 0 */
-};
-
-static void *create_thread(void *opaque)
+/* make_vm() - and see to it that its end keeps nobody waiting. */
+static int make_vm(struct vm *vm, struct err *err)
 {
-	struct creation *c = opaque;
+	bool outside = false;
+	int ret = vm_create(vm, &outside, err);
 
-	do {
-		c->fd = ioctl(c->kvm_fd, KVM_CREATE_VM, 0);
-		c->code = errno;
-	} while (c->fd < 0 && c->code == EINTR);
-	return NULL;
-}
-
-/* prepare_memory() - all of the guest's memory that does not depend on the VM. */
-static int prepare_memory(struct vm *vm, struct err *err)
-{
-	const struct vm_boot *boot = vm->params.boot;
-	const struct vm_image *image = vm->params.image;
-	int ret = vm_memory_new(vm, err);
-
-	if (ret == 0 && image) {
-		ret = vm_ram_map(vm, image->fd, image->state, err);
-	} else if (ret == 0 && boot) {
-		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
-		vm->image_loaded = ret == 0;
-	}
-	return ret;
-}
-
-static int create_vm(struct vm *vm, struct err *err)
-{
-	struct creation c = { .kvm_fd = vm->params.kvm_fd };
-	int code = pthread_create(&c.thread, NULL, create_thread, &c);
-	int ret;
-
-	if (code)
-		return err_set(err, code, "start a thread");
-	ret = prepare_memory(vm, err);
-	vm->params.boot = NULL; /* the caller's for the call only */
-	(void)pthread_join(c.thread, NULL); /* cannot fail */
-	vm->fd = c.fd;
-	if (ret == 0 && c.fd < 0)
-		ret = err_set(err, c.code, "KVM_CREATE_VM");
+	/* Inside the container's cgroup its thread would be in the way of whoever removes
+	 * that: then its end is waited for. */
+	if (ret == 0 && outside)
+		(void)late_close(vm->fd); /* without io_uring likewise */
 	return ret;
 }
 
@@ -138,7 +100,7 @@ static void vm_coalesce_pio(struct vm *vm, uint16_t port, uint32_t size)
 
 static int init_machine(struct vm *vm, struct err *err)
 {
-	int ret = create_vm(vm, err);
+	int ret = make_vm(vm, err);
 
 	if (ret == 0)
 		ret = x86_vm_init(vm->fd, err);

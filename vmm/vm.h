@@ -47,6 +47,9 @@ struct vm_image {
 
 struct vm_params {
 	int kvm_fd; /* borrowed until vm_new() returns */
+	/* cgroup.procs of a cgroup for KVM's own thread, which outlives us; -1: it stays in
+	 * ours, and our end waits for it.  Borrowed likewise. */
+	int cgroup_fd;
 	uint64_t memory; /* (bytes) */
 	unsigned int vcpus;
 	/* When given, vm_new() loads kernel and initrd while KVM makes the VM (which

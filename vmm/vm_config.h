@@ -85,6 +85,7 @@ struct vm_config {
 	int64_t start_ns; /* (CLOCK_MONOTONIC) when the command began: timeline 0 */
 
 	int32_t kvm_fd; /* /dev/kvm */
+	int32_t cgroup_fd; /* cgroup.procs of the caller's cgroup, or -1: see vmm/vm.h */
 	int32_t kernel_fd; /* ELF vmlinux or bzImage */
 	int32_t initrd_fd; /* the agent's initramfs */
 	int32_t modules_fd; /* a second cpio archive, put behind the first, or -1 */

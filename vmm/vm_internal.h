@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the machine share: vm.c (making and freeing), vm_memory.c,
+ * What the files of the machine share: vm.c (making and freeing), vm_create.c, vm_memory.c,
  * vm_irq.c, vm_vcpu.c (the threads), vm_pause.c, vm_save.c (its state) and vm_ram.c
  * (the RAM's part of that).  Nobody else includes it.
  */
@@ -77,6 +77,12 @@ struct vm {
 	atomic_flag stop_told; /* on_stop was called */
 	_Atomic int64_t first_run_ns;
 };
+
+/*
+ * vm_create.c: vm->fd and the memory that needs no VM.
+ * @ret_outside: KVM's thread for it is not in our cgroup
+ */
+int vm_create(struct vm *vm, bool *ret_outside, struct err *err);
 
 /* vm_memory.c */
 int vm_memory_new(struct vm *vm, struct err *err); /* before the VM */
