@@ -82,6 +82,14 @@ static int on_template(struct creation *cr, const struct vm_sync *sync, struct e
 	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
 }
 
+static void publish_template(struct creation *cr)
+{
+	struct err why = ERR_INIT;
+
+	if (template_publish(&cr->templates, cr->config, &why) < 0)
+		log_warn("%s", why.msg);
+}
+
 /* ended_early() - how hull-vmm went away without a word. */
 static int ended_early(int pidfd, struct err *err)
 {
@@ -121,6 +129,7 @@ int create_await(struct creation *cr, struct err *err)
 				return ret;
 			break;
 		case VM_SYNC_CREATED:
+			publish_template(cr);
 			return 0;
 		case VM_SYNC_ERROR:
 			sync.err.msg[sizeof(sync.err.msg) - 1] = 0;

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -23,10 +25,10 @@
 #include "vmm/snapshot/image.h"
 #include "vmm/vm_config.h"
 
-#define KEY_SIZE 4096u
+#define KEY_SIZE IMAGE_HOT_AT
 #define LOCK_NAME "lock"
-
-static_assert(KEY_SIZE == IMAGE_HEAD_AT, "the page that is not the machine's");
+/* Sizes are bounded by TEMPLATE_MAX and what a machine has touched when it is ready. */
+#define FS_OPTIONS "mode=0700,size=1G,huge=within_size"
 
 /* A file that was not changed since: no file of ours is changed in place. */
 struct identity {
@@ -52,7 +54,7 @@ struct key {
 	char version[65];
 };
 
-static_assert(sizeof(struct key) <= KEY_SIZE, "one page");
+static_assert(sizeof(struct key) <= KEY_SIZE, "what image.h leaves to us");
 static_assert(sizeof(((struct utsname *)NULL)->release) == sizeof(((struct key *)NULL)->release),
 	      "Linux, __NEW_UTS_LEN");
 
@@ -107,6 +109,38 @@ static void name_of(const void *key, char name[17])
 	(void)snprintf(name, 17, "%016" PRIx64, h);
 }
 
+static int open_path(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* is_mounted() - is there a file system of its own at @dir? */
+static bool is_mounted(int dir)
+{
+	struct stat st, above;
+
+	return fstat(dir, &st) == 0 && fstatat(dir, "..", &above, 0) == 0 &&
+	       st.st_dev != above.st_dev;
+}
+
+/* mount_once() - at TEMPLATE_DIR, whose bare folder @dir is; one caller at a time. */
+static int mount_once(int dir)
+{
+	auto_fd int now = -1;
+
+	if (flock(dir, LOCK_EX) < 0)
+		return -errno;
+	now = open_path(TEMPLATE_DIR);
+	if (now < 0 || is_mounted(now))
+		return now < 0 ? now : 0;
+	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  FS_OPTIONS) < 0)
+		return -errno;
+	return 0;
+}
+
 /* open_dir() - only root's own hands may have been in it. */
 static int open_dir(void)
 {
@@ -115,8 +149,16 @@ static int open_dir(void)
 
 	if (mkdir(TEMPLATE_DIR, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	dir = open(TEMPLATE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0 || fstat(dir, &st) < 0)
+	dir = open_path(TEMPLATE_DIR);
+	if (dir >= 0 && !is_mounted(dir)) {
+		auto_fd int bare = take_fd(&dir);
+		int ret = mount_once(bare);
+
+		dir = ret < 0 ? ret : open_path(TEMPLATE_DIR);
+	}
+	if (dir < 0)
+		return dir;
+	if (fstat(dir, &st) < 0)
 		return -errno;
 	if (st.st_uid != geteuid() || st.st_mode & 022)
 		return -EPERM;
@@ -182,10 +224,10 @@ void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c)
 
 /* ---- storing -------------------------------------------------------------------- */
 
-/* copy_data() - all that is in @from behind the key's page; holes stay holes. */
+/* copy_data() - the machine that is in @from; holes stay holes. */
 static int copy_data(int from, int to, struct err *err)
 {
-	off_t at = KEY_SIZE;
+	off_t at = IMAGE_HEAD_AT;
 
 	while ((at = lseek(from, at, SEEK_DATA)) >= 0) {
 		off_t end = lseek(from, at, SEEK_HOLE);
@@ -243,8 +285,7 @@ static void remove_oldest(const struct template_use *use)
 	}
 }
 
-int template_store(const struct template_use *use, const struct vm_config *c,
-		   struct err *err)
+int template_store(struct template_use *use, const struct vm_config *c, struct err *err)
 {
 	auto_fd int fd = openat(use->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400);
 	int ret;
@@ -257,8 +298,23 @@ int template_store(const struct template_use *use, const struct vm_config *c,
 	if (ret < 0)
 		return err_set(err, -ret, "template: write its key");
 	ret = copy_data(c->template_new_fd, fd, err);
-	if (ret == 0)
-		ret = link_file(use, fd, err);
+	if (ret < 0)
+		return err_wrap(err, ret, "template");
+	use->file = take_fd(&fd);
+	return 0;
+}
+
+int template_publish(struct template_use *use, const struct vm_config *c, struct err *err)
+{
+	uint8_t hot[IMAGE_HOT_SIZE];
+	int ret;
+
+	if (use->file < 0)
+		return 0;
+	if (pread(c->template_new_fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot) ||
+	    pwrite(use->file, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
+		return err_set(err, errno, "template: what is changed of it");
+	ret = link_file(use, use->file, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "template");
 	remove_oldest(use);
@@ -275,6 +331,7 @@ void template_release(struct template_use *use)
 {
 	close_fd(use->dir);
 	close_fd(use->lock);
+	close_fd(use->file);
 	free(use->key);
 	*use = TEMPLATE_USE_INIT;
 }

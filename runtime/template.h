@@ -9,6 +9,9 @@
  * itself, and is never written to again: made as a file without a name by us alone,
  * mode 0400, and linked when it is whole.  So neither a crash nor a fallen
  * hull-vmm leaves a bad one.  The oldest go when there are more than TEMPLATE_MAX.
+ *
+ * TEMPLATE_DIR is a tmpfs of its own, with huge pages: what the machines only read of
+ * a template is mapped 2 MiB at a time.
  */
 #ifndef HULL_RUNTIME_TEMPLATE_H
 #define HULL_RUNTIME_TEMPLATE_H
@@ -25,11 +28,12 @@ struct vm_config;
 struct template_use {
 	int dir; /* of the files; -1: none are used */
 	int lock; /* held by the one create that makes a template; or -1 */
+	int file; /* the new one, which has no name yet; or -1 */
 	char name[17]; /* of the file */
-	void *key; /* owned: its first page */
+	void *key; /* owned: how it begins */
 };
 
-#define TEMPLATE_USE_INIT ((struct template_use){ .dir = -1, .lock = -1 })
+#define TEMPLATE_USE_INIT ((struct template_use){ .dir = -1, .lock = -1, .file = -1 })
 
 /*
  * template_plan() - have @c's machine go on from a template, or become one.  Nothing
@@ -38,9 +42,14 @@ struct template_use {
  */
 void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c);
 
-/* template_store() - the machine that hull-vmm has saved into c->template_new_fd. */
-int template_store(const struct template_use *use, const struct vm_config *c,
-		   struct err *err);
+/* template_store() - the machine that hull-vmm has saved into c->template_new_fd: a copy of
+ * ours, for nobody yet. */
+int template_store(struct template_use *use, const struct vm_config *c, struct err *err);
+
+/* template_publish() - what was stored is there for others, now that it has made a
+ * container; nothing was stored: nothing to do. */
+int template_publish(struct template_use *use, const struct vm_config *c,
+		     struct err *err);
 
 /* template_drop() - hull-vmm could not use it: the next one is to make it anew. */
 void template_drop(const struct template_use *use);

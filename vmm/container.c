@@ -306,6 +306,8 @@ static void on_created(void *opaque, const struct agent_result *r)
 		return;
 	}
 	timeline_mark("created");
+	if (c->params.made)
+		c->params.made(c->params.opaque);
 	c->life = LIFE_CREATED;
 	procs_init_runs(c);
 	container_set_phase(c, VM_PHASE_CREATED);

@@ -70,6 +70,8 @@ struct container_params {
 	 * anything: true: container_go_on() will say when to.  May be NULL.
 	 */
 	bool (*ready)(void *opaque);
+	/* made() - once: the container is, and nobody was told yet.  May be NULL. */
+	void (*made)(void *opaque);
 	bool restored; /* the machine was saved when it was ready() */
 	/* Once, before the guest is asked to write back and shut down; may be NULL. */
 	void (*before_shutdown)(void *opaque);

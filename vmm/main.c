@@ -65,6 +65,7 @@ struct vmm {
 	struct buf state; /* of the template, when there is one */
 	struct sections sections; /* what is still to be read of it */
 	bool restored; /* the machine goes on from the template */
+	bool saved; /* it has become one */
 	int oom_fd; /* of vmm/host_oom.h, or -1 */
 
 	struct loop_source signals;
@@ -426,11 +427,12 @@ static int make_vm(struct vmm *v, struct vm_params *params, struct err *err)
 }
 
 /* on_template() - saved or given up: what was allowed for that is not any more. */
-static void on_template(void *opaque)
+static void on_template(void *opaque, bool saved)
 {
 	struct vmm *v = opaque;
 	struct err err = ERR_INIT;
 
+	v->saved = saved;
 	if (jail_thread(JAIL_LOOP, &err) < 0)
 		on_stop(v, VM_STOP_ERROR, &err);
 	else
@@ -455,9 +457,20 @@ static bool on_ready(void *opaque)
 		return false;
 	if (template_save(&params, &err) < 0) {
 		log_warn("no template is made: %s", err.msg);
-		on_template(v);
+		on_template(v, false);
 	}
 	return true;
+}
+
+/* on_made() - what the guest did since it was saved others will do as well. */
+static void on_made(void *opaque)
+{
+	struct vmm *v = opaque;
+	struct err err = ERR_INIT;
+
+	if (v->saved && vm_ram_mark_hot(v->vm, v->config->template_new_fd, &err) < 0)
+		log_warn("template: %s", err.msg);
+	close_fd(v->config->template_new_fd);
 }
 
 /* make_outside() - what needs paths, /proc or the caller's descriptors. */
@@ -515,6 +528,7 @@ static int make_outside(struct vmm *v, struct err *err)
 			.gate = gate,
 			.waiting = waiting,
 			.ready = on_ready,
+			.made = on_made,
 			.restored = v->restored,
 			.before_shutdown = before_shutdown,
 			.opaque = v,
@@ -576,8 +590,6 @@ static int make_inside(struct vmm *v, struct err *err)
 	close_fd(v->config->initrd_fd);
 	close_fd(v->config->modules_fd);
 	close_fd(v->config->template_fd);
-	if (v->restored)
-		close_fd(v->config->template_new_fd);
 	return ret;
 }
 

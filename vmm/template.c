@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
-#include "lib/cleanup.h"
 #include "lib/container_of.h"
 #include "lib/err.h"
 #include "lib/io.h"
@@ -91,14 +90,13 @@ static int hand_over(const struct template *t, struct err *err)
 	return 0;
 }
 
-static void end(struct template *t)
+static void end(struct template *t, bool saved)
 {
 	const struct template_params params = t->params;
 
 	timer_stop(&t->timer);
-	close_fd(params.image_fd);
 	free(t);
-	params.done(params.opaque);
+	params.done(params.opaque, saved);
 }
 
 static void look(struct timer *timer)
@@ -121,7 +119,7 @@ static void look(struct timer *timer)
 	}
 	if (ret < 0)
 		log_warn("no template is made: %s", err.msg);
-	end(t);
+	end(t, ret == 0);
 }
 
 int template_save(const struct template_params *params, struct err *err)
@@ -129,17 +127,13 @@ int template_save(const struct template_params *params, struct err *err)
 	struct template *t = calloc(1, sizeof(*t));
 	int ret;
 
-	if (!t) {
-		close_fd(params->image_fd);
+	if (!t)
 		return err_set(err, ENOMEM, "template");
-	}
 	t->params = *params;
 	t->timer = TIMER_INIT;
 	ret = timer_start(&t->timer, params->loop, LOOK_MS, look, err);
-	if (ret < 0) {
-		close_fd(params->image_fd);
+	if (ret < 0)
 		free(t);
-	}
 	return ret;
 }
 

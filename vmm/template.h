@@ -32,9 +32,10 @@ struct template_parts {
 struct template_params {
 	struct loop *loop;
 	struct template_parts parts;
-	int image_fd; /* owned from the call on: empty, and as long as an image */
+	int image_fd; /* borrowed: empty, and as long as an image */
 	int sync_fd; /* borrowed: VM_SYNC_TEMPLATE goes out there */
-	void (*done)(void *opaque); /* saved, or given up: the container may go on */
+	/* done() - @saved, or given up: the container may go on */
+	void (*done)(void *opaque, bool saved);
 	void *opaque;
 };
 

@@ -107,6 +107,12 @@ bool vm_is_idle(const struct vm *vm);
 int vm_save(struct vm *vm, int fd, struct buf *out, struct err *err);
 
 /*
+ * vm_ram_mark_hot() - note in @fd, into which vm_save() has written, which pieces of RAM
+ * were changed much since.  Main thread; the vCPUs may run.
+ */
+int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err);
+
+/*
  * vm_restore() - the vCPUs and clocks of params.image, in the place of vm_load(), once
  * the devices stand.  vm_new() has mapped the RAM: private to us, of the same file.
  */

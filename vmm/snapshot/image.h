@@ -2,8 +2,10 @@
 /*
  * The file of a saved machine.
  *
- *	0		one page that is not ours: whoever keeps the file says there what
- *			it is of (runtime/template.h)
+ *	0		half a page that is not ours: whoever keeps the file says there what
+ *			it is of (runtime/template.c)
+ *	2 KiB		a bit for each piece of RAM (IMAGE_PIECE) that a machine changes so much
+ *			of that a copy of all of it is cheaper; a hint, from whoever you like
  *	4 KiB		struct image_head, then the state: sections (sections.h)
  *	2 MiB		guest RAM from its first byte on, as the machine has it in one
  *			piece; only pages that are not zero are written, the rest are holes
@@ -22,9 +24,12 @@ struct err;
 
 #define IMAGE_MAGIC 0x474d49314c4c5548ull /* "HULL1IMG" */
 #define IMAGE_VERSION 1u
+#define IMAGE_HOT_AT 2048u
+#define IMAGE_HOT_SIZE 2048u
 #define IMAGE_HEAD_AT 4096u
 #define IMAGE_STATE_AT (IMAGE_HEAD_AT + sizeof(struct image_head))
 #define IMAGE_RAM_AT (2ull << 20)
+#define IMAGE_PIECE (2u << 20) /* (bytes) of RAM that are saved and mapped as one */
 #define IMAGE_MAX_STATE (IMAGE_RAM_AT - IMAGE_STATE_AT)
 
 struct image_head {
