@@ -109,10 +109,11 @@ static void test_strings(void)
 	is_int(o.boot_timeout_ms, 60000, "the default deadline");
 	is_int(o.dax, 256 << 20, "the default window");
 	ok(!o.no_vhost && !o.allow_host_net, "vhost, and not the host's network");
+	ok(!o.no_template, "templates");
 	is_int(load(vm,
 		    SET("kernel=/k2", "org.hull.vcpus=2", "memory=1G", "boot-timeout=5",
 			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G",
-			"net.vhost=off", "net.host=allow"),
+			"net.vhost=off", "net.host=allow", "template=off"),
 		    &o, &spec2, &err),
 	       0, "--set");
 	is_str(o.kernel, "/k2", "overrides the kernel");
@@ -123,6 +124,7 @@ static void test_strings(void)
 	is_int(o.boot_timeout_ms, 5000, "and the deadline");
 	is_int(o.dax, GIB, "and the window");
 	ok(o.no_vhost && o.allow_host_net, "and the network");
+	ok(o.no_template, "and the template");
 	is_int(load("", NULL, 0, &o, &spec3, &err), 0, "nothing");
 	ok(!o.kernel && !o.initrd && !o.cmdline && !o.hypervisor, "is nothing");
 }
@@ -180,6 +182,7 @@ static void test_bad(void)
 	bad("", "fs.dax=128G",
 	    "--set fs.dax=128G: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "net.vhost=yes", "--set net.vhost=yes: expected on or off");
+	bad("", "template=1", "--set template=1: expected on or off");
 	bad("", "net.host=on", "--set net.host=on: expected allow or refuse");
 	bad("", "freeze.hooks=",
 	    "--set freeze.hooks=: expected 1 to 32 absolute paths, separated by ':'");
@@ -224,7 +227,7 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 10, "ten options");
+	is_int(n, 11, "eleven options");
 }
 
 int main(void)

@@ -17,6 +17,8 @@ static struct vm_config good(void)
 		.spec_size = 2,
 		.boot_timeout_ms = 1000,
 		.modules_fd = -1,
+		.template_fd = -1,
+		.template_new_fd = -1,
 		.log_fd = -1,
 	};
 
@@ -60,6 +62,9 @@ int main(void)
 	REFUSED("VM configuration: bad id", memset(c.id, 'x', sizeof(c.id)));
 	REFUSED("VM configuration: bad kvm_fd", c.kvm_fd = -1);
 	REFUSED("VM configuration: bad stdio_fd[2]", c.stdio_fd[2] = -1);
+	REFUSED("VM configuration: bad template_fd", c.has_template = 2);
+	REFUSED("VM configuration: bad template_fd", c.template_fd = 5);
+	REFUSED("VM configuration: bad template_fd", c.template_new_fd = 5);
 	REFUSED("VM configuration: bad n_roots", c.n_roots = 0);
 	REFUSED("VM configuration: bad n_roots", c.n_roots = VM_MAX_ROOTS + 1);
 	REFUSED("VM configuration: bad roots", c.roots[0].fd = -1);
