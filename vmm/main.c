@@ -32,12 +32,10 @@
 #include "vmm/host_oom.h"
 #include "vmm/jail/jail.h"
 #include "vmm/loop.h"
+#include "vmm/main.h"
 #include "vmm/net_cards.h"
 #include "vmm/pci.h"
 #include "vmm/resolver.h"
-#include "vmm/snapshot/image.h"
-#include "vmm/snapshot/sections.h"
-#include "vmm/template.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/virtio/rng.h"
@@ -47,40 +45,6 @@
 #include "vmm/vm_config.h"
 
 #define RESOLVER_PORT 53u
-
-struct vmm {
-	const struct vm_config *config;
-	const char *spec;
-	struct loop *loop;
-	struct vm *vm;
-	struct pci_bus *bus;
-	struct virtio_device *fs[VM_FS_DEVICES]; /* NULL: no root of that kind */
-	struct vsock *vsock;
-	struct net_cards *cards;
-	struct resolver *resolver;
-	struct container *container;
-	/* All that plug() has put on the bus before the guest ran, in that order. */
-	struct virtio_pci *devices[LAYOUT_PCI_SLOTS];
-	unsigned int n_devices;
-	struct buf state; /* of the template, when there is one */
-	struct sections sections; /* what is still to be read of it */
-	bool restored; /* the machine goes on from the template */
-	bool saved; /* it has become one */
-	int oom_fd; /* of vmm/host_oom.h, or -1 */
-
-	struct loop_source signals;
-	struct loop_source stopped; /* an eventfd: the guest ended by itself */
-	struct loop_source gate; /* an eventfd: a write gate has moved */
-
-	/* The vCPU threads wait here until the main thread's filter is loaded. */
-	pthread_mutex_t gate_lock;
-	pthread_cond_t gate_open;
-	bool open; /* under gate_lock */
-
-	/* Written once by a vCPU thread before it signals `stopped`. */
-	enum vm_stop_reason stop_reason;
-	struct err stop_err;
-};
 
 /* The callbacks get no pointer of their own. */
 static struct vmm vmm = {
@@ -93,7 +57,7 @@ static struct vmm vmm = {
 
 /* ---- on vCPU threads ---------------------------------------------------------- */
 
-static void on_stop(void *opaque, enum vm_stop_reason reason, const struct err *err)
+void main_on_stop(void *opaque, enum vm_stop_reason reason, const struct err *err)
 {
 	struct vmm *v = opaque;
 
@@ -370,109 +334,6 @@ static int make_cards(struct vmm *v, struct err *err)
 	return net_cards_new(&params, &v->cards, err);
 }
 
-static struct template_parts parts_of(const struct vmm *v)
-{
-	return (struct template_parts){
-		.vm = v->vm,
-		.devices = v->devices,
-		.n_devices = v->n_devices,
-		.container = v->container,
-	};
-}
-
-/* refuse_template() - the machine boots; hull takes the template away. */
-static void refuse_template(struct vmm *v, const struct err *why)
-{
-	const struct vm_sync sync = { .type = VM_SYNC_TEMPLATE, .err = *why };
-
-	v->restored = false;
-	log_warn("the template is not used: %s", why->msg);
-	/* If this does not arrive, the next one refuses it as well. */
-	(void)sock_send(v->config->sync_fd, &sync, sizeof(sync), NULL, 0);
-}
-
-/* look_at_template() - read its state, if there is one that is whole. */
-static void look_at_template(struct vmm *v)
-{
-	const struct vm_config *c = v->config;
-	struct err err = ERR_INIT;
-
-	if (c->template_fd < 0)
-		return;
-	v->restored = image_read(c->template_fd, c->memory, &v->state, &err) == 0;
-	v->sections = (struct sections){ v->state.data, v->state.len };
-	if (!v->restored)
-		refuse_template(v, &err);
-}
-
-/* make_vm() - from the template, or if that was saved on another processor, without. */
-static int make_vm(struct vmm *v, struct vm_params *params, struct err *err)
-{
-	struct vm_image image = { v->config->template_fd, &v->sections };
-	const struct vm_boot *boot = params->boot;
-	struct err why = ERR_INIT;
-	int ret;
-
-	if (v->restored) {
-		params->image = &image;
-		params->boot = NULL;
-		ret = vm_new(params, &v->vm, &why);
-		if (ret == 0)
-			return 0;
-		refuse_template(v, &why);
-	}
-	params->image = NULL;
-	params->boot = boot;
-	return vm_new(params, &v->vm, err);
-}
-
-/* on_template() - saved or given up: what was allowed for that is not any more. */
-static void on_template(void *opaque, bool saved)
-{
-	struct vmm *v = opaque;
-	struct err err = ERR_INIT;
-
-	v->saved = saved;
-	if (jail_thread(JAIL_LOOP, &err) < 0)
-		on_stop(v, VM_STOP_ERROR, &err);
-	else
-		container_go_on(v->container);
-}
-
-/* on_ready() - the agent is there: is this machine to become a template? */
-static bool on_ready(void *opaque)
-{
-	struct vmm *v = opaque;
-	struct err err = ERR_INIT;
-	const struct template_params params = {
-		.loop = v->loop,
-		.parts = parts_of(v),
-		.image_fd = v->config->template_new_fd,
-		.sync_fd = v->config->sync_fd,
-		.done = on_template,
-		.opaque = v,
-	};
-
-	if (params.image_fd < 0 || v->restored)
-		return false;
-	if (template_save(&params, &err) < 0) {
-		log_warn("no template is made: %s", err.msg);
-		on_template(v, false);
-	}
-	return true;
-}
-
-/* on_made() - what the guest did since it was saved others will do as well. */
-static void on_made(void *opaque)
-{
-	struct vmm *v = opaque;
-	struct err err = ERR_INIT;
-
-	if (v->saved && vm_ram_mark_hot(v->vm, v->config->template_new_fd, &err) < 0)
-		log_warn("template: %s", err.msg);
-	close_fd(v->config->template_new_fd);
-}
-
 /* make_outside() - what needs paths, /proc or the caller's descriptors. */
 static int make_outside(struct vmm *v, struct err *err)
 {
@@ -488,7 +349,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		.cgroup_fd = v->config->cgroup_fd,
 		.memory = v->config->memory,
 		.vcpus = v->config->vcpus,
-		.on_stop = on_stop,
+		.on_stop = main_on_stop,
 		.on_vcpu_thread = on_vcpu_thread,
 		.on_fault = on_fault,
 		.opaque = v,
@@ -499,9 +360,9 @@ static int make_outside(struct vmm *v, struct err *err)
 	ret = loop_new(&v->loop, err);
 	if (ret == 0)
 		ret = watch(v, err);
-	look_at_template(v);
+	main_look_at_template(v);
 	if (ret == 0)
-		ret = make_vm(v, &vm, err);
+		ret = main_new_vm(v, &vm, err);
 	/* It could make other machines. */
 	close_fd(v->config->kvm_fd);
 	close_fd(v->config->cgroup_fd);
@@ -527,8 +388,8 @@ static int make_outside(struct vmm *v, struct err *err)
 			.set_gate = set_gate,
 			.gate = gate,
 			.waiting = waiting,
-			.ready = on_ready,
-			.made = on_made,
+			.ready = main_on_ready,
+			.made = main_on_made,
 			.restored = v->restored,
 			.before_shutdown = before_shutdown,
 			.opaque = v,
@@ -576,10 +437,7 @@ static int make_inside(struct vmm *v, struct err *err)
 	if (ret < 0)
 		return ret;
 	if (v->restored) {
-		const struct template_parts parts = parts_of(v);
-
-		ret = template_load(&parts, &v->sections, err);
-		buf_release(&v->state);
+		ret = main_load_template(v, err);
 		timeline_mark("template loaded");
 	} else {
 		ret = load_kernel(v, err);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the program itself share: main.c (the machine's parts, in the order
+ * of trust) and main_template.c (that it goes on from a template, or becomes one).
+ */
+#ifndef HULL_VMM_MAIN_H
+#define HULL_VMM_MAIN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "vmm/arch/x86/layout.h"
+#include "vmm/loop.h"
+#include "vmm/snapshot/sections.h"
+#include "vmm/vm.h"
+#include "vmm/vm_config.h"
+
+struct container;
+struct net_cards;
+struct pci_bus;
+struct resolver;
+struct virtio_device;
+struct virtio_pci;
+struct vsock;
+
+struct vmm {
+	const struct vm_config *config;
+	const char *spec;
+	struct loop *loop;
+	struct vm *vm;
+	struct pci_bus *bus;
+	struct virtio_device *fs[VM_FS_DEVICES]; /* NULL: no root of that kind */
+	struct vsock *vsock;
+	struct net_cards *cards;
+	struct resolver *resolver;
+	struct container *container;
+	/* All that plug() has put on the bus before the guest ran, in that order. */
+	struct virtio_pci *devices[LAYOUT_PCI_SLOTS];
+	unsigned int n_devices;
+	struct buf state; /* of the template, when there is one */
+	struct sections sections; /* what is still to be read of it */
+	bool restored; /* the machine goes on from the template */
+	bool saved; /* it has become one */
+	int oom_fd; /* of vmm/host_oom.h, or -1 */
+
+	struct loop_source signals;
+	struct loop_source stopped; /* an eventfd: the guest ended by itself */
+	struct loop_source gate; /* an eventfd: a write gate has moved */
+
+	/* The vCPU threads wait here until the main thread's filter is loaded. */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_open;
+	bool open; /* under gate_lock */
+
+	/* Written once by a vCPU thread before it signals `stopped`. */
+	enum vm_stop_reason stop_reason;
+	struct err stop_err;
+};
+
+/* main_on_stop() - the guest ended by itself; any thread, once (vm_params.on_stop). */
+void main_on_stop(void *opaque, enum vm_stop_reason reason, const struct err *err);
+
+/* ---- main_template.c ---------------------------------------------------------------- */
+
+/* main_look_at_template() - read its state, if there is one that is whole. */
+void main_look_at_template(struct vmm *v);
+
+/* main_new_vm() - from the template, or if that was saved on another processor, without. */
+int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err);
+
+/* main_load_template() - what the machine's parts were; they stand. */
+int main_load_template(struct vmm *v, struct err *err);
+
+/* main_on_ready() - the agent is there: is this machine to become a template? */
+bool main_on_ready(void *opaque);
+
+/* main_on_made() - what the guest did since it was saved others will do as well. */
+void main_on_made(void *opaque);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "lib/cleanup.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "vmm/container.h"
+#include "vmm/jail/jail.h"
+#include "vmm/main.h"
+#include "vmm/snapshot/image.h"
+#include "vmm/template.h"
+
+static struct template_parts parts_of(const struct vmm *v)
+{
+	return (struct template_parts){
+		.vm = v->vm,
+		.devices = v->devices,
+		.n_devices = v->n_devices,
+		.container = v->container,
+	};
+}
+
+/* refuse_template() - the machine boots; hull takes the template away. */
+static void refuse_template(struct vmm *v, const struct err *why)
+{
+	const struct vm_sync sync = { .type = VM_SYNC_TEMPLATE, .err = *why };
+
+	v->restored = false;
+	log_warn("the template is not used: %s", why->msg);
+	/* If this does not arrive, the next one refuses it as well. */
+	(void)sock_send(v->config->sync_fd, &sync, sizeof(sync), NULL, 0);
+}
+
+void main_look_at_template(struct vmm *v)
+{
+	const struct vm_config *c = v->config;
+	struct err err = ERR_INIT;
+
+	if (c->template_fd < 0)
+		return;
+	v->restored = image_read(c->template_fd, c->memory, &v->state, &err) == 0;
+	v->sections = (struct sections){ v->state.data, v->state.len };
+	if (!v->restored)
+		refuse_template(v, &err);
+}
+
+int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
+{
+	struct vm_image image = { v->config->template_fd, &v->sections };
+	const struct vm_boot *boot = params->boot;
+	struct err why = ERR_INIT;
+	int ret;
+
+	if (v->restored) {
+		params->image = &image;
+		params->boot = NULL;
+		ret = vm_new(params, &v->vm, &why);
+		if (ret == 0)
+			return 0;
+		refuse_template(v, &why);
+	}
+	params->image = NULL;
+	params->boot = boot;
+	return vm_new(params, &v->vm, err);
+}
+
+int main_load_template(struct vmm *v, struct err *err)
+{
+	const struct template_parts parts = parts_of(v);
+	int ret = template_load(&parts, &v->sections, err);
+
+	buf_release(&v->state);
+	return ret;
+}
+
+/* on_template() - saved or given up: what was allowed for that is not any more. */
+static void on_template(void *opaque, bool saved)
+{
+	struct vmm *v = opaque;
+	struct err err = ERR_INIT;
+
+	v->saved = saved;
+	if (jail_thread(JAIL_LOOP, &err) < 0)
+		main_on_stop(v, VM_STOP_ERROR, &err);
+	else
+		container_go_on(v->container);
+}
+
+bool main_on_ready(void *opaque)
+{
+	struct vmm *v = opaque;
+	struct err err = ERR_INIT;
+	const struct template_params params = {
+		.loop = v->loop,
+		.parts = parts_of(v),
+		.image_fd = v->config->template_new_fd,
+		.sync_fd = v->config->sync_fd,
+		.done = on_template,
+		.opaque = v,
+	};
+
+	if (params.image_fd < 0 || v->restored)
+		return false;
+	if (template_save(&params, &err) < 0) {
+		log_warn("no template is made: %s", err.msg);
+		on_template(v, false);
+	}
+	return true;
+}
+
+void main_on_made(void *opaque)
+{
+	struct vmm *v = opaque;
+	struct err err = ERR_INIT;
+
+	if (v->saved && vm_ram_mark_hot(v->vm, v->config->template_new_fd, &err) < 0)
+		log_warn("template: %s", err.msg);
+	close_fd(v->config->template_new_fd);
+}
