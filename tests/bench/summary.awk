@@ -85,7 +85,7 @@ BEGIN {
 	split("icount plain host", modes, " ")
 	split("runc crun qemu virtiofsd qemu_vhost host", peers, " ")
 	unit["start_cold"] = unit["start_warm"] = unit["exec"] = "ms"
-	unit["vmm_memory"] = unit["guest_memory"] = "MiB"
+	unit["vmm_memory"] = unit["guest_memory"] = unit["idle_unshared_memory"] = "MiB"
 	unit["fs_untar"] = unit["fs_make"] = "s"
 	unit["fs_git_status_first"] = unit["fs_git_status_second"] = "s"
 	unit["fs_dd512_rootfs"] = unit["fs_dd512_bind"] = "s"

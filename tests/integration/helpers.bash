@@ -51,7 +51,8 @@ teardown() {
 	done
 }
 
-teardown_file() {
+# remove_bundle - for teardown_file; fails when something is left on the host
+remove_bundle() {
 	local left
 
 	left=$(pgrep -f -- "--root $STATE" || true)
@@ -67,6 +68,10 @@ teardown_file() {
 		return 1
 	fi
 	rm -rf "$WORK"
+}
+
+teardown_file() {
+	remove_bundle
 }
 
 # config [JQ-OPTIONS...] FILTER - change config.json with jq

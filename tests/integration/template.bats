@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Machines that go on from a template. A word of its own on the guest's command line gives
+# this file templates of its own.
+
+load helpers
+
+DIR=/run/hull-templates
+
+# warm ARGS... - hull with this file's templates
+warm() {
+	hull --set "cmdline=hull.test=${WORK##*.}" "$@"
+}
+
+# run_warm ARG... - bats' run of a container that runs ARG...; its log is in $LOG
+run_warm() {
+	LOG=$BATS_TEST_TMPDIR/log
+	rm -f "$LOG"
+	args "$@"
+	run --separate-stderr warm --debug --log "$LOG" run -b "$BUNDLE" "$ID"
+	cat "$LOG"
+}
+
+templates() {
+	find "$DIR" -type f -name '????????????????' -printf '%f\n' 2>/dev/null | sort
+}
+
+setup_file() {
+	make_bundle
+	templates >"$WORK/before"
+}
+
+teardown_file() {
+	remove_ours
+	remove_bundle
+}
+
+# ours - this file's templates
+ours() {
+	templates | comm -13 "$WORK/before" -
+}
+
+@test "template: the first machine boots and becomes one, the second goes on from it" {
+	local before
+
+	run_warm /bin/sh -c 'echo first; cat /proc/sys/kernel/random/boot_id'
+	[[ $status -eq 0 && ${lines[0]} == first ]]
+	grep -q 'kernel loaded' "$LOG"
+	grep -q 'template saved' "$LOG"
+	before=${lines[1]}
+	[[ $(ours | wc -l) -eq 1 ]]
+	[[ $(stat -c '%a %U' "$DIR/$(ours)") == '400 root' ]]
+
+	run_warm /bin/sh -c 'echo second; cat /proc/sys/kernel/random/boot_id'
+	[[ $status -eq 0 && ${lines[0]} == second ]]
+	grep -q 'template loaded' "$LOG"
+	[[ ${lines[1]} != "$before" ]]
+	run ! grep -qE 'kernel loaded|template saved' "$LOG"
+	[[ $(ours | wc -l) -eq 1 ]]
+}
+
+@test "template: with off there is none" {
+	args /bin/true
+	run --separate-stderr warm --set template=off --set cmdline=hull.test=off --debug \
+		--log "$BATS_TEST_TMPDIR/log" run -b "$BUNDLE" "$ID"
+	[[ $status -eq 0 ]]
+	grep -q 'kernel loaded' "$BATS_TEST_TMPDIR/log"
+	run ! grep -q template "$BATS_TEST_TMPDIR/log"
+	[[ $(ours | wc -l) -eq 1 ]]
+}
+
+@test "template: the clock is the host's, and none goes back" {
+	local before after
+
+	before=$(date +%s)
+	run_warm /bin/sh -c 'date +%s; cat /proc/uptime; sleep 1; cat /proc/uptime; date +%s'
+	after=$(date +%s)
+	[[ $status -eq 0 ]]
+	grep -q 'template loaded' "$LOG"
+	[[ ${lines[0]} -ge $before && ${lines[3]} -le $after ]]
+	[[ ${lines[3]} -gt ${lines[0]} ]]
+	awk -v a="${lines[1]% *}" -v b="${lines[2]% *}" 'BEGIN { exit !(b - a >= 1 && b - a < 60 && a < 300) }'
+}
+
+@test "template: no two machines share a random byte, a uuid or an address' randomness" {
+	local i seen=()
+
+	for i in 1 2 3; do
+		run_warm /bin/sh -c 'head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid
+			grep -m 1 stack /proc/self/maps'
+		[[ $status -eq 0 && ${#lines[@]} -eq 3 ]]
+		grep -q 'template loaded' "$LOG"
+		seen+=("${lines[@]}")
+	done
+	[[ $(printf '%s\n' "${seen[@]}" | sort -u | wc -l) -eq 9 ]]
+}
+
+@test "template: volumes, exec, an exit status, a second container beside it" {
+	mkdir -p "$WORK/volume"
+	echo outside >"$WORK/volume/file"
+	config --arg v "$WORK/volume" '.mounts += [{destination: "/v", type: "bind", source: $v, options: ["bind"]}]'
+	args /bin/sh -c 'trap "exit 42" USR1; while :; do sleep 1000 & wait; done'
+	warm run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	wait_for 30 sleeps
+	warm run -d -b "$BUNDLE" "$ID-b" </dev/null >/dev/null 2>&1
+	run hull exec "$ID" cat /v/file
+	[[ $output == outside ]]
+	hull exec "$ID-b" /bin/sh -c 'echo inside >/v/other'
+	[[ $(cat "$WORK/volume/other") == inside ]]
+	hull kill "$ID" USR1
+	wait_for 30 is_stopped "$ID"
+	[[ $(status_of "$ID-b") == running ]]
+}
+
+@test "template: two vCPUs are there from the first instruction" {
+	local i
+
+	for i in make use; do
+		VCPUS=2 run_warm /bin/sh -c 'nproc; taskset -c 1 cat /proc/self/stat | cut -d" " -f39'
+		[[ $status -eq 0 ]]
+		[[ ${lines[0]} == 2 && ${lines[1]} == 1 ]]
+	done
+	grep -q 'template loaded' "$LOG"
+}
+
+@test "template: several at once" {
+	local i pids=()
+
+	args /bin/sh -c 'head -c 8 /dev/urandom | od -An -tx1'
+	for i in 1 2 3 4; do
+		warm run -b "$BUNDLE" "$ID-$i" </dev/null >"$WORK/out.$i" 2>"$WORK/err.$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	[[ $(sort -u "$WORK"/out.? | wc -l) -eq 4 ]]
+}
+
+remove_ours() {
+	(cd "$DIR" && ours | xargs -r rm --)
+}
+
+# damaged COMMAND... - COMMAND with the file of a template, then a start that would use it
+damaged() {
+	remove_ours
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	"$@" "$DIR/$(ours)"
+	run_warm /bin/echo alive
+	[[ $status -eq 0 && $output == alive ]]
+	grep -q 'kernel loaded' "$LOG"
+}
+
+flip() {
+	printf '\377' | dd of="$1" bs=1 seek=$((4096 + 32 + 1000)) conv=notrunc status=none
+}
+
+@test "template: a damaged one is not used, and made anew" {
+	damaged flip
+	grep -q 'the template is not used: its state is damaged (CRC)' "$LOG"
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	grep -q 'template saved' "$LOG"
+	run_warm /bin/true
+	grep -q 'template loaded' "$LOG"
+}
+
+@test "template: one that is cut off is not used" {
+	damaged truncate -s 1M
+	grep -q 'the template is not used: it is cut off' "$LOG"
+}
+
+another_key() {
+	printf 'x' | dd of="$1" bs=1 conv=notrunc status=none
+}
+
+@test "template: one of another key, under the right name, is made anew" {
+	damaged another_key
+	grep -q 'template saved' "$LOG"
+	run_warm /bin/true
+	grep -q 'template loaded' "$LOG"
+}
