@@ -174,3 +174,20 @@ load helpers
 	[[ ${lines[0]} == second ]]
 	[[ $(status_of "$ID") == running ]]
 }
+
+@test "lifecycle: nobody waits for the end of the virtual machine" {
+	local pid cgroup
+
+	start_sleeper
+	pid=$(pid_of "$ID")
+	# the kernel closes the machine's file later (vmm/late_close.h) ...
+	[[ -n $(find "/proc/$pid/fd" -lname '*io_uring*') ]]
+	# ... and its thread for the machine is not in the cgroup that delete removes
+	cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+	grep -qx "$pid" "$cgroup/cgroup.procs"
+	# shellcheck disable=SC2046 # several files
+	run grep -l '^kvm-' $(sed 's,.*,/proc/&/comm,' "$cgroup/cgroup.procs")
+	[[ $status -ne 0 ]]
+	hull delete -f "$ID"
+	[[ ! -e $cgroup ]]
+}
