@@ -2,7 +2,7 @@
 /*
  * A machine without KVM for the virtio-pci transport: the vm_*() and pci_*() calls
  * that it makes are defined here and keep records in `m`; no function of vmm/vm.c and
- * vmm/pci.c is linked.  Include it once in a program.
+ * vmm/pci.c is linked.  Include it once in a program.  Zeros in `m` are a new machine.
  *
  * The guest's side: rd() and wr() access BAR 0, config_rd() and config_wr() the
  * configuration space as the bus would, map_bar() decodes BAR 0 somewhere.
@@ -39,6 +39,7 @@ static struct {
 	unsigned int n_io;
 	gpa_t slot;
 	bool refuse_routes;
+	bool refuse_load; /* pci_load() finds another function */
 	bool removed;
 } m;
 
@@ -59,6 +60,21 @@ void pci_remove(struct pci_bus *bus, struct pci_dev *dev)
 {
 	(void)bus;
 	m.removed = dev == m.pci;
+}
+
+/* As the bus does: what the guest had written, and BAR 0 is decoded as it was then. */
+int pci_load(struct pci_bus *bus, struct pci_dev *dev,
+	     const uint8_t config[PCI_CONFIG_SIZE], struct err *err)
+{
+	struct pci_bar *bar = &dev->bars[0];
+
+	(void)bus;
+	if (m.refuse_load)
+		return err_msg(err, EPROTO, "another function was saved");
+	memcpy(dev->config, config, PCI_CONFIG_SIZE);
+	bar->gpa = BAR0;
+	bar->moved(bar->opaque, 0, BAR0);
+	return 0;
 }
 
 int vm_add_memory(struct vm *vm, gpa_t gpa, void *host, uint64_t size, bool readonly,
