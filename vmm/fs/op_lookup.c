@@ -61,6 +61,7 @@ static int lookup_root(struct fs_req *r, const char *name)
 	out.entry_valid = UINT32_MAX;
 	if (S_ISDIR(st.st_mode) && atomic_load(&r->fs->submounts))
 		out.attr.flags |= FUSE_ATTR_SUBMOUNT;
+	atomic_store(&r->fs->root_known, true);
 	return fs_req_put(r, &out, sizeof(out));
 }
 

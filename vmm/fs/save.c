@@ -24,23 +24,16 @@ struct saved {
 /* is_untouched() - the guest knows no file but the device's own root directory. */
 static bool is_untouched(struct fs_server *fs)
 {
-	/* fs_inode_found()'s own, until INIT forgets all. */
-	uint64_t ours = !atomic_load(&fs->initialised);
 	uint32_t n_roots = 0;
-	bool known = false;
 	bool ret;
 
+	for (unsigned int i = 0; i < VM_MAX_ROOTS; i++)
+		n_roots += atomic_load(&fs->roots[i]) != NULL;
 	(void)pthread_mutex_lock(&fs->lock);
-	for (unsigned int i = 0; i < VM_MAX_ROOTS; i++) {
-		const struct fs_root *root = atomic_load(&fs->roots[i]);
-
-		if (!root)
-			continue;
-		n_roots++;
-		known |= root->inode->nlookup > ours;
-	}
 	(void)pthread_mutex_lock(&fs->handle_lock);
-	ret = !known && fs->inodes.used == n_roots && !fs->handles.used;
+	/* The roots are in the table whether the guest has looked them up or not. */
+	ret = !atomic_load(&fs->root_known) && fs->inodes.used == n_roots &&
+	      !fs->handles.used;
 	(void)pthread_mutex_unlock(&fs->handle_lock);
 	(void)pthread_mutex_unlock(&fs->lock);
 	return ret;

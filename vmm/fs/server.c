@@ -239,6 +239,7 @@ void fs_server_reset(struct fs_server *fs)
 	uint32_t pos = 0;
 
 	atomic_store(&fs->initialised, false);
+	atomic_store(&fs->root_known, false);
 	fs_handle_close_all(fs);
 	fs_dax_reset(fs);
 	(void)pthread_mutex_lock(&fs->lock);

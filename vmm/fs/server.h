@@ -161,6 +161,7 @@ struct fs_server {
 	pthread_mutex_t mode_lock; /* writes to setuid and setgid files, one by one */
 
 	atomic_bool initialised; /* between INIT and DESTROY */
+	atomic_bool root_known; /* since INIT a root was looked up */
 	atomic_bool submounts; /* negotiated */
 	atomic_bool setxattr_ext; /* negotiated */
 	atomic_bool inode_dax; /* negotiated: files may be mapped */
