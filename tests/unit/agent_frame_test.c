@@ -49,7 +49,16 @@ static void test_check(void)
 	f.arg = 1;
 	is_int(frame_check(&f), -EPROTO, "with a number that means nothing");
 	f = ps;
-	f.type = AGENT_FSFREEZE + 1;
+	f.type = AGENT_WAKE;
+	is_int(frame_check(&f), -EPROTO, "a machine that wakes up to nothing");
+	f.len = sizeof(struct agent_wake) - 1;
+	is_int(frame_check(&f), -EPROTO, "to a byte less");
+	f.len += 2;
+	is_int(frame_check(&f), -EPROTO, "to a byte more");
+	f.len--;
+	is_int(frame_check(&f), 0, "to what it is to be told");
+	f = ps;
+	f.type = AGENT_WAKE + 1;
 	is_int(frame_check(&f), -EPROTO, "a type behind the last");
 	f = ps;
 	f.flags = CONTROL_EXEC_TTY;

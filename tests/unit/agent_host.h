@@ -119,12 +119,16 @@ static inline void host_finish(void *opaque)
 	(void)close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 }
 
+/* agent_params.wake of the next agent, in its process; its @opaque is the struct host. */
+static int (*host_wake)(void *opaque, const struct agent_wake *wake, struct err *err);
+
 static inline void host_run_agent(struct host *h, int control)
 {
 	struct agent_params params = {
 		.control_fd = control,
 		.cgroup_dir = h->cgroup,
 		.stream_connect = host_connect,
+		.wake = host_wake,
 		.finish = host_finish,
 		.opaque = h,
 		.give_network = unshare(CLONE_NEWNET) == 0,
