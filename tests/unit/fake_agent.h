@@ -21,6 +21,7 @@
 #include "vmm/agent_proto.h"
 #include "vmm/container.h"
 #include "vmm/control.h"
+#include "vmm/snapshot/sections.h"
 #include "vmm/vm_config.h"
 
 #define FAKE_SPEC "{\"process\":{}}"
@@ -119,6 +120,37 @@ static inline void fake_pair(int *ours, int *theirs, bool they_write)
 static const int *fake_preserved;
 static unsigned int fake_n_preserved;
 
+/* A machine that was saved: its vsock device's state, and the agent's end of it. */
+struct fake_saved {
+	struct buf vsock;
+	struct fake_conn ctl;
+};
+
+/* What else is told of the next machine. */
+static bool (*fake_ready)(void *opaque);
+static void (*fake_made)(void *opaque);
+static const struct fake_saved *fake_saved; /* it goes on from there; NULL: it boots */
+
+/* fake_save() - @vm, whose agent has said hello.  Return: as of the device */
+static inline int fake_save(struct fake_vm *vm, struct fake_saved *saved)
+{
+	struct virtio_device *dev = vsock_device(vm->g.vsock);
+
+	*saved = (struct fake_saved){ .ctl = *vm->ctl };
+	saved->ctl.in = BUF_INIT;
+	return dev->ops->save(dev, &saved->vsock, NULL);
+}
+
+static inline void fake_restore_(struct fake_vm *vm, const struct fake_saved *saved)
+{
+	struct virtio_device *dev = vsock_device(vm->g.vsock);
+	struct sections in = { .data = saved->vsock.data, .len = saved->vsock.len };
+
+	vm->ctl = &vm->g.conns[vm->g.n_conns++];
+	*vm->ctl = saved->ctl;
+	fake_check(dev->ops->load(dev, &in, NULL) == 0);
+}
+
 /* fake_vm_begin_on() - with the terminal @slave (taken) as stdio; -1: three pipes. */
 static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms,
 				    int slave)
@@ -132,6 +164,9 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.set_gate = fake_set_gate_,
 		.gate = fake_gate_,
 		.waiting = fake_waiting_,
+		.ready = fake_ready,
+		.made = fake_made,
+		.restored = fake_saved != NULL,
 		.opaque = vm,
 	};
 	int sync[2];
@@ -165,6 +200,8 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 	params.loop = vm->g.loop;
 	params.vsock = vm->g.vsock;
 	fake_check(container_new(&params, &vm->c, NULL) == 0);
+	if (fake_saved)
+		fake_restore_(vm, fake_saved);
 	fake_check(container_begin(vm->c, NULL) == 0);
 }
 
