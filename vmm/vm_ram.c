@@ -136,7 +136,7 @@ int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err)
 		if (mincore((char *)vm->ram + i * PIECE, PIECE, in_core) < 0 ||
 		    pread(fd, saved, PIECE, (off_t)(IMAGE_RAM_AT + i * PIECE)) !=
 			    (ssize_t)PIECE)
-			return err_set(err, errno, "look for changed RAM");
+			return err_set(err, errno ? errno : EIO, "look for changed RAM");
 		if (changed_pages(vm, i * PIECE, saved, in_core) >= HOT_PAGES)
 			hot[i / 8] |= (uint8_t)(1u << i % 8);
 	}
@@ -205,7 +205,7 @@ int vm_ram_map(struct vm *vm, int fd, struct sections *in, struct err *err)
 	int ret = section_look(in, TAG_RAM, &data, &len, err);
 
 	if (ret == 0 && pread(fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
-		ret = err_set(err, errno, "read what is changed of RAM");
+		ret = err_set(err, errno ? errno : EIO, "read what is changed of RAM");
 	if (ret == 0 && len % sizeof(struct extent))
 		ret = err_msg(err, EPROTO, "section 'ram' has %zu bytes", len);
 	for (size_t at = 0; ret == 0 && at < len; at += sizeof(struct extent)) {

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm/vm_ram.c without KVM: RAM of one machine goes through a file into others, and none of
+ * them sees what another writes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "tests/unit/tap.h"
+#include "vmm/snapshot/image.h"
+#include "vmm/snapshot/sections.h"
+#include "vmm/vm_internal.h"
+
+#define TAG_RAM SECTION_TAG('r', 'a', 'm', ' ')
+#define PAGE 4096u
+#define PIECES 6u
+#define SIZE ((uint64_t)PIECES * IMAGE_PIECE)
+
+/* As it stands in the section. */
+struct extent {
+	uint64_t offset;
+	uint64_t len;
+};
+
+static void must(bool cond)
+{
+	if (!cond)
+		abort();
+}
+
+/* ram_new() - a machine that has RAM and nothing else. */
+static void ram_new(struct vm *vm)
+{
+	void *p = mmap(NULL, SIZE + IMAGE_PIECE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t at = ((uintptr_t)p + IMAGE_PIECE - 1) & ~(uintptr_t)(IMAGE_PIECE - 1);
+
+	must(p != MAP_FAILED);
+	memset(vm, 0, sizeof(*vm));
+	(void)munmap(p, at - (uintptr_t)p);
+	(void)munmap((void *)(at + SIZE), IMAGE_PIECE - (at - (uintptr_t)p));
+	vm->ram = (void *)at;
+	vm->ram_size = SIZE;
+	/* What the guest touches is to be seen page by page. */
+	(void)madvise(vm->ram, SIZE, MADV_NOHUGEPAGE);
+}
+
+static void ram_free(struct vm *vm)
+{
+	(void)munmap(vm->ram, SIZE);
+}
+
+static char *at(const struct vm *vm, unsigned int piece, unsigned int page)
+{
+	return (char *)vm->ram + (uint64_t)piece * IMAGE_PIECE + (uint64_t)page * PAGE;
+}
+
+static int image_new(void)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	must(fd >= 0 && ftruncate(fd, (off_t)(IMAGE_RAM_AT + SIZE)) == 0);
+	return fd;
+}
+
+/* fill() - pieces 1 and 2, and a page of piece 4. */
+static void fill(const struct vm *vm)
+{
+	memset(at(vm, 1, 0), 0x11, IMAGE_PIECE);
+	memset(at(vm, 2, 500), 0x22, PAGE);
+	memset(at(vm, 4, 7), 0x44, PAGE);
+	*at(vm, 4, 9) = 0; /* touched, and zero all the same */
+}
+
+static int map(struct vm *vm, int fd, const struct buf *state, struct err *err)
+{
+	struct sections in = { .data = state->data, .len = state->len };
+
+	return vm_ram_map(vm, fd, &in, err);
+}
+
+/* mapped() - is the piece a file's, by /proc/self/maps? */
+static bool mapped(const struct vm *vm, unsigned int piece)
+{
+	auto_file FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long want = (unsigned long)at(vm, piece, 0);
+	unsigned long from, to;
+	char line[512];
+
+	must(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= want && want < to)
+			return strstr(line, "memfd:image") != NULL;
+	return false;
+}
+
+/* file_has() - is any page of the piece in the file? */
+static bool file_has(int fd, unsigned int piece)
+{
+	off_t begin = (off_t)(IMAGE_RAM_AT + (uint64_t)piece * IMAGE_PIECE);
+	off_t data = lseek(fd, begin, SEEK_DATA);
+
+	return data >= 0 && data < begin + (off_t)IMAGE_PIECE;
+}
+
+static void test_round_trip(void)
+{
+	const struct extent want[] = { { IMAGE_PIECE, 2 * IMAGE_PIECE },
+				       { 4 * IMAGE_PIECE, IMAGE_PIECE } };
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct sections in;
+	const void *data = NULL;
+	struct vm a, b, c;
+	int fd = image_new();
+	size_t len = 0;
+
+	ram_new(&a);
+	fill(&a);
+	is_int(vm_ram_save(&a, fd, &state, &err), 0, "RAM is saved");
+	in = (struct sections){ .data = state.data, .len = state.len };
+	must(section_look(&in, TAG_RAM, &data, &len, &err) == 0);
+	ok(len == sizeof(want) && !memcmp(data, want, len),
+	   "pieces in which something is, neighbours as one");
+	ok(!file_has(fd, 0) && file_has(fd, 1) && file_has(fd, 2) && !file_has(fd, 3) &&
+		   file_has(fd, 4) && !file_has(fd, 5),
+	   "no others are in the file");
+	is_int(lseek(fd, (off_t)(IMAGE_RAM_AT + 4u * IMAGE_PIECE), SEEK_DATA),
+	       IMAGE_RAM_AT + 4u * IMAGE_PIECE + 7 * PAGE,
+	       "and of them no page of zeros");
+
+	ram_new(&b);
+	ram_new(&c);
+	is_int(map(&b, fd, &state, &err), 0, "it is put into a new machine");
+	is_int(map(&c, fd, &state, &err), 0, "and into another");
+	ok(!memcmp(a.ram, b.ram, SIZE), "whose RAM is the same");
+	ok(mapped(&b, 1) && mapped(&b, 2) && mapped(&b, 4), "mapped from the file");
+	ok(!mapped(&b, 0) && !mapped(&b, 3) && !mapped(&b, 5),
+	   "but for the holes, which are memory as ever");
+	memset(at(&b, 1, 3), 0x99, PAGE);
+	*at(&b, 3, 0) = 5;
+	ok(!memcmp(a.ram, c.ram, SIZE), "what one writes the other does not see");
+	ram_free(&c);
+	ram_new(&c);
+	must(map(&c, fd, &state, NULL) == 0);
+	ok(!memcmp(a.ram, c.ram, SIZE), "nor does one that comes later");
+	ram_free(&a);
+	ram_free(&b);
+	ram_free(&c);
+	close_fd(fd);
+}
+
+static void test_nothing(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct vm a;
+	int fd = image_new();
+
+	ram_new(&a);
+	is_int(vm_ram_save(&a, fd, &state, &err), 0, "RAM that nobody has touched");
+	is_int(lseek(fd, 0, SEEK_DATA), -1, "is nothing in the file");
+	is_int(map(&a, fd, &state, &err), 0, "and nothing to be mapped");
+	ok(!mapped(&a, 0), "so it is not");
+	ram_free(&a);
+	close_fd(fd);
+}
+
+/* change() - @n pages of the piece. */
+static void change(const struct vm *vm, unsigned int piece, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		*at(vm, piece, 8 * i % 512 + 8 * i / 512) ^= 0x77;
+}
+
+static void test_hot(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	uint8_t hot[IMAGE_HOT_SIZE];
+	struct err err = ERR_INIT;
+	struct vm a, b;
+	unsigned int others = 0;
+	int fd = image_new();
+
+	ram_new(&a);
+	fill(&a);
+	must(vm_ram_save(&a, fd, &state, NULL) == 0);
+	ram_new(&b);
+	must(map(&b, fd, &state, NULL) == 0);
+	change(&a, 1, 64);
+	change(&a, 2, 63);
+	change(&a, 3, 300); /* nothing was there before */
+	is_int(vm_ram_mark_hot(&a, fd, &err), 0, "what was changed is marked");
+	must(pread(fd, hot, sizeof(hot), IMAGE_HOT_AT) == sizeof(hot));
+	for (size_t i = 1; i < sizeof(hot); i++)
+		others += hot[i];
+	is_int(hot[0], 1 << 1 | 1 << 3, "pieces with 64 pages or more");
+	is_int(others, 0, "and none beyond RAM");
+	ram_free(&a);
+
+	ram_new(&a);
+	is_int(map(&a, fd, &state, &err), 0, "mapped with the marks");
+	ok(!mapped(&a, 1) && mapped(&a, 2) && !mapped(&a, 3) && mapped(&a, 4),
+	   "what is marked is a copy, if it was saved at all");
+	ok(!memcmp(a.ram, b.ram, SIZE), "of the same");
+	memset(at(&a, 1, 0), 0x99, IMAGE_PIECE);
+	ram_free(&b);
+	ram_new(&b);
+	must(map(&b, fd, &state, NULL) == 0);
+	is_int(*at(&b, 1, 0), 0x11, "which is the machine's own");
+	ram_free(&a);
+	ram_free(&b);
+	close_fd(fd);
+}
+
+/* refused() - @len bytes of extents; the RAM stays what it was. */
+static void refused(const void *data, size_t len, const char *why, const char *what)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	int fd = image_new();
+	struct vm a;
+
+	ram_new(&a);
+	section_put(&state, TAG_RAM, data, len);
+	is_int(map(&a, fd, &state, &err), -EPROTO, "%s", what);
+	is_str(err.msg, why, "is refused by name");
+	for (unsigned int i = 0; i < PIECES; i++)
+		must(!mapped(&a, i));
+	ram_free(&a);
+	close_fd(fd);
+}
+
+static void test_of_another(void)
+{
+	static const struct {
+		struct extent e;
+		const char *what;
+	} bad[] = {
+		{ { SIZE, IMAGE_PIECE }, "an extent behind RAM" },
+		{ { SIZE - IMAGE_PIECE, 2 * IMAGE_PIECE }, "one that ends behind it" },
+		{ { 0, SIZE + IMAGE_PIECE }, "one that is longer than it" },
+		{ { 0ull - IMAGE_PIECE, 2 * IMAGE_PIECE }, "one that wraps around" },
+		{ { IMAGE_PIECE, 0ull - IMAGE_PIECE }, "one whose end wraps around" },
+		{ { PAGE, IMAGE_PIECE }, "one that begins within a piece" },
+		{ { 0, PAGE }, "one that ends within a piece" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refused(&bad[i].e, sizeof(bad[i].e), "RAM that the machine does not have",
+			bad[i].what);
+	refused(bad, sizeof(struct extent) - 8, "section 'ram' has 8 bytes",
+		"half an extent");
+}
+
+/* A file that is shorter than its section says: read, not mapped, it is seen. */
+static void test_cut_off(void)
+{
+	const uint8_t all = 0xff;
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct vm a;
+	int fd = image_new();
+
+	ram_new(&a);
+	fill(&a);
+	must(vm_ram_save(&a, fd, &state, NULL) == 0);
+	must(pwrite(fd, &all, 1, IMAGE_HOT_AT) == 1);
+	must(ftruncate(fd, (off_t)(IMAGE_RAM_AT + 4u * IMAGE_PIECE)) == 0);
+	is_int(map(&a, fd, &state, &err), -EIO, "a piece that is not in the file");
+	is_str(err.msg, "read saved RAM: Input/output error", "is an error by name");
+	errno = 0; /* which nothing that follows sets */
+	is_int(vm_ram_mark_hot(&a, fd, &err), -EIO, "nor can it be compared with it");
+	is_str(err.msg, "look for changed RAM: Input/output error", "by name");
+	must(ftruncate(fd, IMAGE_HOT_AT) == 0);
+	errno = 0;
+	is_int(map(&a, fd, &state, &err), -EIO, "nor are there marks");
+	is_str(err.msg, "read what is changed of RAM: Input/output error", "by name");
+	ram_free(&a);
+	close_fd(fd);
+}
+
+static void test_no_room(void)
+{
+	struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct vm a;
+	int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+
+	must(fd >= 0);
+	ram_new(&a);
+	fill(&a);
+	is_int(vm_ram_save(&a, fd, &state, &err), -ENOSPC, "no room for RAM");
+	is_str(err.msg, "write 2097152 bytes of RAM: No space left on device",
+	       "is an error by name");
+	is_int(state.len, 0, "and there is no section");
+	ram_free(&a);
+	close_fd(fd);
+}
+
+int main(void)
+{
+	test_round_trip();
+	test_nothing();
+	test_hot();
+	test_of_another();
+	test_cut_off();
+	test_no_room();
+	return tap_done();
+}
