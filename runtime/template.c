@@ -313,7 +313,7 @@ int template_publish(struct template_use *use, const struct vm_config *c, struct
 		return 0;
 	if (pread(c->template_new_fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot) ||
 	    pwrite(use->file, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
-		return err_set(err, errno, "template: what is changed of it");
+		return err_set(err, errno ? errno : EIO, "template: what is changed of it");
 	ret = link_file(use, use->file, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "template");

@@ -240,6 +240,24 @@ static void test_not_stored(void)
 	end(&cr);
 }
 
+/* hull-vmm has spoilt its file since. */
+static void test_spoilt_since(void)
+{
+	struct err err = ERR_INIT;
+	struct creation cr;
+
+	plan(&cr);
+	save(&cr);
+	must(template_store(&cr.use, &cr.config, NULL) == 0);
+	must(ftruncate(cr.config.template_new_fd, 100) == 0);
+	errno = 0; /* which nothing that follows sets */
+	is_int(template_publish(&cr.use, &cr.config, &err), -EIO, "no marks to be read");
+	is_str(err.msg, "template: what is changed of it: Input/output error",
+	       "are an error by name");
+	is_int(count(), 0, "and nothing is published");
+	end(&cr);
+}
+
 static void test_two_at_once(void)
 {
 	struct creation first, second;
@@ -452,6 +470,7 @@ int main(void)
 	test_folder();
 	test_made();
 	test_not_stored();
+	test_spoilt_since();
 	test_two_at_once();
 	test_keys();
 	clear();
