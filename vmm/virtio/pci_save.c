@@ -98,6 +98,8 @@ static int load(struct virtio_pci *vp, struct sections *in, struct err *err)
 	if (ret < 0)
 		return ret;
 	vp->state = s.state;
+	/* Whatever fails before activate(): there is nothing to be reset then. */
+	vp->state.activated = false;
 	dev->acked_features = s.acked_features;
 	vp_msix_update(vp);
 	for (unsigned int i = 0; ret == 0 && i < dev->n_queues; i++) {
@@ -110,8 +112,10 @@ static int load(struct virtio_pci *vp, struct sections *in, struct err *err)
 		ret = pci_load(vp->bus, &vp->pci, s.config, err);
 	if (ret == 0 && dev->ops->load)
 		ret = dev->ops->load(dev, in, err);
-	if (ret == 0 && vp->state.activated)
+	if (ret == 0 && s.state.activated) {
+		vp->state.activated = true;
 		ret = dev->ops->activate(dev, err);
+	}
 	for (unsigned int i = 0; ret == 0 && i < dev->n_queues; i++)
 		if (dev->queues[i].enabled && dev->queues[i].call_fd >= 0 &&
 		    write(dev->queues[i].call_fd, &one, sizeof(one)) < 0)
