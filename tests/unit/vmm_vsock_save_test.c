@@ -386,6 +386,10 @@ static void test_of_another(void)
 		"half a connection");
 	refused(conns, 2 * sizeof(conns[0]), "a connection that is there twice",
 		"one twice");
+	conns[0].counters[0] = 1;
+	refused(conns, sizeof(conns[0]), "a connection that was busy",
+		"one whose owner has not used what came");
+	conns[0].counters[0] = 0;
 	conns[0].host_port = 7;
 	refused(conns, sizeof(conns[0]), "nobody listens on port 7",
 		"one to a port where nobody listens");

@@ -91,6 +91,8 @@ static int load_conn(struct vsock *v, const struct saved *s, struct err *err)
 	};
 	struct vsock_conn *conn;
 
+	if (s->rx_cnt != s->fwd_cnt) /* what the guest may send is counted from these */
+		return err_msg(err, EPROTO, "a connection that was busy");
 	if (vsock_conn_find(v, s->guest_port, s->host_port))
 		return err_msg(err, EPROTO, "a connection that is there twice");
 	conn = vsock_conn_open(v, &hdr);
