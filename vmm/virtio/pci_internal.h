@@ -43,7 +43,8 @@ struct vp_msix_entry {
 	uint32_t control; /* PCI_MSIX_ENTRY_CTRL_MASKBIT */
 };
 
-/* All that the driver has set: plain, so that it can be saved as it is. */
+/* All that the driver has set: plain, so that it can be saved as it is.  Truth values are
+ * numbers: a bool that was read from a file may be neither true nor false. */
 struct vp_state {
 	uint64_t driver_features; /* as written, not masked */
 	uint32_t device_feature_select;
@@ -54,10 +55,10 @@ struct vp_state {
 	uint8_t status;
 	uint8_t generation;
 	uint8_t isr;
-	bool config_dirty; /* changed since the driver last read any of it */
-	bool activated; /* ops->activate() was called */
-	bool msix_enabled;
-	bool msix_masked; /* the whole function */
+	uint8_t config_dirty; /* changed since the driver last read any of it */
+	uint8_t activated; /* ops->activate() was called */
+	uint8_t msix_enabled;
+	uint8_t msix_masked; /* the whole function */
 	struct vp_msix_entry msix[VP_MAX_VECTORS];
 };
 
