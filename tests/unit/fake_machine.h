@@ -39,7 +39,6 @@ static struct {
 	unsigned int n_io;
 	gpa_t slot;
 	bool refuse_routes;
-	bool refuse_load; /* pci_load() finds another function */
 	bool removed;
 } m;
 
@@ -69,8 +68,9 @@ int pci_load(struct pci_bus *bus, struct pci_dev *dev,
 	struct pci_bar *bar = &dev->bars[0];
 
 	(void)bus;
-	if (m.refuse_load)
-		return err_msg(err, EPROTO, "another function was saved");
+	for (unsigned int i = 0; i < PCI_CONFIG_SIZE; i++)
+		if ((dev->config[i] ^ config[i]) & ~dev->writable[i])
+			return err_msg(err, EPROTO, "another function was saved");
 	memcpy(dev->config, config, PCI_CONFIG_SIZE);
 	bar->gpa = BAR0;
 	bar->moved(bar->opaque, 0, BAR0);
