@@ -37,6 +37,7 @@
 #include "vmm/pci.h"
 #include "vmm/resolver.h"
 #include "vmm/timeline.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/virtio.h"
@@ -400,6 +401,23 @@ static int make_outside(struct vmm *v, struct err *err)
 	return ret;
 }
 
+/* plug_rng(), plug_balloon() - devices of which nobody here wants anything later. */
+static int plug_rng(struct vmm *v, struct err *err)
+{
+	struct virtio_device *dev = NULL;
+	int ret = rng_new(vm_memory(v->vm), v->loop, &dev, err);
+
+	return ret < 0 ? ret : plug(v, dev, err);
+}
+
+static int plug_balloon(struct vmm *v, struct err *err)
+{
+	struct virtio_device *dev = NULL;
+	int ret = balloon_new(vm_memory(v->vm), v->loop, &dev, err);
+
+	return ret < 0 ? ret : plug(v, dev, err);
+}
+
 static int load_kernel(struct vmm *v, struct err *err)
 {
 	auto_buf struct buf cmdline = BUF_INIT;
@@ -419,7 +437,6 @@ static int load_kernel(struct vmm *v, struct err *err)
 /* make_inside() - the bus and the kernel: descriptors are enough. */
 static int make_inside(struct vmm *v, struct err *err)
 {
-	struct virtio_device *rng = NULL;
 	int ret;
 
 	ret = pci_bus_new(v->vm, &v->bus, err);
@@ -429,9 +446,9 @@ static int make_inside(struct vmm *v, struct err *err)
 		if (v->fs[i])
 			ret = plug(v, v->fs[i], err);
 	if (ret == 0)
-		ret = rng_new(vm_memory(v->vm), v->loop, &rng, err);
+		ret = plug_rng(v, err);
 	if (ret == 0)
-		ret = plug(v, rng, err);
+		ret = plug_balloon(v, err);
 	if (ret == 0)
 		ret = net_cards_expect(v->cards, v->config->n_nics, err);
 	if (ret < 0)

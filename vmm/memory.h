@@ -8,6 +8,7 @@
 #ifndef HULL_VMM_MEMORY_H
 #define HULL_VMM_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct guest_region {
 	gpa_t gpa;
 	uint64_t size; /* (bytes) */
 	char *host; /* where it is mapped in hull-vmm */
+	bool ram; /* private memory of this guest's alone: pages can be given back */
 };
 
 struct guest_memory {
@@ -45,5 +47,17 @@ static inline void *gpa_to_host(const struct guest_memory *mem, gpa_t gpa, size_
 	}
 	return NULL;
 }
+
+/*
+ * guest_memory_discard() - give the whole pages of [@host, @host + @len) back to the
+ * host.  What the guest finds there later is what was there before its first store: zeros
+ * in anonymous memory, the file's bytes where a file is mapped privately.
+ * Any thread.
+ *
+ * @host: as gpa_to_host() gave it; what lies beyond its region is left alone
+ * Return: (bytes) given back; 0: it is no RAM (a DAX window shows files), or no whole
+ * page
+ */
+size_t guest_memory_discard(const struct guest_memory *mem, const void *host, size_t len);
 
 #endif

@@ -81,11 +81,13 @@ int vm_memory_new(struct vm *vm, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	mem->regions[0] = (struct guest_region){ .size = low, .host = vm->ram };
+	mem->regions[0] =
+		(struct guest_region){ .size = low, .host = vm->ram, .ram = true };
 	mem->regions[1] = (struct guest_region){
 		.gpa = LAYOUT_RAM_ABOVE,
 		.size = size - low,
 		.host = (char *)vm->ram + low,
+		.ram = true,
 	};
 	vm->n_ram = size > low ? 2 : 1;
 	mem->n_regions = vm->n_ram;

@@ -119,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_init(-1, LOG_TEXT, LOG_ERROR); /* warnings are expected */
 	memset(&m, 0, sizeof(m));
 	memset(&d, 0, sizeof(d));
-	mem.regions[0] = (struct guest_region){ 0, MEMORY, calloc(1, MEMORY) };
+	mem.regions[0] =
+		(struct guest_region){ .size = MEMORY, .host = calloc(1, MEMORY) };
 	must(mem.regions[0].host != NULL);
 	input_bytes(&in, mem.regions[0].host, 256);
 	d.dev.ops = &ops;

@@ -107,7 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t n;
 
 	g.mem.n_regions = 1;
-	g.mem.regions[0] = (struct guest_region){ 0, MEMORY, malloc(MEMORY) };
+	g.mem.regions[0] =
+		(struct guest_region){ .size = MEMORY, .host = malloc(MEMORY) };
 	must(g.mem.regions[0].host != NULL);
 	must(vq_init(&g.vq, &g.mem, MAX_HELD, NULL) == 0);
 	g.vq.on_broken = count_broken;
