@@ -193,7 +193,7 @@ static int open_machine(struct creation *cr, struct err *err)
 	if (ret < 0)
 		return ret;
 	c->vcpus = cr->container->vcpus = opt.vcpus;
-	c->memory = cr->container->memory = opt.memory;
+	c->memory = c->boot_memory = cr->container->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
 	c->dax_size = opt.dax;
 	cr->freeze_hooks = opt.freeze_hooks;

@@ -63,6 +63,8 @@ int config_file_check(const struct vm_config *c, uint64_t size, struct err *err)
 			       "VM configuration: hull and hull-vmm are not of one version");
 	if (c->memory == 0 || c->memory % MEMORY_ALIGN)
 		return bad(err, "memory");
+	if (c->boot_memory == 0 || c->boot_memory % MEMORY_ALIGN || c->boot_memory > c->memory)
+		return bad(err, "boot_memory");
 	if (c->vcpus == 0 || c->vcpus > VM_MAX_VCPUS)
 		return bad(err, "vcpus");
 	if (c->spec_size == 0 || c->spec_size > VM_MAX_SPEC_SIZE ||

@@ -38,6 +38,7 @@
 #include "vmm/resolver.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/balloon.h"
+#include "vmm/virtio/mem.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/virtio.h"
@@ -46,6 +47,9 @@
 #include "vmm/vm_config.h"
 
 #define RESOLVER_PORT 53u
+
+/* (bytes) The host's memory is rounded up to it: kernels keep more or less for themselves. */
+#define HOTPLUG_ROUND (1ull << 30)
 
 /* The callbacks get no pointer of their own. */
 static struct vmm vmm = {
@@ -348,7 +352,8 @@ static int make_outside(struct vmm *v, struct err *err)
 		.to_be_saved = v->config->template_new_fd >= 0,
 		.kvm_fd = v->config->kvm_fd,
 		.cgroup_fd = v->config->cgroup_fd,
-		.memory = v->config->memory,
+		.memory = v->config->boot_memory,
+		.more = v->config->memory - v->config->boot_memory,
 		.vcpus = v->config->vcpus,
 		.on_stop = main_on_stop,
 		.on_vcpu_thread = on_vcpu_thread,
@@ -418,6 +423,39 @@ static int plug_balloon(struct vmm *v, struct err *err)
 	return ret < 0 ? ret : plug(v, dev, err);
 }
 
+/*
+ * hotplug_region() - (bytes) of the memory device's region: the host's RAM, so that it is
+ * the same for every container, unless that is less than this one may have.
+ */
+static uint64_t hotplug_region(uint64_t size, uint64_t room)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long page_size = sysconf(_SC_PAGESIZE);
+
+	if (pages > 0 && page_size > 0 && (uint64_t)pages * (uint64_t)page_size > size)
+		size = (uint64_t)pages * (uint64_t)page_size;
+	size = (size + HOTPLUG_ROUND - 1) & ~(HOTPLUG_ROUND - 1);
+	return size < room ? size : room;
+}
+
+static_assert(LAYOUT_HOTPLUG_ALIGN == MEM_SECTION, "the region begins and ends at one");
+
+static int plug_mem(struct vmm *v, struct err *err)
+{
+	uint64_t room;
+	struct guest_region region = vm_hotplug(v->vm, &room);
+	const struct mem_params params = {
+		.mem = vm_memory(v->vm),
+		.loop = v->loop,
+		.gpa = region.gpa,
+		.region_size = hotplug_region(region.size, room),
+		.size = region.size,
+	};
+	int ret = mem_new(&params, &v->mem, err);
+
+	return ret < 0 ? ret : plug(v, v->mem, err);
+}
+
 static int load_kernel(struct vmm *v, struct err *err)
 {
 	auto_buf struct buf cmdline = BUF_INIT;
@@ -449,6 +487,8 @@ static int make_inside(struct vmm *v, struct err *err)
 		ret = plug_rng(v, err);
 	if (ret == 0)
 		ret = plug_balloon(v, err);
+	if (ret == 0)
+		ret = plug_mem(v, err);
 	if (ret == 0)
 		ret = net_cards_expect(v->cards, v->config->n_nics, err);
 	if (ret < 0)

@@ -34,6 +34,7 @@ struct vmm {
 	struct virtio_device *fs[VM_FS_DEVICES]; /* NULL: no root of that kind */
 	struct vsock *vsock;
 	struct net_cards *cards;
+	struct virtio_device *mem; /* virtio-mem */
 	struct resolver *resolver;
 	struct container *container;
 	/* All that plug() has put on the bus before the guest ran, in that order. */

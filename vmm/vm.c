@@ -132,12 +132,13 @@ static int check_params(const struct vm_params *p, struct err *err)
 	if (p->vcpus < 1 || p->vcpus > VM_MAX_VCPUS)
 		return err_msg(err, EINVAL, "%u vCPUs: 1 to %u are possible", p->vcpus,
 			       VM_MAX_VCPUS);
-	if (p->memory < 16 * LAYOUT_1MIB || p->memory % (2 * LAYOUT_1MIB))
+	if (p->memory < 16 * LAYOUT_1MIB || p->memory % (2 * LAYOUT_1MIB) ||
+	    p->more % (2 * LAYOUT_1MIB))
 		return err_msg(
 			err, EINVAL,
-			"%llu bytes of guest memory: it must be a multiple of 2 MiB and "
-			"at least 16 MiB",
-			(unsigned long long)p->memory);
+			"%llu and %llu bytes of guest memory: both must be multiples of "
+			"2 MiB, the first at least 16 MiB",
+			(unsigned long long)p->memory, (unsigned long long)p->more);
 	return 0;
 }
 

@@ -50,7 +50,8 @@ struct vm_params {
 	/* cgroup.procs of a cgroup for KVM's own thread, which outlives us; -1: it stays in
 	 * ours, and our end waits for it.  Borrowed likewise. */
 	int cgroup_fd;
-	uint64_t memory; /* (bytes) */
+	uint64_t memory; /* (bytes) that the guest finds when it starts */
+	uint64_t more; /* (bytes) beyond them for vm_hotplug(); may be 0 */
 	unsigned int vcpus;
 	/* When given, vm_new() loads kernel and initrd while KVM makes the VM (which
 	 * waits for a grace period of the host's: 10 ms and more), and vm_load()
@@ -122,6 +123,13 @@ const struct guest_memory *vm_memory(const struct vm *vm);
 
 /* vm_ram_size() - (bytes) */
 uint64_t vm_ram_size(const struct vm *vm);
+
+/*
+ * vm_hotplug() - where RAM lies of which the guest is not told at its start, for a device
+ * that plugs it: params.more bytes of memory, which cost nothing until they are touched.
+ * @ret_room: (bytes) from there up to the end of what may be RAM
+ */
+struct guest_region vm_hotplug(const struct vm *vm, uint64_t *ret_room);
 
 /*
  * Address spaces.  A handler is called on a vCPU thread; @offset is relative to

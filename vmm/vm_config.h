@@ -75,7 +75,9 @@ struct vm_status {
 struct vm_config {
 	uint32_t magic; /* VM_CONFIG_MAGIC */
 	uint32_t size; /* sizeof(struct vm_config): both sides agree or stop */
-	uint64_t memory; /* (bytes) guest RAM, a multiple of 2 MiB */
+	uint64_t memory; /* (bytes) guest RAM at most, a multiple of 2 MiB */
+	uint64_t boot_memory; /* (bytes) of it that the guest has when it starts, likewise:
+			       * it plugs the rest when it needs it */
 	uint64_t memory_limit; /* (bytes) of hull-vmm's cgroup, none of it swap; 0: none */
 	uint64_t dax_size; /* (bytes) each device's DAX window, a power of 2; 0: none */
 	uint32_t vcpus; /* 1..VM_MAX_VCPUS */

@@ -44,8 +44,8 @@ struct vm {
 
 	struct guest_memory memory;
 	unsigned int n_ram; /* the first of memory.regions are RAM */
-	void *ram; /* mapped, ram_size bytes; NULL until made */
-	size_t ram_size;
+	void *ram; /* mapped, params.memory bytes; NULL until made */
+	void *more; /* mapped, params.more bytes; NULL: none */
 
 	struct address_space mmio, pio;
 	struct uart uart;

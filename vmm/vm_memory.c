@@ -13,7 +13,7 @@
 #define RAM_ALIGN (2ull << 20)
 
 /*
- * reserve_ram() - address space only: pages come when the guest touches them.
+ * reserve() - address space for @size bytes: pages come when the guest touches them.
  *
  * Huge pages: each page that the guest touches first is an exit and a fault on the
  * host, 7000 of them in a boot with small pages, a tenth of that with huge ones;
@@ -21,9 +21,8 @@
  * between used pages (a fifth more after a boot), and a guest gives free memory back
  * in pieces of 2 MiB anyway.  No core dump of what is the guest's.
  */
-static int reserve_ram(struct vm *vm, struct err *err)
+static int reserve(size_t size, void **ret, struct err *err)
 {
-	size_t size = vm->params.memory;
 	uintptr_t start, skip;
 	char *map;
 
@@ -37,11 +36,10 @@ static int reserve_ram(struct vm *vm, struct err *err)
 	if (skip)
 		(void)munmap(map, skip); /* trims what is ours; cannot fail */
 	(void)munmap(map + skip + size, RAM_ALIGN - skip); /* likewise */
-	vm->ram = map + skip;
-	vm->ram_size = size;
+	*ret = map + skip;
 	/* Advice: a kernel without huge pages or dumps refuses, and needs none. */
-	(void)madvise(vm->ram, size, MADV_HUGEPAGE);
-	(void)madvise(vm->ram, size, MADV_DONTDUMP);
+	(void)madvise(*ret, size, MADV_HUGEPAGE);
+	(void)madvise(*ret, size, MADV_DONTDUMP);
 	return 0;
 }
 
@@ -72,12 +70,50 @@ int vm_set_rom(struct vm *vm, unsigned int i, gpa_t gpa, void *host, uint64_t si
 	return set_slot(vm, GUEST_MEMORY_MAX_REGIONS + i, &r, true, err);
 }
 
+struct guest_region vm_hotplug(const struct vm *vm, uint64_t *ret_room)
+{
+	const struct guest_region *last = &vm->memory.regions[vm->n_ram - 1];
+	gpa_t gpa = last->gpa + last->size;
+
+	gpa = (gpa + LAYOUT_HOTPLUG_ALIGN - 1) & ~(LAYOUT_HOTPLUG_ALIGN - 1);
+	if (gpa < LAYOUT_RAM_ABOVE)
+		gpa = LAYOUT_RAM_ABOVE;
+	*ret_room = gpa < LAYOUT_RAM_END ? LAYOUT_RAM_END - gpa : 0;
+	return (struct guest_region){
+		.gpa = gpa,
+		.size = vm->params.more,
+		.host = vm->more,
+		.ram = true,
+	};
+}
+
+static int add_hotplug(struct vm *vm, struct err *err)
+{
+	struct guest_memory *mem = &vm->memory;
+	uint64_t size = vm->params.more;
+	uint64_t room;
+	int ret;
+
+	(void)vm_hotplug(vm, &room);
+	if (size > room)
+		return err_msg(
+			err, EINVAL,
+			"%llu MiB of guest memory, %llu MiB of them while it runs: "
+			"more than there is room for",
+			(unsigned long long)((vm->params.memory + size) >> 20),
+			(unsigned long long)(size >> 20));
+	ret = reserve(size, &vm->more, err);
+	if (ret == 0)
+		mem->regions[mem->n_regions++] = vm_hotplug(vm, &room);
+	return ret;
+}
+
 int vm_memory_new(struct vm *vm, struct err *err)
 {
 	struct guest_memory *mem = &vm->memory;
 	uint64_t size = vm->params.memory;
 	uint64_t low = size < LAYOUT_RAM_HOLE ? size : LAYOUT_RAM_HOLE;
-	int ret = reserve_ram(vm, err);
+	int ret = reserve(size, &vm->ram, err);
 
 	if (ret < 0)
 		return ret;
@@ -91,14 +127,14 @@ int vm_memory_new(struct vm *vm, struct err *err)
 	};
 	vm->n_ram = size > low ? 2 : 1;
 	mem->n_regions = vm->n_ram;
-	return 0;
+	return vm->params.more ? add_hotplug(vm, err) : 0;
 }
 
 int vm_memory_attach(struct vm *vm, struct err *err)
 {
 	int ret = 0;
 
-	for (unsigned int i = 0; ret == 0 && i < vm->n_ram; i++)
+	for (unsigned int i = 0; ret == 0 && i < vm->memory.n_regions; i++)
 		ret = set_slot(vm, i, &vm->memory.regions[i], false, err);
 	return ret;
 }
@@ -106,8 +142,10 @@ int vm_memory_attach(struct vm *vm, struct err *err)
 void vm_memory_free(struct vm *vm)
 {
 	if (vm->ram)
-		(void)munmap(vm->ram, vm->ram_size); /* cannot fail: it is ours */
-	vm->ram = NULL;
+		(void)munmap(vm->ram, vm->params.memory); /* cannot fail: it is ours */
+	if (vm->more)
+		(void)munmap(vm->more, vm->params.more); /* likewise */
+	vm->ram = vm->more = NULL;
 }
 
 int vm_add_memory(struct vm *vm, gpa_t gpa, void *host, uint64_t size, bool readonly,

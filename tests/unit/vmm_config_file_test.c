@@ -12,6 +12,7 @@ static struct vm_config good(void)
 		.magic = VM_CONFIG_MAGIC,
 		.size = sizeof(c),
 		.memory = 128u << 20,
+		.boot_memory = 64u << 20,
 		.vcpus = 1,
 		.n_roots = 1,
 		.spec_size = 2,
@@ -51,6 +52,9 @@ int main(void)
 	REFUSED("VM configuration: hull and hull-vmm are not of one version", c.size++);
 	REFUSED("VM configuration: bad memory", c.memory = 0);
 	REFUSED("VM configuration: bad memory", c.memory++);
+	REFUSED("VM configuration: bad boot_memory", c.boot_memory = 0);
+	REFUSED("VM configuration: bad boot_memory", c.boot_memory++);
+	REFUSED("VM configuration: bad boot_memory", c.boot_memory = c.memory + (2 << 20));
 	REFUSED("VM configuration: bad vcpus", c.vcpus = 0);
 	REFUSED("VM configuration: bad vcpus", c.vcpus = VM_MAX_VCPUS + 1);
 	REFUSED("VM configuration: bad spec_size", c.spec_size = 0);

@@ -10,7 +10,7 @@
  *			initramfs at the upper end of the RAM below 3 GiB
  *	3 GiB		32-bit PCI window, PCI configuration space, then local APIC
  *			and KVM's own pages
- *	4 GiB		the rest of the RAM, later hot-plugged memory
+ *	4 GiB		the rest of the RAM, then what is plugged while the guest runs
  *	256 GiB		64-bit PCI window: DAX windows
  *	512 GiB		end (39 address bits: what the smallest KVM hosts have)
  */
@@ -50,6 +50,8 @@
 #define LAYOUT_RAM_HOLE (3 * LAYOUT_1GIB)
 #define LAYOUT_RAM_ABOVE (4 * LAYOUT_1GIB)
 #define LAYOUT_RAM_END (256 * LAYOUT_1GIB)
+/* Linux makes memory that is plugged later of such pieces (memory_block_size_bytes()). */
+#define LAYOUT_HOTPLUG_ALIGN (128 * LAYOUT_1MIB)
 /* Linux takes an initramfs below 2 GiB only (initrd_addr_max). */
 #define LAYOUT_INITRD_END (2 * LAYOUT_1GIB)
 
@@ -110,6 +112,8 @@ static_assert(LAYOUT_LAPIC + LAYOUT_LAPIC_SIZE <= LAYOUT_KVM_IDENTITY_MAP, "over
 static_assert(LAYOUT_KVM_IDENTITY_MAP + LAYOUT_PAGE <= LAYOUT_KVM_TSS, "overlap");
 static_assert(LAYOUT_KVM_TSS + LAYOUT_KVM_TSS_SIZE <= LAYOUT_RAM_ABOVE, "overlap");
 static_assert(LAYOUT_RAM_ABOVE < LAYOUT_RAM_END, "overlap");
+static_assert(LAYOUT_RAM_ABOVE % LAYOUT_HOTPLUG_ALIGN == 0, "where it may begin");
+static_assert(LAYOUT_RAM_END % LAYOUT_HOTPLUG_ALIGN == 0, "where it may end");
 static_assert(LAYOUT_RAM_END <= LAYOUT_PCI64, "overlap");
 static_assert(LAYOUT_PCI64 + LAYOUT_PCI64_SIZE <= 1ull << LAYOUT_PHYS_BITS, "too high");
 static_assert(LAYOUT_PCI64_SIZE >= 16 * (256 * LAYOUT_1MIB), "room for DAX windows");
