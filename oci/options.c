@@ -149,6 +149,17 @@ static int apply_memory(const struct source *s, struct hull_options *o)
 	return 0;
 }
 
+static int apply_memory_boot(const struct source *s, struct hull_options *o)
+{
+	uint64_t n;
+
+	if (parse_scaled(s->value, "KMG", 1024, &n) < 0 || n < HULL_MEMORY_MIN ||
+	    n > HULL_MEMORY_MAX)
+		return bad_value(s, "64M to 1024G");
+	o->boot_memory = n;
+	return 0;
+}
+
 static int apply_dax(const struct source *s, struct hull_options *o)
 {
 	uint64_t n;
@@ -227,8 +238,12 @@ static const struct option options[] = {
 	    "vm.hwConfig.memory, or linux.resources.memory.limit + 64 MiB + 2 %, or half "
 	    "of the host's memory (at least 256 MiB, at most 4 GiB)",
 	    "the guest's memory, with K, M or G; the host pays for what the guest "
-	    "touches" },
+	    "uses" },
 	  apply_memory },
+	{ { "memory.boot", "BYTES", "128M, or all of it with another kernel than hull's own",
+	    "what of it the guest has when it starts; the rest is plugged when the "
+	    "container needs it" },
+	  apply_memory_boot },
 	{ { "net.host", "allow|refuse", "refuse",
 	    "what becomes of a container that is to have the host's network: with allow "
 	    "it has the loopback interface only" },
@@ -458,6 +473,7 @@ int hull_options_load_for(struct oci_spec *spec, const char *const *set, size_t 
 	if (!o.memory)
 		o.memory = default_memory(spec, host);
 	o.memory = (o.memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
+	o.boot_memory = (o.boot_memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
 	*ret = o;
 	return 0;
 }

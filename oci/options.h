@@ -38,6 +38,13 @@ struct oci_spec;
 #define HULL_MEMORY_ALIGN (2ull << 20)
 
 /*
+ * What a guest of hull's own kernel starts with; the rest comes when it is needed.
+ */
+#define HULL_BOOT_MEMORY (128ull << 20)
+/* Less is there from the start: page structs are made for 128 MiB at a time. */
+#define HULL_GROW_MIN (32ull << 20)
+
+/*
  * The DAX window of a virtio-fs device.  Linux maps 2 MiB at once, and one instruction
  * may need six pages of six files before it gets on.
  */
@@ -59,6 +66,8 @@ struct hull_options {
 	bool no_template; /* it boots, whatever is there */
 	bool allow_host_net; /* no network in place of the host's */
 	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */
+	uint64_t boot_memory; /* (bytes) of it that the guest starts with, likewise; 0: nobody
+			       * said how much */
 };
 
 /* What the sizes are made from when nobody gives them. */

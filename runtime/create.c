@@ -172,6 +172,19 @@ static int load_bundle(struct creation *cr, struct err *err)
 	return io_replace_file(c->dir, "config.json", text.data, text.len, 0600, err);
 }
 
+/*
+ * boot_memory() - (bytes) that the guest has when it starts.  Its agent makes it grow,
+ * with a kernel whose memory comes into use as soon as it is plugged.
+ */
+static uint64_t boot_memory(const struct hull_options *opt, bool own_kernel)
+{
+	uint64_t n = opt->boot_memory;
+
+	if (!n)
+		n = own_kernel ? HULL_BOOT_MEMORY : opt->memory;
+	return n + HULL_GROW_MIN <= opt->memory ? n : opt->memory;
+}
+
 /* open_machine() - kernel, initramfs, modules, KVM, sizes. */
 static int open_machine(struct creation *cr, struct err *err)
 {
@@ -193,7 +206,7 @@ static int open_machine(struct creation *cr, struct err *err)
 	if (ret < 0)
 		return ret;
 	c->vcpus = cr->container->vcpus = opt.vcpus;
-	c->memory = c->boot_memory = cr->container->memory = opt.memory;
+	c->memory = cr->container->memory = opt.memory;
 	c->boot_timeout_ms = opt.boot_timeout_ms;
 	c->dax_size = opt.dax;
 	cr->freeze_hooks = opt.freeze_hooks;
@@ -216,8 +229,11 @@ static int open_machine(struct creation *cr, struct err *err)
 		return opt.initrd ? err_set(err, errno, "open initrd '%s'", opt.initrd) :
 				    c->initrd_fd;
 	ret = kernel_release(c->kernel_fd, release, sizeof(release), err);
-	if (ret < 0 || opt.initrd)
+	if (ret < 0)
 		return ret;
+	c->boot_memory = boot_memory(&opt, guest_kernel_is_own(release));
+	if (opt.initrd)
+		return 0;
 	return guest_modules_build(release, "/lib/modules", &c->modules_fd, err);
 }
 

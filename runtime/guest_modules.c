@@ -313,8 +313,7 @@ static int check_release(const char *release, struct err *err)
 	return 0;
 }
 
-/* is_own() - hull's own kernel has no modules. */
-static bool is_own(const char *release)
+bool guest_kernel_is_own(const char *release)
 {
 	static const char suffix[] = GUEST_OWN_RELEASE_SUFFIX;
 	size_t len = strlen(release), n = sizeof(suffix) - 1;
@@ -331,7 +330,7 @@ int guest_modules_build(const char *release, const char *modules_root,
 
 	if (ret < 0)
 		return ret;
-	if (is_own(release)) {
+	if (guest_kernel_is_own(release)) { /* it has no modules */
 		*ret_memfd = -1;
 		return 0;
 	}

@@ -18,10 +18,15 @@
 #ifndef HULL_RUNTIME_GUEST_MODULES_H
 #define HULL_RUNTIME_GUEST_MODULES_H
 
+#include <stdbool.h>
+
 struct err;
 
 /* What hull's own kernel releases end in: everything is built in there. */
 #define GUEST_OWN_RELEASE_SUFFIX "-hull"
+
+/* guest_kernel_is_own() - is @release one of hull's own kernel? */
+bool guest_kernel_is_own(const char *release);
 
 /*
  * guest_modules_build() - make the archive for the kernel @release.

@@ -112,6 +112,7 @@ static int64_t max_payload(uint16_t type)
 	case AGENT_HELLO:
 	case AGENT_EXIT:
 	case AGENT_OOM:
+	case AGENT_MEMORY:
 		return 0;
 	case AGENT_MARK:
 		return AGENT_MAX_NAME;
@@ -218,6 +219,9 @@ static void on_frame(struct agent_link *link)
 	case AGENT_OOM:
 		link->ops->oom(link->opaque, f->container);
 		break;
+	case AGENT_MEMORY:
+		link->ops->memory(link->opaque, (uint64_t)f->arg << 20);
+		break;
 	default: /* check_header() let nothing else through */
 		break;
 	}
@@ -311,6 +315,7 @@ int agent_request(struct agent_link *link, const struct agent_request *req,
 		.proc = req->proc,
 		.arg = req->arg,
 		.flags = req->flags,
+		.value = req->value,
 	};
 	struct pending *p;
 	size_t start = link->out.len;

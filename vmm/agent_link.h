@@ -43,6 +43,8 @@ struct agent_link_ops {
 	void (*exited)(void *opaque, uint32_t container, uint32_t proc, int wait_status);
 	void (*mark)(void *opaque, const char *name, uint64_t uptime_ns);
 	void (*oom)(void *opaque, uint32_t container);
+	/* memory() - the guest wants @bytes beyond what it started with: any number. */
+	void (*memory)(void *opaque, uint64_t bytes);
 	/* failed() - the connection is over: closed by the guest, or a violation. Once. */
 	void (*failed)(void *opaque, const struct err *err);
 };
@@ -72,6 +74,7 @@ struct agent_request {
 	uint32_t proc;
 	uint32_t arg;
 	uint32_t flags;
+	uint64_t value;
 	const void *payload; /* copied */
 	size_t payload_len;
 	agent_done_fn done; /* may be NULL */

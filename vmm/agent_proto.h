@@ -78,7 +78,9 @@ enum agent_type {
 	/* Requests: host -> agent. */
 	AGENT_CREATE = 1, /* payload: id, 0, config.json with guest paths: make the
 			     container up to, not including, the user's execve;
-			     arg: its preserved descriptors (agent_fd_ways()) */
+			     arg: its preserved descriptors (agent_fd_ways());
+			     value: (bytes) of RAM that the machine may be given beyond
+			     what it started with (AGENT_MEMORY) */
 	AGENT_START, /* execve; answered when it is done or has failed */
 	AGENT_EXEC, /* payload: `process` object (JSON), perhaps 0 and a cgroup below
 		       the container's; proc chosen by the host;
@@ -112,6 +114,8 @@ enum agent_type {
 	AGENT_EXIT, /* arg = status as waitpid() gives it; container, proc */
 	AGENT_MARK, /* payload: a name; value = uptime in ns: for the timeline */
 	AGENT_OOM, /* container: the guest kernel killed a process of it */
+	AGENT_MEMORY, /* arg = (MiB) of RAM that the guest wants beyond what it started
+			 with; answered by its memory device, not by a frame */
 };
 
 #define AGENT_KILL_ALL 0xffffffffu /* proc of AGENT_KILL: every process */

@@ -40,7 +40,8 @@ static const char *const words[] = {
 	"console=ttynull",
 	"dummy.numdummies=0",
 	"ifb.numifbs=0",
-	/* A distribution's kernel: what is compiled out of ours. */
+	/* A distribution's kernel: what is compiled out of ours, or its default. */
+	"memhp_default_state=online",
 	"cryptomgr.notests",
 	"random.trust_cpu=on",
 	"init_on_alloc=0",

@@ -328,6 +328,7 @@ static int make(struct container *c, struct err *err)
 		.container = CONTAINER_NUMBER,
 		.arg = procs_init_fds(c),
 		.flags = c->config->no_cr ? CONTROL_EXEC_NO_CR : 0,
+		.value = c->config->memory - c->config->boot_memory,
 		.done = on_created,
 		.opaque = c,
 	};
@@ -458,6 +459,14 @@ static void on_oom(void *opaque, uint32_t container)
 	requests_tell(c, CONTROL_OOM, 0, 0);
 }
 
+static void on_memory(void *opaque, uint64_t bytes)
+{
+	struct container *c = opaque;
+
+	if (c->params.grow)
+		c->params.grow(c->params.opaque, bytes);
+}
+
 static void on_link_failed(void *opaque, const struct err *why)
 {
 	struct container *c = opaque;
@@ -471,6 +480,7 @@ static const struct agent_link_ops link_ops = {
 	.exited = on_exited,
 	.mark = on_mark,
 	.oom = on_oom,
+	.memory = on_memory,
 	.failed = on_link_failed,
 };
 

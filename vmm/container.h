@@ -58,6 +58,9 @@ struct container_params {
 	size_t (*console_tail)(void *opaque, char *dst, size_t max);
 	/* Fills in what is not about vsock; may be NULL. */
 	void (*fill_stats)(void *opaque, struct control_stats *stats);
+	/* grow() - the guest wants @bytes of RAM beyond what it started with: any number,
+	 * any time. May be NULL. */
+	void (*grow)(void *opaque, uint64_t bytes);
 	/* set_gate() - begin to close (or to open) the write gate of all file systems; what
 	 * gate() says afterwards is looked at, and again with container_gate_moved(). */
 	void (*set_gate)(void *opaque, bool closed);

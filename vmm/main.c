@@ -211,6 +211,13 @@ static void fill_stats(void *opaque, struct control_stats *stats)
 	stats->guest_memory = resident_memory(vm_memory(v->vm));
 }
 
+static void grow(void *opaque, uint64_t bytes)
+{
+	const struct vmm *v = opaque;
+
+	(void)mem_grow(v->mem, bytes); /* takes no more than there is */
+}
+
 /* A container's end flushes no disks, as a process' end does not: the guest's pages
  * only have to get here. */
 static void before_shutdown(void *opaque)
@@ -391,6 +398,7 @@ static int make_outside(struct vmm *v, struct err *err)
 			.cards = v->cards,
 			.console_tail = console_tail,
 			.fill_stats = fill_stats,
+			.grow = grow,
 			.set_gate = set_gate,
 			.gate = gate,
 			.waiting = waiting,

@@ -20,6 +20,7 @@
  *	stats.c		a container's counters
  *	fsfreeze.c	freezing a container's file systems
  *	update.c	new limits for a running container
+ *	memory.c	RAM that comes when it is needed
  *	resolver.c	a container's name server on the host
  *	net_apply.c	the container's network as the host tells it (net.h)
  */
@@ -31,6 +32,7 @@
 #include <stdint.h>
 
 #include "rootfs/agent/frame.h"
+#include "rootfs/agent/memory.h"
 #include "rootfs/agent/watch.h"
 #include "vmm/agent_proto.h"
 
@@ -81,6 +83,7 @@ struct agent {
 	struct frame_writer writer;
 	struct watch signals; /* SIGCHLD by signalfd */
 	struct watch inotify; /* memory.events of the containers */
+	struct memory memory;
 	int cgroup_fd; /* params->cgroup_dir, O_PATH */
 	int pid_ns_fd; /* the agent's own pid namespace; -1 until needed */
 	int time_ns_fd; /* likewise */

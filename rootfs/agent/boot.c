@@ -102,8 +102,8 @@ static int move_root(struct err *err)
 	return 0;
 }
 
-/* enable_controllers() - all that there are, for the containers' cgroups. */
-static int enable_controllers(struct err *err)
+/* make_cgroups() - one for the containers', with all controllers that there are. */
+static int make_cgroups(struct err *err)
 {
 	auto_buf struct buf list = BUF_INIT;
 	auto_buf struct buf enable = BUF_INIT;
@@ -121,10 +121,15 @@ static int enable_controllers(struct err *err)
 	}
 	if (buf_ok(&enable) < 0)
 		return err_set(err, ENOMEM, "cgroup controllers");
-	if (!enable.len)
-		return 0;
-	ret = io_write_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.subtree_control",
-			    enable.data, err);
+	if (enable.len)
+		ret = io_write_file(AT_FDCWD, BOOT_CGROUP_DIR "/cgroup.subtree_control",
+				    enable.data, err);
+	if (ret >= 0 && mkdir(BOOT_CONTAINERS_DIR, 0755) < 0)
+		return err_set(err, errno, "make cgroup '%s'", BOOT_CONTAINERS_DIR);
+	if (ret >= 0 && enable.len)
+		ret = io_write_file(AT_FDCWD,
+				    BOOT_CONTAINERS_DIR "/cgroup.subtree_control",
+				    enable.data, err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -147,7 +152,7 @@ int boot_mounts(struct err *err)
 		return err_set(err, errno, "mount '/proc'");
 	if (mount("cgroup2", BOOT_CGROUP_DIR, "cgroup2", 0, "nsdelegate") < 0)
 		return err_set(err, errno, "mount cgroup2");
-	ret = enable_controllers(err);
+	ret = make_cgroups(err);
 	return ret < 0 ? ret : mount_fs("private", AGENT_PRIVATE_DIR, err);
 }
 

@@ -12,6 +12,9 @@ struct oci_spec;
 
 /* Where the agent has cgroup2: it needs no sysfs of its own. */
 #define BOOT_CGROUP_DIR "/cgroup"
+/* One cgroup for all containers: what is held back for the kernel and the agent is so
+ * from all of them together. */
+#define BOOT_CONTAINERS_DIR BOOT_CGROUP_DIR "/containers"
 
 /*
  * boot_modules() - load what the file /modules lists: paths, one a line, in the

@@ -27,6 +27,7 @@ static void inotify_ready(struct watch *w, uint32_t events)
 		container_check_oom(a, a->containers[i]);
 		container_check_frozen(a, a->containers[i]);
 	}
+	memory_check(a);
 }
 
 /* open_inotify() - the one that serves all containers. */
@@ -46,17 +47,31 @@ static int open_inotify(struct agent *a)
 	return ret;
 }
 
-int cgroup_watch_file(struct agent *a, const struct container *c, const char *name)
+static int watch_path(struct agent *a, const char *path)
 {
-	char path[PATH_MAX];
 	int ret = open_inotify(a);
 
 	if (ret < 0)
 		return ret;
-	(void)!snprintf(path, sizeof(path), "%s/%u/%s", a->params->cgroup_dir, c->number,
-			name);
 	ret = inotify_add_watch(a->inotify.fd, path, IN_MODIFY);
 	return ret < 0 ? -errno : ret;
+}
+
+int cgroup_watch_file(struct agent *a, const struct container *c, const char *name)
+{
+	char path[PATH_MAX];
+
+	(void)!snprintf(path, sizeof(path), "%s/%u/%s", a->params->cgroup_dir, c->number,
+			name);
+	return watch_path(a, path);
+}
+
+int cgroup_watch_all(struct agent *a, const char *name)
+{
+	char path[PATH_MAX];
+
+	(void)!snprintf(path, sizeof(path), "%s/%s", a->params->cgroup_dir, name);
+	return watch_path(a, path);
 }
 
 void cgroup_unwatch(struct agent *a, int *watch)

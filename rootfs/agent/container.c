@@ -87,7 +87,7 @@ static int check_spec(const struct oci_spec *spec, struct err *err)
 
 /* set_up() - all that is done before the clone. */
 static int set_up(struct agent *a, struct container *c, const char *config, size_t len,
-		  struct err *err)
+		  uint64_t more_memory, struct err *err)
 {
 	const struct oci_linux *l;
 	char name[16];
@@ -106,6 +106,9 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 			return ret;
 		agent_mark(a, "roots visited", 0);
 	}
+	ret = memory_begin(a, more_memory, err);
+	if (ret < 0)
+		return ret;
 	cgroup_name(name, c->number);
 	c->cgroup_fd = cgroup_make(a->cgroup_fd, name, err);
 	if (c->cgroup_fd < 0)
@@ -154,7 +157,8 @@ int container_create(struct agent *a, const struct agent_frame *f, const char *i
 	fsfreeze_init(&c->fsfreeze);
 	c->id = strdup(id);
 	a->containers[number] = c;
-	ret = c->id ? set_up(a, c, config, len, err) : err_set(err, ENOMEM, "container");
+	ret = c->id ? set_up(a, c, config, len, f->value, err) :
+		      err_set(err, ENOMEM, "container");
 	if (ret == 0)
 		ret = spawn_init(a, c, f, err);
 	if (ret < 0)

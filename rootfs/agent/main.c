@@ -67,7 +67,7 @@ static int wait_connected(int fd, struct err *err)
 static int serve(struct err *err)
 {
 	struct agent_params params = {
-		.cgroup_dir = BOOT_CGROUP_DIR,
+		.cgroup_dir = BOOT_CONTAINERS_DIR,
 		.stream_connect = connect_stream,
 		.resolver_connect = connect_resolver,
 		.prepare = boot_prepare,

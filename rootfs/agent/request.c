@@ -246,7 +246,8 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 		on_stats(a, c, f->seq);
 		return;
 	case AGENT_UPDATE:
-		answer(a, f->seq, update_parse(c->cgroup_fd, payload, f->len, &err),
+		answer(a, f->seq, update_parse(c->cgroup_fd, payload, f->len,
+				    memory_ceiling(&a->memory), &err),
 		       &err);
 		return;
 	case AGENT_NET:
@@ -387,6 +388,7 @@ static void stop(struct agent *a)
 	while (a->streams)
 		stream_free(a->streams);
 	container_sweep(a);
+	memory_release(a);
 	for (unsigned int i = 0; i < ARRAY_SIZE(a->spare_streams); i++)
 		close_fd(a->spare_streams[i]);
 	frame_reader_release(&a->reader);
@@ -416,6 +418,7 @@ int agent_run(const struct agent_params *params, struct err *err)
 	int control_fd = params->control_fd;
 	int ret = reserve_fds(&control_fd, err);
 
+	memory_init(&a.memory);
 	if (ret == 0)
 		ret = start(&a, control_fd, err);
 	if (ret == 0) {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sys/sysinfo.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -110,16 +109,12 @@ int update_apply(int cgroup, struct oci_resources *res, uint64_t memory, struct 
 	return ret;
 }
 
-int update_parse(int cgroup, const char *json, size_t len, struct err *err)
+int update_parse(int cgroup, const char *json, size_t len, uint64_t memory,
+		 struct err *err)
 {
 	auto_oci_spec struct oci_spec *spec = NULL;
-	struct sysinfo info;
 	int ret = oci_resources_parse(json, len, &spec, err);
 
-	if (ret < 0)
-		return ret;
-	if (sysinfo(&info) < 0)
-		return err_set(err, errno, "sysinfo");
-	return update_apply(cgroup, spec->linux_->resources,
-			    (uint64_t)info.totalram * info.mem_unit, err);
+	return ret < 0 ? ret :
+			 update_apply(cgroup, spec->linux_->resources, memory, err);
 }

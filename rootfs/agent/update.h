@@ -23,6 +23,7 @@ struct oci_resources;
 int update_apply(int cgroup, struct oci_resources *res, uint64_t memory, struct err *err);
 
 /* update_parse() - apply the `linux.resources` object (JSON) that @json has. */
-int update_parse(int cgroup, const char *json, size_t len, struct err *err);
+int update_parse(int cgroup, const char *json, size_t len, uint64_t memory,
+		 struct err *err);
 
 #endif

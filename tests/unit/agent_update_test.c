@@ -193,10 +193,10 @@ static void test_parse(void)
 
 	clear();
 	file("pids.max", "10\n");
-	is_int(update_parse(dir_fd, "{\"pids\":{\"limit\":77}}", 21, &err), 0, "JSON");
+	is_int(update_parse(dir_fd, "{\"pids\":{\"limit\":77}}", 21, MEMORY, &err), 0, "JSON");
 	holds("pids.max", "77\n");
-	is_int(update_parse(dir_fd, "{", 1, &err), -EINVAL, "no JSON");
-	is_int(update_parse(dir_fd, "null", 4, &err), -EINVAL, "no object");
+	is_int(update_parse(dir_fd, "{", 1, MEMORY, &err), -EINVAL, "no JSON");
+	is_int(update_parse(dir_fd, "null", 4, MEMORY, &err), -EINVAL, "no object");
 	is_str(err.msg, "resources: expected an object, got null", "it says so");
 }
 

@@ -39,6 +39,7 @@ struct fake_vm {
 	int err; /* of stderr */
 	const char *tail; /* the guest's kernel log */
 	uint32_t next_port;
+	uint64_t grown; /* (bytes) of the last grow() */
 	unsigned int shutdowns; /* calls of before_shutdown() */
 	int gate; /* enum container_gate, or -errno */
 	bool gate_slow; /* it moves when the test says so: fake_gate() */
@@ -58,6 +59,11 @@ static inline void fake_stats_(void *opaque, struct control_stats *stats)
 {
 	(void)opaque;
 	stats->vm_exits = 12345;
+}
+
+static inline void fake_grow_(void *opaque, uint64_t bytes)
+{
+	((struct fake_vm *)opaque)->grown = bytes;
 }
 
 static inline void fake_before_shutdown_(void *opaque)
@@ -160,6 +166,7 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.spec = FAKE_SPEC,
 		.console_tail = fake_tail_,
 		.fill_stats = fake_stats_,
+		.grow = fake_grow_,
 		.before_shutdown = fake_before_shutdown_,
 		.set_gate = fake_set_gate_,
 		.gate = fake_gate_,

@@ -108,11 +108,12 @@ static void test_strings(void)
 	is_int(o.vcpus, 3, "hypervisor parameters are options");
 	is_int(o.boot_timeout_ms, 60000, "the default deadline");
 	is_int(o.dax, 256 << 20, "the default window");
+	is_int(o.boot_memory, 0, "nobody says what it starts with");
 	ok(!o.no_vhost && !o.allow_host_net, "vhost, and not the host's network");
 	ok(!o.no_template, "templates");
 	is_int(load(vm,
 		    SET("kernel=/k2", "org.hull.vcpus=2", "memory=1G", "boot-timeout=5",
-			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G",
+			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G", "memory.boot=99M",
 			"net.vhost=off", "net.host=allow", "template=off"),
 		    &o, &spec2, &err),
 	       0, "--set");
@@ -123,6 +124,7 @@ static void test_strings(void)
 	is_int(o.memory, GIB, "and the memory");
 	is_int(o.boot_timeout_ms, 5000, "and the deadline");
 	is_int(o.dax, GIB, "and the window");
+	is_int(o.boot_memory, 100 * MIB, "and the start, rounded up to 2 MiB");
 	ok(o.no_vhost && o.allow_host_net, "and the network");
 	ok(o.no_template, "and the template");
 	is_int(load("", NULL, 0, &o, &spec3, &err), 0, "nothing");
@@ -175,6 +177,10 @@ static void test_bad(void)
 	    "to 1024G");
 	bad("", "memory=17179869185G",
 	    "--set memory=17179869185G: expected 64M to 1024G");
+	bad("", "memory.boot=63M",
+	    "--set memory.boot=63M: expected 64M to 1024G");
+	bad("", "memory.boot=much",
+	    "--set memory.boot=much: expected 64M to 1024G");
 	bad("", "fs.dax=33M",
 	    "--set fs.dax=33M: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "fs.dax=16M",
@@ -227,7 +233,7 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 11, "eleven options");
+	is_int(n, 12, "twelve options");
 }
 
 int main(void)

@@ -204,8 +204,33 @@ static void test_many_watchers(void)
 	fake_vm_end(&vm);
 }
 
+/* ---- memory ---------------------------------------------------------------------------- */
+
+static void test_memory(void)
+{
+	struct agent_frame f = { .type = AGENT_MEMORY, .arg = 384 };
+
+	fake_vm_begin(&vm, 60000);
+	vm.config.memory = UINT64_C(5) << 30;
+	vm.config.boot_memory = UINT64_C(1) << 30;
+	agent_hello(&vm);
+	is_int((long long)agent_next(&vm, NULL).value, 4LL << 30,
+	       "the agent is told what it can get");
+	agent_send(&vm, f, NULL, 0);
+	is_int((long long)vm.grown, 384 << 20, "it asks for some");
+	f.arg = UINT32_MAX;
+	agent_send(&vm, f, NULL, 0);
+	is_int((long long)vm.grown, (long long)UINT32_MAX << 20, "any number is passed on");
+	fake_vm_end(&vm);
+	fake_vm_running(&vm);
+	agent_send(&vm, f, "x", 1);
+	is_int(container_exit_status(vm.c), 137, "one with a payload ends the guest");
+	fake_vm_end(&vm);
+}
+
 int main(void)
 {
+	test_memory();
 	test_stats();
 	test_malformed();
 	test_update();
