@@ -107,6 +107,8 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 		agent_mark(a, "roots visited", 0);
 	}
 	ret = memory_begin(a, more_memory, err);
+	if (ret == 0 && a->memory.more)
+		ret = memory_size_tmpfs(c->spec, memory_ceiling(&a->memory), err);
 	if (ret < 0)
 		return ret;
 	cgroup_name(name, c->number);

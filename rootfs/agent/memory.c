@@ -208,6 +208,7 @@ int memory_begin(struct agent *a, uint64_t more, struct err *err)
 		ret = set_limits(a, err);
 	if (ret < 0)
 		return ret;
+	memory_scale_kernel(m->boot, memory_ceiling(m));
 	m->events_fd = openat(a->cgroup_fd, "memory.events", O_RDONLY | O_CLOEXEC);
 	if (m->events_fd < 0)
 		return err_set(err, errno, "open the containers' memory.events");

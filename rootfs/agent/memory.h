@@ -15,13 +15,14 @@
 #ifndef HULL_AGENT_MEMORY_H
 #define HULL_AGENT_MEMORY_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rootfs/agent/watch.h"
 
 struct agent;
 struct err;
+struct oci_spec;
 
 struct memory {
 	uint64_t more; /* (bytes) that can be plugged; 0: this guest does not grow */
@@ -47,6 +48,28 @@ void memory_check(struct agent *a);
 
 /* memory_ceiling() - (bytes) of RAM that this guest can have. */
 uint64_t memory_ceiling(const struct memory *m);
+
+/* ---- what the kernel sizes by RAM (memory_sizes.c) --------------------------------------- */
+
+/*
+ * memory_scale_kernel() - limits that the kernel made for @boot bytes of RAM are made for
+ * @ceiling: threads, open files, watches, memory of sockets, RLIMIT_NPROC.
+ */
+void memory_scale_kernel(uint64_t boot, uint64_t ceiling);
+
+/*
+ * memory_scale() - numbers of such a file, in @text of @size bytes, where they are from
+ * @first on. @max: no larger than that; 0: any
+ * Return: (bytes) the new text's length; -1: it has no numbers
+ */
+int memory_scale(char *text, size_t size, unsigned int first, uint64_t max, uint64_t boot,
+		 uint64_t ceiling);
+
+/*
+ * memory_size_tmpfs() - a tmpfs of @spec without a size, or with one in per cent, gets that
+ * of @ceiling.
+ */
+int memory_size_tmpfs(struct oci_spec *spec, uint64_t ceiling, struct err *err);
 
 /* ---- the policy ------------------------------------------------------------------------ */
 
