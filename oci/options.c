@@ -138,26 +138,25 @@ static int apply_vcpus(const struct source *s, struct hull_options *o)
 	return 0;
 }
 
-static int apply_memory(const struct source *s, struct hull_options *o)
+static int take_memory(const struct source *s, uint64_t *ret)
 {
 	uint64_t n;
 
 	if (parse_scaled(s->value, "KMG", 1024, &n) < 0 || n < HULL_MEMORY_MIN ||
 	    n > HULL_MEMORY_MAX)
 		return bad_value(s, "64M to 1024G");
-	o->memory = n;
+	*ret = n;
 	return 0;
+}
+
+static int apply_memory(const struct source *s, struct hull_options *o)
+{
+	return take_memory(s, &o->memory);
 }
 
 static int apply_memory_boot(const struct source *s, struct hull_options *o)
 {
-	uint64_t n;
-
-	if (parse_scaled(s->value, "KMG", 1024, &n) < 0 || n < HULL_MEMORY_MIN ||
-	    n > HULL_MEMORY_MAX)
-		return bad_value(s, "64M to 1024G");
-	o->boot_memory = n;
-	return 0;
+	return take_memory(s, &o->boot_memory);
 }
 
 static int apply_dax(const struct source *s, struct hull_options *o)

@@ -63,6 +63,19 @@ bool cgroup_frozen(int cgroup)
 	return has_event(cgroup, "frozen 1");
 }
 
+uint64_t cgroup_memory_event(int fd, const char *line)
+{
+	char text[512];
+	const char *p;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	p = strstr(text, line);
+	return p ? strtoull(p + strlen(line), NULL, 10) : 0;
+}
+
 /* own_pids() - of one cgroup, without those below. */
 static ssize_t own_pids(int cgroup, pid_t *pids, size_t max)
 {

@@ -33,6 +33,13 @@ bool cgroup_frozen(int cgroup);
  */
 ssize_t cgroup_pids(int cgroup, pid_t *pids, size_t max);
 
+/*
+ * cgroup_memory_event() - a counter of memory.events, which is open as @fd; 0: it is not
+ * there.
+ * @line: how its line begins, and what comes before: "\nhigh "
+ */
+uint64_t cgroup_memory_event(int fd, const char *line);
+
 /* cgroup_remove() - @name below @dirfd, with all cgroups that were made in it. */
 void cgroup_remove(int dirfd, const char *name);
 

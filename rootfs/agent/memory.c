@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "rootfs/agent/agent.h"
+#include "rootfs/agent/cgroup.h"
 #include "rootfs/agent/cgroup_watch.h"
 
 /* (bytes) Linux on x86 plugs no smaller pieces, unless there is no more. */
@@ -154,21 +153,6 @@ static int watch_uevents(struct agent *a)
 	return ret;
 }
 
-/* read_high() - how often somebody was held up at memory.high. */
-static uint64_t read_high(int fd)
-{
-	static const char key[] = "\nhigh ";
-	char text[512];
-	const char *p;
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	p = strstr(text, key);
-	return p ? strtoull(p + sizeof(key) - 1, NULL, 10) : 0;
-}
-
 void memory_check(struct agent *a)
 {
 	struct memory *m = &a->memory;
@@ -176,7 +160,7 @@ void memory_check(struct agent *a)
 
 	if (m->events_fd < 0)
 		return;
-	high = read_high(m->events_fd);
+	high = cgroup_memory_event(m->events_fd, "\nhigh ");
 	/* A container's own memory.high counts there as well. */
 	if (high == m->seen || !used_up(a))
 		return;

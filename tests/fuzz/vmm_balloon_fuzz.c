@@ -6,12 +6,10 @@
  * Input: a byte that chooses the queue, then for each report a byte with the number of
  * its ranges, and for each range where it begins and how long it is.
  */
-#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "tests/fuzz/input.h"
-#include "tests/unit/fake_driver.h"
-#include "vmm/loop.h"
+#include "tests/unit/fake_turns.h"
 #include "vmm/virtio/balloon.h"
 
 #define RAM_GPA 0x80000000ull
@@ -20,20 +18,12 @@
 
 static struct {
 	struct fake_memory fm;
-	struct loop *loop;
-	struct loop_source other; /* always ready: ends a turn */
+	struct fake_turns turns;
 	struct virtio_device *dev;
 	struct fake_device fd;
 	struct fake_queue fq;
 	char *area; /* RAM, then the window */
 } f;
-
-static void other_ready(struct loop_source *src, uint32_t events)
-{
-	(void)src;
-	(void)events;
-	loop_quit(f.loop);
-}
 
 static void begin(unsigned int queue)
 {
@@ -47,10 +37,8 @@ static void begin(unsigned int queue)
 	f.fm.mem.regions[2] =
 		(struct guest_region){ WINDOW_GPA, AREA_SIZE, f.area + AREA_SIZE, false };
 	f.fm.mem.n_regions = 3;
-	must(loop_new(&f.loop, NULL) == 0);
-	must(loop_add(f.loop, &f.other, eventfd(1, EFD_CLOEXEC), EPOLLIN, other_ready,
-		      NULL) == 0);
-	must(balloon_new(&f.fm.mem, f.loop, &f.dev, NULL) == 0);
+	fake_turns_init(&f.turns);
+	must(balloon_new(&f.fm.mem, f.turns.loop, &f.dev, NULL) == 0);
 	fake_device_init(&f.fd, f.dev);
 	fake_queue_init(&f.fq, &f.fm, &f.dev->queues[queue], 32, FAKE_EVENT_IDX);
 	must(fake_device_activate(&f.fd, NULL) == 0);
@@ -58,14 +46,10 @@ static void begin(unsigned int queue)
 
 static void end(void)
 {
-	int fd = f.other.fd;
-
 	fake_device_reset(&f.fd);
 	fake_queue_release(&f.fq);
 	f.dev->ops->free(f.dev);
-	loop_remove(f.loop, &f.other);
-	(void)close(fd);
-	loop_free(f.loop);
+	fake_turns_release(&f.turns);
 	fake_memory_release(&f.fm);
 	(void)munmap(f.area, 2 * AREA_SIZE);
 }
@@ -99,8 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		out = out < n ? out : 0;
 		(void)fake_add(&f.fq, ranges, out, ranges + out, n - out);
 		fake_kick(&f.fq);
-		for (unsigned int i = 0; i < 3; i++)
-			must(loop_run(f.loop, NULL) == 0);
+		fake_turns(&f.turns, 3);
 		must(f.fd.needs_reset || fake_used(&f.fq, NULL, NULL));
 		for (size_t i = 0; i < AREA_SIZE; i += 512)
 			must(f.area[AREA_SIZE + i] == 'x');

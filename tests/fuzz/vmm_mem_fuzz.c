@@ -7,12 +7,10 @@
  * the host lets the guest grow, or a reset.
  */
 #include <linux/virtio_mem.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "tests/fuzz/input.h"
-#include "tests/unit/fake_driver.h"
-#include "vmm/loop.h"
+#include "tests/unit/fake_turns.h"
 #include "vmm/virtio/mem.h"
 
 #define REGION 0x100000000ull
@@ -20,20 +18,12 @@
 
 static struct {
 	struct fake_memory fm;
-	struct loop *loop;
-	struct loop_source other; /* always ready: ends a turn */
+	struct fake_turns turns;
 	struct virtio_device *dev;
 	struct fake_device fd;
 	struct fake_queue fq;
 	char *ram;
 } f;
-
-static void other_ready(struct loop_source *src, uint32_t events)
-{
-	(void)src;
-	(void)events;
-	loop_quit(f.loop);
-}
 
 static void start(void)
 {
@@ -55,10 +45,8 @@ static void begin(void)
 	must(f.ram != MAP_FAILED);
 	f.fm.mem.regions[1] = (struct guest_region){ REGION, SIZE, f.ram, .ram = true };
 	f.fm.mem.n_regions = 2;
-	must(loop_new(&f.loop, NULL) == 0);
-	must(loop_add(f.loop, &f.other, eventfd(1, EFD_CLOEXEC), EPOLLIN, other_ready,
-		      NULL) == 0);
-	p.loop = f.loop;
+	fake_turns_init(&f.turns);
+	p.loop = f.turns.loop;
 	must(mem_new(&p, &f.dev, NULL) == 0);
 	fake_device_init(&f.fd, f.dev);
 	start();
@@ -66,13 +54,9 @@ static void begin(void)
 
 static void end(void)
 {
-	int fd = f.other.fd;
-
 	fake_queue_release(&f.fq);
 	f.dev->ops->free(f.dev);
-	loop_remove(f.loop, &f.other);
-	(void)close(fd);
-	loop_free(f.loop);
+	fake_turns_release(&f.turns);
 	fake_memory_release(&f.fm);
 	(void)munmap(f.ram, SIZE);
 }
@@ -92,8 +76,7 @@ static void send(struct input *in, const struct virtio_mem_req *req)
 		out[1].len /= 2;
 	(void)fake_add(&f.fq, out, 2, back, cut & 128 ? 1 : 2);
 	fake_kick(&f.fq);
-	for (unsigned int i = 0; i < 2; i++)
-		must(loop_run(f.loop, NULL) == 0);
+	fake_turns(&f.turns, 2);
 	must(fake_used(&f.fq, NULL, NULL));
 }
 

@@ -3,12 +3,10 @@
 #include "vmm/virtio/balloon.h"
 
 #include <linux/virtio_balloon.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 
-#include "tests/unit/fake_driver.h"
+#include "tests/unit/fake_turns.h"
 #include "tests/unit/tap.h"
-#include "vmm/loop.h"
 
 #define PAGE 4096u
 #define MIB (1u << 20)
@@ -27,25 +25,11 @@ enum area {
 static struct fixture {
 	struct fake_memory fm;
 	char *area[AREAS];
-	struct loop *loop;
-	struct loop_source other; /* always ready: ends a turn */
+	struct fake_turns turns;
 	struct virtio_device *dev;
 	struct fake_device fd;
 	struct fake_queue fq;
 } f;
-
-static void other_ready(struct loop_source *src, uint32_t events)
-{
-	(void)src;
-	(void)events;
-	loop_quit(f.loop);
-}
-
-static void spin(unsigned int turns)
-{
-	while (turns--)
-		fake_check(loop_run(f.loop, NULL) == 0);
-}
 
 /* template() - @AREA_SIZE bytes of 't' in a file, mapped as a template's memory is. */
 static char *template_map(void)
@@ -88,10 +72,8 @@ static void setup(enum balloon_queue queue)
 	memset(&f, 0, sizeof(f));
 	fake_memory_init(&f.fm, MIB);
 	make_areas();
-	fake_check(loop_new(&f.loop, &err) == 0);
-	fake_check(loop_add(f.loop, &f.other, eventfd(1, EFD_CLOEXEC), EPOLLIN,
-			    other_ready, &err) == 0);
-	is_int(balloon_new(&f.fm.mem, f.loop, &f.dev, &err), 0, "a device");
+	fake_turns_init(&f.turns);
+	is_int(balloon_new(&f.fm.mem, f.turns.loop, &f.dev, &err), 0, "a device");
 	fake_device_init(&f.fd, f.dev);
 	fake_queue_init(&f.fq, &f.fm, &f.dev->queues[queue], 32, FAKE_INDIRECT);
 	fake_check(fake_device_activate(&f.fd, NULL) == 0);
@@ -99,13 +81,9 @@ static void setup(enum balloon_queue queue)
 
 static void teardown(void)
 {
-	int fd = f.other.fd;
-
 	fake_queue_release(&f.fq);
 	f.dev->ops->free(f.dev);
-	loop_remove(f.loop, &f.other);
-	(void)close(fd);
-	loop_free(f.loop);
+	fake_turns_release(&f.turns);
 	for (unsigned int i = 0; i < AREAS; i++)
 		(void)munmap(f.area[i], AREA_SIZE);
 	fake_memory_release(&f.fm);
@@ -129,7 +107,7 @@ static bool report(const struct fake_buf *ranges, unsigned int n)
 
 	(void)fake_add(&f.fq, NULL, 0, ranges, n);
 	fake_kick(&f.fq);
-	spin(3);
+	fake_turns(&f.turns, 3);
 	return fake_used(&f.fq, NULL, &written) && written == 0;
 }
 
@@ -198,13 +176,13 @@ static void test_hostile(void)
 	   "a range without a whole page gives nothing");
 	(void)fake_add(&f.fq, &readable, 1, NULL, 0);
 	fake_kick(&f.fq);
-	spin(3);
+	fake_turns(&f.turns, 3);
 	ok(fake_used(&f.fq, NULL, NULL), "a buffer that may only be read comes back");
 	is_int(resident(ANONYMOUS, 2 * MIB, 2 * MIB), 2 * MIB / PAGE, "as it was");
 	readable.gpa += AREA_SIZE - MIB;
 	(void)fake_add(&f.fq, NULL, 0, &readable, 1);
 	fake_kick(&f.fq);
-	spin(3);
+	fake_turns(&f.turns, 3);
 	is_int(f.fd.needs_reset, 1, "a range beyond the memory breaks the device");
 	teardown();
 }
@@ -224,11 +202,11 @@ static void test_bounded(void)
 	for (unsigned int i = 0; i < 8; i++)
 		(void)fake_add(&f.fq, NULL, 0, ranges, 1);
 	fake_kick(&f.fq);
-	spin(2);
+	fake_turns(&f.turns, 2);
 	while (fake_used(&f.fq, NULL, NULL))
 		back++;
 	ok(back >= 1 && back <= 3, "%u of 8 reports in 2 turns of another source", back);
-	spin(10);
+	fake_turns(&f.turns, 10);
 	while (fake_used(&f.fq, NULL, NULL))
 		back++;
 	is_int(back, 8, "the rest follows without a kick");
@@ -243,7 +221,7 @@ static void test_after_reset(void)
 	(void)fake_add(&f.fq, NULL, 0, &range, 1);
 	fake_kick(&f.fq);
 	fake_device_reset(&f.fd);
-	spin(3);
+	fake_turns(&f.turns, 3);
 	is_int(resident(ANONYMOUS, 0, AREA_SIZE), AREA_SIZE / PAGE,
 	       "after reset nothing is taken back");
 	teardown();

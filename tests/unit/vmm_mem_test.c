@@ -3,12 +3,10 @@
 #include "vmm/virtio/mem.h"
 
 #include <linux/virtio_mem.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 
-#include "tests/unit/fake_driver.h"
+#include "tests/unit/fake_turns.h"
 #include "tests/unit/tap.h"
-#include "vmm/loop.h"
 
 #define MIB (1ull << 20)
 #define REGION 0x100000000ull
@@ -21,20 +19,12 @@
 static struct fixture {
 	struct fake_memory fm;
 	char *ram;
-	struct loop *loop;
-	struct loop_source other; /* always ready: ends a turn */
+	struct fake_turns turns;
 	struct virtio_device *dev;
 	struct fake_device fd;
 	struct fake_queue fq;
 	gpa_t req, resp;
 } f;
-
-static void other_ready(struct loop_source *src, uint32_t events)
-{
-	(void)src;
-	(void)events;
-	loop_quit(f.loop);
-}
 
 static void start(void)
 {
@@ -59,10 +49,8 @@ static void setup(uint64_t size)
 			(struct guest_region){ REGION, size, f.ram, .ram = true };
 		f.fm.mem.n_regions = 2;
 	}
-	fake_check(loop_new(&f.loop, &err) == 0);
-	fake_check(loop_add(f.loop, &f.other, eventfd(1, EFD_CLOEXEC), EPOLLIN,
-			    other_ready, &err) == 0);
-	p.loop = f.loop;
+	fake_turns_init(&f.turns);
+	p.loop = f.turns.loop;
 	is_int(mem_new(&p, &f.dev, &err), 0, "a device");
 	fake_device_init(&f.fd, f.dev);
 	f.req = fake_alloc(&f.fm, sizeof(struct virtio_mem_req), 8);
@@ -72,13 +60,9 @@ static void setup(uint64_t size)
 
 static void teardown(void)
 {
-	int fd = f.other.fd;
-
 	fake_queue_release(&f.fq);
 	f.dev->ops->free(f.dev);
-	loop_remove(f.loop, &f.other);
-	(void)close(fd);
-	loop_free(f.loop);
+	fake_turns_release(&f.turns);
 	if (f.ram)
 		(void)munmap(f.ram, SIZE);
 	fake_memory_release(&f.fm);
@@ -100,8 +84,7 @@ static int send_chain(const struct fake_buf *out, unsigned int n_out,
 
 	(void)fake_add(&f.fq, out, n_out, in, n_in);
 	fake_kick(&f.fq);
-	for (unsigned int i = 0; i < 3; i++)
-		fake_check(loop_run(f.loop, NULL) == 0);
+	fake_turns(&f.turns, 3);
 	return fake_used(&f.fq, NULL, &written) ? (int)written : -1;
 }
 
