@@ -130,7 +130,13 @@ static int make_cgroups(struct err *err)
 		ret = io_write_file(AT_FDCWD,
 				    BOOT_CONTAINERS_DIR "/cgroup.subtree_control",
 				    enable.data, err);
-	return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	/* What a container has of it counts up to what the cgroup above has.  Without the
+	 * memory controller there are no such files, nor any for containers. */
+	(void)io_write_file(AT_FDCWD, BOOT_CONTAINERS_DIR "/memory.min", "max", NULL);
+	(void)io_write_file(AT_FDCWD, BOOT_CONTAINERS_DIR "/memory.low", "max", NULL);
+	return 0;
 }
 
 static int mount_fs(const char *tag, const char *dir, struct err *err)

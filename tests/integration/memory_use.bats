@@ -74,3 +74,22 @@ begun() { [[ -s $BUNDLE/rootfs/t/taken ]]; }
 	[[ ${lines[3]} == $((360 * MIB)) ]]
 	[[ ${lines[4]} == 0 ]]
 }
+
+@test "memory: many processes that take theirs at once" {
+	limit $((440 * MIB))
+	args /usr/bin/python3 -c '
+import os
+pids = []
+for i in range(24):
+    pid = os.fork()
+    if not pid:
+        bytearray(16 << 20)
+        os._exit(0)
+    pids.append(pid)
+print([os.waitpid(pid, 0)[1] for pid in pids].count(0), flush=True)
+os.system("dmesg | grep -c oom-kill:")'
+	VCPUS=2 run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	echo "$output $stderr"
+	[[ $status -eq 0 ]]
+	[[ $output == $'24\n0' ]]
+}

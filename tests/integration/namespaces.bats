@@ -108,10 +108,10 @@ user_namespace() {
 @test "user: without a cgroup namespace the guest's cgroups are seen" {
 	user_namespace
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
-	run_in /bin/sh -c 'grep -c " - cgroup2 " /proc/self/mountinfo; cat /proc/self/cgroup; test -d /sys/fs/cgroup/containers/0 && echo seen; mkdir /sys/fs/cgroup/x 2>/dev/null || echo not mine'
+	run_in /bin/sh -c 'grep -c " - cgroup2 " /proc/self/mountinfo; cat /proc/self/cgroup; cd /sys/fs/cgroup/containers; test -d 0 && echo seen; cat memory.min memory.low; mkdir /sys/fs/cgroup/x 2>/dev/null || echo not mine'
 	echo "$output $stderr"
 	[[ $status -eq 0 ]]
-	[[ $output == $'1\n0::/containers/0\nseen\nnot mine' ]]
+	[[ $output == $'1\n0::/containers/0\nseen\nmax\nmax\nnot mine' ]]
 }
 
 @test "user: contradictions are refused" {
