@@ -44,7 +44,8 @@ struct key {
 	struct identity vmm;
 	struct identity kernel;
 	struct identity initrd;
-	uint64_t memory;
+	uint64_t boot_memory;
+	uint64_t large; /* its memory, if that is more than the host's: see below */
 	uint64_t dax_size;
 	uint32_t vcpus;
 	uint32_t n_nics;
@@ -87,7 +88,10 @@ static int make_key(struct key *key, int vmm_fd, const struct vm_config *c)
 		ret = -errno;
 	if (ret < 0)
 		return ret;
-	key->memory = c->memory;
+	key->boot_memory = c->boot_memory;
+	/* The region of virtio-mem is the host's memory, or this. */
+	if (c->memory / (uint64_t)sysconf(_SC_PAGESIZE) > (uint64_t)sysconf(_SC_PHYS_PAGES))
+		key->large = c->memory;
 	key->dax_size = c->dax_size;
 	key->vcpus = c->vcpus;
 	key->n_nics = c->n_nics;
@@ -183,7 +187,7 @@ static int open_new(const struct vm_config *c)
 {
 	auto_fd int fd = memfd_create("hull-template", MFD_CLOEXEC);
 
-	if (fd < 0 || ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->memory)) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->boot_memory)) < 0)
 		return -1;
 	return take_fd(&fd);
 }
@@ -292,7 +296,7 @@ int template_store(struct template_use *use, const struct vm_config *c, struct e
 
 	if (fd < 0)
 		return err_set(err, errno, "template: make a file in '%s'", TEMPLATE_DIR);
-	if (ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->memory)) < 0)
+	if (ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->boot_memory)) < 0)
 		return err_set(err, errno, "template: ftruncate");
 	ret = io_write_full(fd, use->key, KEY_SIZE);
 	if (ret < 0)

@@ -38,7 +38,7 @@ void main_look_at_template(struct vmm *v)
 
 	if (c->template_fd < 0)
 		return;
-	v->restored = image_read(c->template_fd, c->memory, &v->state, &err) == 0;
+	v->restored = image_read(c->template_fd, c->boot_memory, &v->state, &err) == 0;
 	v->sections = (struct sections){ v->state.data, v->state.len };
 	if (!v->restored)
 		refuse_template(v, &err);

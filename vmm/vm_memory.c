@@ -172,5 +172,5 @@ const struct guest_memory *vm_memory(const struct vm *vm)
 
 uint64_t vm_ram_size(const struct vm *vm)
 {
-	return vm->ram_size;
+	return vm->params.memory;
 }

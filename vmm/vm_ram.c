@@ -89,7 +89,7 @@ int vm_ram_save(const struct vm *vm, int fd, struct buf *out, struct err *err)
 	struct extent e = { 0 };
 	int ret;
 
-	for (uint64_t at = 0; at < vm->ram_size; at += PIECE) {
+	for (uint64_t at = 0; at < vm->params.memory; at += PIECE) {
 		if (mincore((char *)vm->ram + at, PIECE, in_core) < 0)
 			return err_set(err, errno, "mincore");
 		ret = save_piece(vm, fd, at, in_core, err);
@@ -132,7 +132,7 @@ int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err)
 
 	if (!saved)
 		return err_set(err, ENOMEM, "look for changed RAM");
-	for (uint64_t i = 0; i < vm->ram_size / PIECE && i < 8 * sizeof(hot); i++) {
+	for (uint64_t i = 0; i < vm->params.memory / PIECE && i < 8 * sizeof(hot); i++) {
 		if (mincore((char *)vm->ram + i * PIECE, PIECE, in_core) < 0 ||
 		    pread(fd, saved, PIECE, (off_t)(IMAGE_RAM_AT + i * PIECE)) !=
 			    (ssize_t)PIECE)
@@ -181,8 +181,8 @@ static int take_extent(const struct vm *vm, int fd, const struct extent *e,
 	uint64_t end = e->offset + e->len;
 	int ret = 0;
 
-	if (e->offset % PIECE || e->len % PIECE || e->offset > vm->ram_size ||
-	    e->len > vm->ram_size - e->offset)
+	if (e->offset % PIECE || e->len % PIECE || e->offset > vm->params.memory ||
+	    e->len > vm->params.memory - e->offset)
 		return err_msg(err, EPROTO, "RAM that the machine does not have");
 	for (uint64_t at = e->offset, next; ret == 0 && at < end; at = next) {
 		next = at + PIECE;

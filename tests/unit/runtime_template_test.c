@@ -313,7 +313,7 @@ static void test_keys(void)
 	other.initrd_fd = other_fd;
 	differs(vmm_fd, &other, "initramfs");
 	other = machine;
-	other.memory += 2u << 20;
+	other.boot_memory += 2u << 20;
 	differs(vmm_fd, &other, "size of RAM");
 	other = machine;
 	other.dax_size *= 2;
@@ -461,7 +461,7 @@ int main(void)
 		.kernel_fd = new_file(),
 		.initrd_fd = new_file(),
 		.modules_fd = -1,
-		.memory = MEMORY,
+		.boot_memory = MEMORY,
 		.dax_size = 64u << 20,
 		.vcpus = 2,
 		.n_nics = 1,

@@ -48,7 +48,7 @@ static void ram_new(struct vm *vm)
 	(void)munmap(p, at - (uintptr_t)p);
 	(void)munmap((void *)(at + SIZE), IMAGE_PIECE - (at - (uintptr_t)p));
 	vm->ram = (void *)at;
-	vm->ram_size = SIZE;
+	vm->params.memory = SIZE;
 	/* What the guest touches is to be seen page by page. */
 	(void)madvise(vm->ram, SIZE, MADV_NOHUGEPAGE);
 }

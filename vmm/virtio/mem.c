@@ -8,6 +8,7 @@
 
 #include "lib/container_of.h"
 #include "lib/err.h"
+#include "vmm/snapshot/sections.h"
 #include "vmm/virtio/loop_queue.h"
 #include "vmm/virtio/virtio.h"
 
@@ -233,6 +234,43 @@ static void mem_config_read(struct virtio_device *dev, uint32_t offset, void *da
 	loop_device_leave(&m->ld);
 }
 
+#define TAG_MEM SECTION_TAG('v', 'm', 'e', 'm')
+
+/* What a driver has read when it began and never reads again. */
+struct saved {
+	uint64_t addr;
+	uint64_t region_size;
+};
+
+/* mem_save() - of a guest that has plugged nothing: how much it may have is new in each
+ * machine. */
+static int mem_save(struct virtio_device *dev, struct buf *out, struct err *err)
+{
+	struct mem *m = container_of(dev, struct mem, dev);
+	struct saved s;
+	bool grows;
+
+	(void)loop_device_enter(&m->ld);
+	s = (struct saved){ m->config.addr, m->config.region_size };
+	grows = m->config.requested_size || m->config.plugged_size;
+	loop_device_leave(&m->ld);
+	if (grows)
+		return err_msg(err, EAGAIN, "memory was plugged");
+	section_put(out, TAG_MEM, &s, sizeof(s));
+	return 0;
+}
+
+static int mem_load(struct virtio_device *dev, struct sections *in, struct err *err)
+{
+	struct mem *m = container_of(dev, struct mem, dev);
+	struct saved s;
+	int ret = section_get(in, TAG_MEM, &s, sizeof(s), err);
+
+	if (ret == 0 && (s.addr != m->config.addr || s.region_size != m->config.region_size))
+		ret = err_msg(err, EPROTO, "another region was saved");
+	return ret;
+}
+
 static void mem_free(struct virtio_device *dev)
 {
 	struct mem *m = container_of(dev, struct mem, dev);
@@ -266,6 +304,8 @@ int mem_new(const struct mem_params *params, struct virtio_device **ret_dev,
 		.activate = mem_activate,
 		.reset = mem_reset,
 		.config_read = mem_config_read,
+		.save = mem_save,
+		.load = mem_load,
 		.free = mem_free,
 	};
 	struct mem *m;
