@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A virtio-fs device with its threads over a fake driver: requests go out with
- * send(), come back with await(), or both with ask().  One root: the folder `host`.
+ * rig_send(), come back with await(), or both with ask().  One root: the folder `host`.
  */
 #ifndef HULL_TESTS_UNIT_FS_RIG_H
 #define HULL_TESTS_UNIT_FS_RIG_H
@@ -61,9 +61,9 @@ static inline void rig_queues(struct rig *r)
 			FAKE_EVENT_IDX | FAKE_INDIRECT);
 }
 
-/* send() - Return: the head */
-static inline uint16_t send(struct rig *r, struct fake_queue *q, uint32_t opcode,
-			    uint64_t node, const void *arg, size_t len, uint32_t room)
+/* rig_send() - Return: the head */
+static inline uint16_t rig_send(struct rig *r, struct fake_queue *q, uint32_t opcode,
+				uint64_t node, const void *arg, size_t len, uint32_t room)
 {
 	struct fuse_in_header h = {
 		.len = (uint32_t)(sizeof(h) + len),
@@ -114,7 +114,7 @@ static inline int ask(struct rig *r, uint32_t opcode, uint64_t node, const void 
 {
 	int head, ret;
 
-	(void)send(r, &r->rq, opcode, node, arg, len, (uint32_t)(16 + out_len));
+	(void)rig_send(r, &r->rq, opcode, node, arg, len, (uint32_t)(16 + out_len));
 	head = await(&r->rq);
 	ret = error_of(r, head);
 	if (ret == 0 && out_len)

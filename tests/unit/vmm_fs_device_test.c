@@ -78,7 +78,7 @@ static void test_many(struct rig *r, uint64_t node)
 	in.fh = out.fh;
 	for (unsigned int i = 0; i < READS; i++) {
 		in.offset = i * 7;
-		(void)send(r, &r->rq, FUSE_READ, node, &in, sizeof(in), 16 + SIZE);
+		(void)rig_send(r, &r->rq, FUSE_READ, node, &in, sizeof(in), 16 + SIZE);
 	}
 	while (came < READS) {
 		int head = await(&r->rq);
@@ -108,7 +108,7 @@ static void test_slow(struct rig *r, struct fs_server *fs, uint64_t root,
 	(void)unlinkat(host, "vanishing", 0);
 	fs_names_begin(fs);
 	for (unsigned int i = 0; i + 1 < max; i++)
-		(void)send(r, &r->rq, FUSE_GETATTR, node, &in, sizeof(in), 200);
+		(void)rig_send(r, &r->rq, FUSE_GETATTR, node, &in, sizeof(in), 200);
 	for (int i = 0; i < 20; i++)
 		fc_check(ask_lookup(r, root, "file"));
 	ok(count_threads() <= 1 + max, "%u slow requests hold up nobody, with %u threads",
@@ -163,7 +163,7 @@ static void test_reset(struct rig *r, struct fs_server *fs, uint64_t root)
 	node = ask_lookup(r, root, "vanishing");
 	(void)unlinkat(host, "vanishing", 0);
 	fs_names_begin(fs);
-	(void)send(r, &r->rq, FUSE_GETATTR, node, &in, sizeof(in), 200);
+	(void)rig_send(r, &r->rq, FUSE_GETATTR, node, &in, sizeof(in), 200);
 	fc_check(ask_lookup(
 		r, root, "file")); /* the other one is being served by now, or will be */
 	fc_check(pthread_create(&t, NULL, resetter, r) == 0);
@@ -231,11 +231,11 @@ int main(void)
 	test_many(&r, node);
 	fs = fs_device_server(r.dev);
 	test_slow(&r, fs, root, WORKERS);
-	(void)send(&r, &r.hi, FUSE_FORGET, node, &forget, sizeof(forget), 0);
+	(void)rig_send(&r, &r.hi, FUSE_FORGET, node, &forget, sizeof(forget), 0);
 	ok(await(&r.hi) >= 0, "FORGET on the other queue");
 	for (int i = 0; i < 20; i++) {
 		forget.nlookup = 1;
-		(void)send(&r, &r.hi, FUSE_FORGET, node, &forget, sizeof(forget), 0);
+		(void)rig_send(&r, &r.hi, FUSE_FORGET, node, &forget, sizeof(forget), 0);
 		fc_check(await(&r.hi) >= 0);
 	}
 	is_int(ask(&r, FUSE_GETATTR, node, &ga, sizeof(ga), NULL, 104), -ESTALE,

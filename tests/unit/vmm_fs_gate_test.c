@@ -230,8 +230,8 @@ static uint16_t append(struct rig *r, uint64_t fh, char digit)
 	} w = { .in = { .fh = fh, .size = 1, .flags = O_RDWR | O_APPEND },
 		.data = { digit } };
 
-	return send(r, &r->rq, FUSE_WRITE, 0, &w, sizeof(w.in) + 1,
-		    16 + sizeof(struct fuse_write_out));
+	return rig_send(r, &r->rq, FUSE_WRITE, 0, &w, sizeof(w.in) + 1,
+			16 + sizeof(struct fuse_write_out));
 }
 
 static void await_waiting(struct rig *r, unsigned int n)
