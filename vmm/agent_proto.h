@@ -25,6 +25,12 @@
  * container's network namespace on the host, as in DNS over TCP: each message with its
  * length, two bytes, most significant first, before it.  No answer: end of file.
  *
+ * Port AGENT_PORT_SOCKET: connections to unix sockets of the host's (AGENT_SOCKET).  The
+ * agent sends struct agent_socket once and waits for one byte, 0: the host has connected
+ * to its socket.  From then on bytes flow as they are (SOCK_STREAM), or messages as
+ * struct agent_packet and its bytes (SOCK_SEQPACKET); ends of file as above.  A host that
+ * cannot connect ends the connection.
+ *
  * The agent sends AGENT_EXIT once all that the process wrote before it ended has
  * been handed to the stream's socket, or at once when the stream is stalled: a
  * reader that never reads delays no exit status.  Bytes of the streams that are still
@@ -43,16 +49,27 @@
 #define AGENT_PORT_CONTROL 1024u
 #define AGENT_PORT_STREAM 1025u
 #define AGENT_PORT_RESOLVER 1026u
+#define AGENT_PORT_SOCKET 1027u
 #define AGENT_GUEST_CID 3u /* constant, private to each VM */
 #define AGENT_MAX_PAYLOAD (4u << 20) /* (bytes) */
 #define AGENT_MAX_CONTAINERS 64u
 #define AGENT_MAX_PROCS 4096u /* numbers of processes of one container */
 #define AGENT_PROC_INIT 0u /* the number of a container's init */
 #define AGENT_MAX_QUERIES 32u /* connections to AGENT_PORT_RESOLVER at a time */
+#define AGENT_MAX_CONNECTIONS 256u /* to AGENT_PORT_SOCKET at a time */
+#define AGENT_MAX_PACKET (128u << 10) /* (bytes) of a message that is carried whole */
 #define AGENT_MAX_PRESERVED 16u /* descriptors of a process besides stdio */
 
 /* Docker's name server, on the loopback interface of a namespace; port 53. */
 #define AGENT_RESOLVER 0x7f00000bu /* 127.0.0.11 */
+
+/*
+ * A folder in each root of the shared device, and in that device's own root, that only
+ * the agent can look up: bind() to the node id there in 16 hexadecimal digits binds to the
+ * socket that has it (vmm/fs/offer.h).
+ */
+#define AGENT_SOCKET_DIR ".hull.sockets"
+#define AGENT_SOCKET_TOP 256u /* as a root's number: the device's own */
 
 /* Where the agent mounts the virtio-fs devices (see vmm/vm_config.h). */
 #define AGENT_PRIVATE_DIR "/run/hull/private"
@@ -107,6 +124,9 @@ enum agent_type {
 			   under way, which is answered with ECANCELED first */
 	AGENT_WAKE, /* payload: struct agent_wake: the machine was saved and goes on in a
 		       new one; the first request of all then */
+	AGENT_SOCKET, /* value: the node id of a socket of the host's; arg: root << 16 |
+			 SOCK_STREAM or SOCK_SEQPACKET: bind one of this type to it and
+			 carry its connections; | 0: close that one.  Answered when done */
 
 	/* agent -> host. */
 	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */
@@ -197,6 +217,20 @@ struct agent_wake {
 };
 
 static_assert(sizeof(struct agent_wake) == 72, "wire format, little endian");
+/* The first bytes of a connection to AGENT_PORT_SOCKET. */
+struct agent_socket {
+	uint64_t node;
+	uint32_t type; /* as AGENT_SOCKET said */
+	uint32_t reserved; /* 0 */
+};
+
+/* Before each message of a SOCK_SEQPACKET. */
+struct agent_packet {
+	uint32_t len; /* (bytes) <= AGENT_MAX_PACKET */
+};
+
+static_assert(sizeof(struct agent_socket) == 16, "wire format, little endian");
+static_assert(sizeof(struct agent_packet) == 4, "wire format, little endian");
 static_assert(sizeof(struct agent_frame) == 32, "wire format, little endian");
 static_assert(sizeof(struct agent_stream) == 8, "wire format, little endian");
 static_assert(AGENT_MAX_PRESERVED * 2 <= 32, "the ways of all fit into arg");

@@ -4,7 +4,8 @@
  *
  * Input: a sequence of requests.  Each is an opcode (u8), a choice of node id (u8),
  * how the buffers are cut (u8), room for the reply (u16), the number of bytes that
- * follow the header (u8), and these bytes.  In them 0xfe and a digit k at an 8-byte
+ * follow the header (u8), and these bytes.  The top bit of how they are cut: it is the
+ * agent that asks, the guest's PID 1.  In them 0xfe and a digit k at an 8-byte
  * boundary stand for the k-th id that a reply has given (a node, a handle).
  *
  * The tree is made anew for each input: what an input leaves behind is removed.
@@ -16,7 +17,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -33,6 +36,13 @@ struct guest {
 	uint64_t ids[N_IDS];
 	unsigned int n_ids;
 };
+
+static int listener = -1; /* of the socket in the tree */
+static struct {
+	uint64_t node;
+	int type;
+} asked[2]; /* what one request may ask of the agent for */
+static unsigned int n_asked;
 
 static int base = -1, tree = -1; /* the directory around, the root in it */
 static int cwd = -1; /* the fuzzer's: a worker has one of its own, and moves it */
@@ -84,6 +94,47 @@ static void begin(void)
 	put_file(base, "beside", "untouched");
 }
 
+static void put_socket(const char *name)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", tree,
+		       name);
+	must(bind(listener, (const struct sockaddr *)&addr, sizeof(addr)) == 0);
+	must(listen(listener, 1) == 0);
+}
+
+static bool on_socket(void *arg, unsigned int root, uint64_t node, int type)
+{
+	(void)arg;
+	must(root == 0 && n_asked < 2);
+	asked[n_asked].node = node;
+	asked[n_asked++].type = type;
+	return true;
+}
+
+static void on_connected(void *arg, uint64_t token, int fd)
+{
+	(void)arg;
+	must(token == 1);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+/* agent() - it answers what a request asked of it, and connects. */
+static void agent(struct guest *g)
+{
+	if (!n_asked)
+		return;
+	must(fs_offer_connect(g->fs, asked[0].node, SOCK_STREAM, 1) == 0);
+	must(fs_offer_work(g->fs));
+	while (n_asked) {
+		n_asked--;
+		fs_offer_done(g->fs, asked[n_asked].node, asked[n_asked].type, true);
+	}
+}
+
 static void make_tree(void)
 {
 	must(mkdirat(base, "root", 0755) == 0);
@@ -92,6 +143,7 @@ static void make_tree(void)
 	put_file(tree, "f", "text");
 	must(mkdirat(tree, "d", 0755) == 0);
 	must(symlinkat("../beside", tree, "l") == 0);
+	put_socket("s");
 }
 
 static void drop_tree(void)
@@ -102,6 +154,7 @@ static void drop_tree(void)
 	remove_all(base, "root");
 	must(unlinkat(base, "root", AT_REMOVEDIR) == 0);
 	(void)close(tree);
+	(void)close(listener);
 	/* Nothing got out. */
 	fd = openat(base, "beside", O_RDONLY | O_CLOEXEC);
 	must(fd >= 0 && read(fd, text, sizeof(text)) == 9 &&
@@ -156,6 +209,9 @@ static void request(struct guest *g, struct input *in)
 	size_t space = room & 0x8000 ? room % 256u : ROOM;
 
 	must(sent && back);
+	h.pid = piece >> 7;
+	if (!h.pid)
+		agent(g); /* what it does before it answers comes from it */
 	h.len = (uint32_t)sizeof(h) + len;
 	h.nodeid = node < 0x80 ? g->ids[node % N_IDS] : node - 0x80u;
 	input_bytes(in, sent + sizeof(h), len);
@@ -163,8 +219,8 @@ static void request(struct guest *g, struct input *in)
 	memcpy(sent, &h, sizeof(h));
 	written = fs_serve(&g->w, out, cut(sent, h.len, piece, out), reply,
 			   cut(back, space, piece, reply));
-	must(written <= space);
-	if (written) {
+	must(written <= space || written == FS_WAITS);
+	if (written && written != FS_WAITS) {
 		must(written >= sizeof(r));
 		memcpy(&r, back, sizeof(r));
 		must(r.len == written && r.unique == 5 && r.error <= 0 && r.error > -512);
@@ -194,7 +250,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	struct fs_root_params root = { .data_fd = -1 };
 	struct fs_params params = {
-		.roots = &root, .n_roots = 1, .max_dir_fds = 4, .dax_size = 4 * FS_DAX_SLOT
+		.roots = &root,
+		.n_roots = 1,
+		.max_dir_fds = 4,
+		.dax_size = 4 * FS_DAX_SLOT,
+		.on_socket = on_socket,
+		.on_connected = on_connected,
 	};
 	struct guest g = { 0 };
 
@@ -211,6 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned int i = 0; in.left && i < MAX_REQUESTS; i++)
 		request(&g, &in);
 	fs_server_reset(g.fs);
+	n_asked = 0;
 	must(g.fs->inodes.used == 1 && g.fs->handles.used == 0 && g.fs->pins == 0);
 	fs_worker_release(&g.w);
 	fs_server_free(g.fs);

@@ -11,6 +11,7 @@
  *	fc_release_all(&c);
  *
  * Calls return 0 or -errno as the reply's header says; its payload is in c.reply.
+ * -FS_WAIT: the request was given back, to be served again.
  */
 #ifndef HULL_TESTS_UNIT_FUSE_CLIENT_H
 #define HULL_TESTS_UNIT_FUSE_CLIENT_H
@@ -35,7 +36,7 @@
 struct fuse_client {
 	struct fs_server *fs;
 	struct fs_worker w;
-	uint32_t uid, gid;
+	uint32_t uid, gid, pid;
 	uint64_t unique;
 	size_t split; /* (bytes) longest piece of a buffer; 0: one piece */
 	size_t room; /* (bytes) of the reply, with its header; 0: plenty */
@@ -125,7 +126,7 @@ static inline uint32_t fc_raw(struct fuse_client *c, const void *data, size_t le
 	memset(c->in, 0x5a, room < 4096 ? room : 4096);
 	written = fs_serve(&c->w, out, fc_cut(c, c->out, len, out), in,
 			   fc_cut(c, c->in, room, in));
-	fc_check(written <= room || written == FS_PARKED);
+	fc_check(written <= room || written == FS_PARKED || written == FS_WAITS);
 	return written;
 }
 
@@ -143,6 +144,7 @@ static inline int fc_call(struct fuse_client *c, uint32_t opcode, uint64_t node,
 		.nodeid = node,
 		.uid = c->uid,
 		.gid = c->gid,
+		.pid = c->pid,
 		.len = sizeof(h),
 	};
 	struct fuse_out_header r;
@@ -160,6 +162,8 @@ static inline int fc_call(struct fuse_client *c, uint32_t opcode, uint64_t node,
 	c->reply_len = 0;
 	if (!written)
 		return 0;
+	if (written == FS_WAITS)
+		return -FS_WAIT;
 	fc_check(written >= sizeof(r));
 	memcpy(&r, c->in, sizeof(r));
 	fc_check(r.len == written && r.unique == h.unique && r.error <= 0);
@@ -169,12 +173,17 @@ static inline int fc_call(struct fuse_client *c, uint32_t opcode, uint64_t node,
 	return r.error;
 }
 
-#define FC_ARGS(...)                                                \
-	(const struct fc_arg[]){ __VA_ARGS__ },                     \
-		(sizeof((const struct fc_arg[]){ __VA_ARGS__ }) /   \
-		 sizeof(struct fc_arg))
-#define FC_STR(s) { (s), strlen(s) + 1 }
-#define FC_VAR(v) { &(v), sizeof(v) }
+#define FC_ARGS(...)                                                                     \
+	(const struct fc_arg[]){ __VA_ARGS__ },                                          \
+		(sizeof((const struct fc_arg[]){ __VA_ARGS__ }) / sizeof(struct fc_arg))
+#define FC_STR(s)                                                                        \
+	{                                                                                \
+		(s), strlen(s) + 1                                                       \
+	}
+#define FC_VAR(v)                                                                        \
+	{                                                                                \
+		&(v), sizeof(v)                                                          \
+	}
 
 /* fc_take() - the reply's payload must be one @len bytes long struct. */
 static inline void fc_take(const struct fuse_client *c, void *p, size_t len)
@@ -342,7 +351,8 @@ static inline int fc_symlink(struct fuse_client *c, uint64_t dir, const char *na
 			     const char *target, struct fuse_entry_out *e)
 {
 	return fc_entry(
-		c, fc_call(c, FUSE_SYMLINK, dir, FC_ARGS(FC_STR(name), FC_STR(target))), e);
+		c, fc_call(c, FUSE_SYMLINK, dir, FC_ARGS(FC_STR(name), FC_STR(target))),
+		e);
 }
 
 static inline int fc_link(struct fuse_client *c, uint64_t node, uint64_t dir,
@@ -472,7 +482,8 @@ static inline int fc_tmp_in(const char *base, char *path, size_t size)
 /* fc_tmp() - a new empty directory; its path goes to @path. */
 static inline int fc_tmp(char *path, size_t size)
 {
-	const char *const places[] = { getenv("TMPDIR"), "/tmp", "/var/tmp", "/data", "." };
+	const char *const places[] = { getenv("TMPDIR"), "/tmp", "/var/tmp", "/data",
+				       "." };
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		int fd = places[i] ? fc_tmp_in(places[i], path, size) : -1;

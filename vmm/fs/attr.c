@@ -51,6 +51,9 @@ void fs_entry_fill(struct fs_server *fs, struct fs_inode *inode, const struct st
 {
 	*out = (struct fuse_entry_out){ .nodeid = inode->id };
 	put_time(fs->policy.entry_ns, &out->entry_valid, &out->entry_valid_nsec);
+	/* Each connect() is to ask whether somebody listens: see offer.h. */
+	if (S_ISSOCK(inode->type) && fs->offers.ask)
+		out->entry_valid = out->entry_valid_nsec = 0;
 	put_time(fs->policy.attr_ns, &out->attr_valid, &out->attr_valid_nsec);
 	fs_attr_fill(fs, inode, st, &out->attr);
 }

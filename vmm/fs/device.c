@@ -186,7 +186,22 @@ int fs_gate(struct virtio_device *dev)
 
 unsigned int fs_waiting(struct virtio_device *dev)
 {
-	return atomic_load(&((struct fs_device *)dev)->pool.parked.n);
+	return atomic_load(&((struct fs_device *)dev)->pool.parked[FS_WAIT_GATE].n);
+}
+
+void fs_socket_done(struct virtio_device *dev, uint64_t node, int type, bool ok)
+{
+	fs_offer_done(((struct fs_device *)dev)->server, node, type, ok);
+}
+
+void fs_sockets_off(struct virtio_device *dev)
+{
+	fs_offer_give_up(((struct fs_device *)dev)->server);
+}
+
+int fs_connect(struct virtio_device *dev, uint64_t node, int type, uint64_t token)
+{
+	return fs_offer_connect(((struct fs_device *)dev)->server, node, type, token);
 }
 
 struct fs_server *fs_device_server(struct virtio_device *dev)

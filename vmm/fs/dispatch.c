@@ -152,7 +152,9 @@ static int run(struct fs_req *r, const struct op *op)
 		return -EIO;
 	if (r->reply.left < op->max_out)
 		return -EIO;
-	return op->flags & OP_NO_NODE ? call(r, op, NULL) : run_node(r, op);
+	if (op->flags & OP_NO_NODE)
+		return call(r, op, NULL);
+	return fs_offer_is_dir(r->h.nodeid) ? fs_offer_serve(r) : run_node(r, op);
 }
 
 /*
@@ -275,5 +277,7 @@ uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 	leave_gate(&r);
 	if (ret == -FS_PARK)
 		return FS_PARKED;
+	if (ret == -FS_WAIT)
+		return FS_WAITS;
 	return op->flags & OP_NO_REPLY ? 0 : reply(&r, &at, ret);
 }

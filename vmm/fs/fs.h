@@ -30,6 +30,8 @@
 
 #include "vmm/memory.h"
 
+#define FS_SOCKET_SIZE 32u /* (bytes) of fs_root_params.socket, with the final 0 */
+
 struct err;
 struct virtio_device;
 
@@ -44,6 +46,11 @@ struct fs_root_params {
 	int data_fd;
 	unsigned int index; /* < VM_MAX_ROOTS: its name in the guest */
 	bool readonly; /* every change is refused with EROFS */
+	/*
+	 * For a root that is a socket: where it can be connected to once the jail
+	 * stands; copied.  NULL: it cannot.
+	 */
+	const char *socket;
 };
 
 struct fs_params {
@@ -71,6 +78,17 @@ struct fs_params {
 	/* on_gate() - on any thread, when fs_gate() may say something else.  May be NULL. */
 	void (*on_gate)(void *arg);
 	void *on_gate_arg;
+
+	/*
+	 * Sockets of the host's (vmm/fs/offer.h), all on a worker.
+	 * on_socket() - fs_socket_done() answers; false: it will not.  NULL: there is
+	 *	nobody to connect to them
+	 * on_connected() - what became of an fs_connect(): a descriptor, the callee's, or
+	 *	-errno
+	 */
+	bool (*on_socket)(void *arg, unsigned int root, uint64_t node, int type);
+	void (*on_connected)(void *arg, uint64_t token, int fd);
+	void *on_socket_arg;
 };
 
 /*
@@ -123,6 +141,12 @@ int fs_gate(struct virtio_device *dev);
 
 /* fs_waiting() - requests that wait for the gate.  Any thread. */
 unsigned int fs_waiting(struct virtio_device *dev);
+
+/* fs_socket_done(), fs_sockets_off(), fs_connect() - fs_offer_done(), _give_up() and
+ * _connect() of vmm/fs/offer.h.  Any thread. */
+void fs_socket_done(struct virtio_device *dev, uint64_t node, int type, bool ok);
+void fs_sockets_off(struct virtio_device *dev);
+int fs_connect(struct virtio_device *dev, uint64_t node, int type, uint64_t token);
 
 /* fs_requests() - requests served since fs_new(), of all opcodes.  Any thread. */
 uint64_t fs_requests(const struct virtio_device *dev);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/agent_proto.h"
 #include "vmm/fs/ops.h"
 
 #define NS_PER_S 1000000000u
@@ -46,7 +47,7 @@ static int lookup_root(struct fs_req *r, const char *name)
 	struct fs_root *root = index < 0 ? NULL : atomic_load(&r->fs->roots[index]);
 	struct fuse_entry_out out;
 	struct stat st;
-	int fd;
+	int fd, ret;
 
 	if (!root)
 		return -ENOENT; /* it may be added at any moment: not to be cached */
@@ -54,6 +55,10 @@ static int lookup_root(struct fs_req *r, const char *name)
 	if (fstatat(fd, "", &st, AT_EMPTY_PATH) < 0)
 		return -errno;
 	fs_entry_fill(r->fs, root->inode, &st, &out);
+	if (S_ISSOCK(st.st_mode)) {
+		ret = fs_offer_pass(r, root->inode);
+		return ret < 0 ? ret : fs_req_put(r, &out, sizeof(out));
+	}
 	/*
 	 * A root stays where it is for the whole life of the device: it need not be
 	 * looked up again, whatever may change below it.
@@ -78,6 +83,8 @@ int fs_op_lookup(struct fs_req *r, struct fs_inode *dir)
 	ret = fs_req_name(r, name);
 	if (ret < 0)
 		return ret;
+	if (strcmp(name, AGENT_SOCKET_DIR) == 0 && fs_offer_lookup(r, dir) == 0)
+		return 0;
 	if (!dir->root)
 		return lookup_root(r, name);
 	ret = fs_dir_open(fs, dir, &d);
@@ -94,8 +101,11 @@ int fs_op_lookup(struct fs_req *r, struct fs_inode *dir)
 	if (ret < 0)
 		return ret;
 	fs_entry_fill(fs, found, &st, &out);
+	ret = fs_offer_pass(r, found);
+	if (ret < 0)
+		fs_inode_forget(fs, found->id, 1); /* it will be found again */
 	fs_inode_put(fs, found);
-	return fs_req_put(r, &out, sizeof(out)); /* there is room: see dispatch.c */
+	return ret < 0 ? ret : fs_req_put(r, &out, sizeof(out)); /* see dispatch.c */
 }
 
 int fs_op_forget(struct fs_req *r, struct fs_inode *inode)

@@ -2,6 +2,7 @@
 #include "vmm/fs/pool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,19 @@ static void wake(void *arg)
 	raise_fd(((struct fs_pool *)arg)->wake_fd);
 }
 
+/* event() - something has come that requests may wait for. */
+static void event(void *arg)
+{
+	atomic_fetch_add(&((struct fs_pool *)arg)->events, 1);
+	wake(arg);
+}
+
+static void drop_parked(struct fs_pool *p)
+{
+	for (unsigned int i = 0; i < FS_WAITS_FOR; i++)
+		fs_parked_drop(&p->parked[i]);
+}
+
 int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server *server,
 		 const struct fs_params *params, struct err *err)
 {
@@ -70,9 +84,11 @@ int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server 
 	};
 	(void)pthread_mutex_init(&p->lock, NULL); /* cannot fail on Linux */
 	(void)pthread_cond_init(&p->cond, NULL); /* the same */
-	fs_parked_init(&p->parked);
-	server->gate.wake_arg = p;
+	for (unsigned int i = 0; i < FS_WAITS_FOR; i++)
+		fs_parked_init(&p->parked[i]);
+	server->gate.wake_arg = server->offers.wake_arg = p;
 	server->gate.wake = wake;
+	server->offers.wake = event;
 	if (p->max > FS_MAX_WORKERS)
 		p->max = FS_MAX_WORKERS;
 	if (p->epoll_fd < 0 || p->wake_fd < 0 || p->stop_fd < 0)
@@ -97,7 +113,7 @@ void fs_pool_release(struct fs_pool *p)
 		raise_fd(p->stop_fd);
 	for (unsigned int i = 0; i < p->n_threads; i++)
 		(void)pthread_join(p->threads[i], NULL); /* ours, joined once */
-	fs_parked_drop(&p->parked);
+	drop_parked(p);
 	close_fd(p->epoll_fd);
 	close_fd(p->wake_fd);
 	close_fd(p->stop_fd);
@@ -153,7 +169,7 @@ void fs_pool_reset(struct fs_pool *p)
 	atomic_store(&p->active, false);
 	while (p->busy)
 		(void)pthread_cond_wait(&p->cond, &p->lock);
-	fs_parked_drop(&p->parked);
+	drop_parked(p);
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -191,64 +207,89 @@ static void give_back(struct fs_pool *p, enum fs_queue q, uint16_t head, uint32_
 }
 
 /*
- * park() - keep @chain until the gate is open, which it may be by now.
- * Return: whether it is kept; false: no memory
+ * park() - keep @e until what it waits for has come, which it may have by now.
+ * @events: before it was served
  */
-static bool park(struct fs_pool *p, enum fs_queue q, const struct vq_chain *chain)
+static void park(struct fs_pool *p, enum fs_wait what, struct fs_parked *e,
+		 unsigned int events)
 {
-	struct fs_parked *e = fs_parked_new(q, chain);
-
-	if (!e)
-		return false;
 	(void)pthread_mutex_lock(&p->lock);
-	fs_parked_add(&p->parked, e);
+	fs_parked_add(&p->parked[what], e);
 	(void)pthread_mutex_unlock(&p->lock);
-	if (gate_is_open(p))
+	if (what == FS_WAIT_GATE ? gate_is_open(p) : atomic_load(&p->events) != events)
 		wake(p);
-	return true;
 }
 
-/* serve_one() - @e, which was parked; freed, or parked again. */
-static void serve_one(struct worker *w, struct fs_parked *e)
+/* serve_one() - @e, which waited for @what; freed, or parked again. */
+static void serve_one(struct worker *w, enum fs_wait what, struct fs_parked *e)
 {
 	struct fs_pool *p = w->pool;
+	unsigned int events = atomic_load(&p->events);
 	uint32_t written;
 
 	memcpy(w->iov, e->iov, (e->n_out + e->n_in) * sizeof(*w->iov));
 	written = fs_serve(&w->fs, w->iov, e->n_out, w->iov + e->n_out, e->n_in);
-	if (written == FS_PARKED) {
+	if (written == FS_PARKED && what == FS_WAIT_GATE) {
 		(void)pthread_mutex_lock(&p->lock);
-		fs_parked_put_back(&p->parked, e);
+		fs_parked_put_back(&p->parked[what], e);
 		(void)pthread_mutex_unlock(&p->lock);
-		return;
+	} else if (written == FS_PARKED || written == FS_WAITS) {
+		park(p, written == FS_PARKED ? FS_WAIT_GATE : FS_WAIT_EVENT, e, events);
+	} else {
+		give_back(p, (enum fs_queue)e->queue, e->head, written);
+		free(e);
 	}
-	give_back(p, (enum fs_queue)e->queue, e->head, written);
-	free(e);
 }
 
-/* serve_parked() - all, as long as the gate is open; one worker at a time. */
-static void serve_parked(struct worker *w)
+/* may_serve() - is it worth trying those that wait for @what? */
+static bool may_serve(const struct fs_pool *p, enum fs_wait what)
+{
+	return (what == FS_WAIT_EVENT || gate_is_open(p)) && atomic_load(&p->active);
+}
+
+/* serve_parked() - all that wait for @what now; one worker at a time. */
+static void serve_parked(struct worker *w, enum fs_wait what)
 {
 	struct fs_pool *p = w->pool;
 	struct fs_parked *e;
+	unsigned int events, n;
 
 	(void)pthread_mutex_lock(&p->lock);
-	if (p->serving_parked) {
+	if (p->serving_parked[what]) {
 		(void)pthread_mutex_unlock(&p->lock);
 		return;
 	}
-	p->serving_parked = true;
-	while (gate_is_open(p) && atomic_load(&p->active) &&
-	       (e = fs_parked_take(&p->parked))) {
+	p->serving_parked[what] = true;
+	events = atomic_load(&p->events);
+	/* Those that wait for an event again go to the end: no longer round. */
+	n = what == FS_WAIT_EVENT ? atomic_load(&p->parked[what].n) : UINT_MAX;
+	while (n-- && may_serve(p, what) && (e = fs_parked_take(&p->parked[what]))) {
 		(void)pthread_mutex_unlock(&p->lock);
 		if (atomic_fetch_sub(&p->free, 1) == 1)
 			keep_listening(p);
-		serve_one(w, e);
+		serve_one(w, what, e);
 		atomic_fetch_add(&p->free, 1);
 		(void)pthread_mutex_lock(&p->lock);
 	}
-	p->serving_parked = false;
+	p->serving_parked[what] = false;
 	(void)pthread_mutex_unlock(&p->lock);
+	/* Whoever was woken meanwhile has left it to us. */
+	if (what == FS_WAIT_EVENT && atomic_load(&p->events) != events)
+		wake(p);
+}
+
+/* connect_all() - to sockets of the host's; another worker sees to the next one. */
+static void connect_all(struct worker *w)
+{
+	struct fs_pool *p = w->pool;
+
+	while (fs_offer_has_work(p->server)) {
+		if (atomic_fetch_sub(&p->free, 1) == 1)
+			keep_listening(p);
+		wake(p);
+		(void)fs_offer_work(p->server);
+		atomic_fetch_add(&p->free, 1);
+	}
 }
 
 /* drain() - serve @q until it is empty (or broken, or the device is reset). */
@@ -260,6 +301,7 @@ static void drain(struct worker *w, enum fs_queue q)
 
 	while (atomic_load(&p->active)) {
 		int ret = vq_pop(vq, &chain, w->iov, VQ_MAX_INDIRECT);
+		unsigned int events = atomic_load(&p->events);
 		uint32_t written;
 
 		if (ret < 0)
@@ -285,9 +327,15 @@ static void drain(struct worker *w, enum fs_queue q)
 		 */
 		if (q == FS_QUEUE_REQUEST)
 			atomic_fetch_add(&p->free, 1);
-		if (written == FS_PARKED) {
-			if (park(p, q, &chain))
+		if (written == FS_PARKED || written == FS_WAITS) {
+			struct fs_parked *e = fs_parked_new(q, &chain);
+
+			if (e) {
+				park(p,
+				     written == FS_PARKED ? FS_WAIT_GATE : FS_WAIT_EVENT,
+				     e, events);
 				continue;
+			}
 			written = fs_refuse(chain.out, chain.n_out, chain.in, chain.n_in,
 					    -ENOMEM);
 		}
@@ -296,7 +344,7 @@ static void drain(struct worker *w, enum fs_queue q)
 }
 
 /* work() - queues are served while `busy` counts us, so that reset can wait. */
-static void work(struct worker *w, bool hiprio, bool request, bool parked)
+static void work(struct worker *w, bool hiprio, bool request, bool woken)
 {
 	struct fs_pool *p = w->pool;
 	bool active;
@@ -308,8 +356,11 @@ static void work(struct worker *w, bool hiprio, bool request, bool parked)
 	(void)pthread_mutex_unlock(&p->lock);
 	if (!active)
 		return; /* fs_pool_activate() wakes somebody once more */
-	if (parked)
-		serve_parked(w);
+	if (woken) {
+		serve_parked(w, FS_WAIT_GATE);
+		serve_parked(w, FS_WAIT_EVENT);
+		connect_all(w);
+	}
 	if (hiprio)
 		drain(w, FS_QUEUE_HIPRIO);
 	if (request)

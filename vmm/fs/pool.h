@@ -10,7 +10,8 @@
  *
  * A request that has to wait for the gate (vmm/fs/gate.h) is parked: its chain is kept
  * and the worker goes on.  When the gate has opened one worker serves them all, in the
- * order in which they came.
+ * order in which they came.  The same goes for those that wait for an event
+ * (vmm/fs/offer.h): at each event all of them are served again.
  */
 #ifndef HULL_VMM_FS_POOL_H
 #define HULL_VMM_FS_POOL_H
@@ -33,6 +34,13 @@ enum fs_queue {
 	FS_QUEUES,
 };
 
+/* What a parked request waits for. */
+enum fs_wait {
+	FS_WAIT_GATE,
+	FS_WAIT_EVENT,
+	FS_WAITS_FOR,
+};
+
 struct fs_pool {
 	struct virtio_device *dev; /* borrowed */
 	struct fs_server *server; /* borrowed */
@@ -46,12 +54,13 @@ struct fs_pool {
 
 	atomic_uint free; /* workers without a request: asleep, or about to look */
 	atomic_bool active; /* between activate and reset */
+	atomic_uint events; /* raised before those who wait for one are served again */
 
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t cond; /* `busy` is 0; `started` is set */
 	unsigned int busy; /* workers that may touch the queues */
-	struct fs_parked_list parked;
-	bool serving_parked; /* a worker is at it */
+	struct fs_parked_list parked[FS_WAITS_FOR];
+	bool serving_parked[FS_WAITS_FOR]; /* a worker is at it */
 	bool stop;
 	bool started; /* the first worker is ready, or start_err says why not */
 	int start_ret;

@@ -39,6 +39,7 @@
 #include "vmm/fs/fs.h"
 #include "vmm/fs/gate.h"
 #include "vmm/fs/idtable.h"
+#include "vmm/fs/offer.h"
 #include "vmm/fs/request.h"
 #include "vmm/vm_config.h"
 
@@ -69,6 +70,7 @@ struct fs_policy {
 struct fs_root {
 	int fd; /* owned: O_PATH */
 	int data_fd; /* owned: a root that is a regular file, open; else -1 */
+	char socket[FS_SOCKET_SIZE]; /* fs_root_params' */
 	unsigned int index;
 	uint64_t ino_mix; /* keeps inode numbers of roots with one st_dev apart */
 	bool readonly;
@@ -103,6 +105,10 @@ struct fs_inode {
 	mode_t type; /* constant: S_IFMT bits */
 	bool hashed; /* found by its identity */
 	bool dax; /* constant: the guest maps it instead of reading it */
+	bool offering; /* a socket: the agent is asked for `offered`, or to end it */
+	bool offer_failed;
+	bool offer_kept; /* it has a reference for that */
+	uint8_t offered; /* SOCK_*, or 0: see offer.h */
 	atomic_bool mended; /* fs_dax_mend() was at work: see dax.h */
 	atomic_uint shown; /* slots of the DAX window */
 	atomic_bool special_mode; /* setuid or setgid was seen: see op_write.c */
@@ -157,6 +163,7 @@ struct fs_server {
 
 	struct fs_dax dax;
 	struct fs_gate gate;
+	struct fs_offers offers;
 
 	pthread_mutex_t mode_lock; /* writes to setuid and setgid files, one by one */
 
@@ -199,8 +206,9 @@ uint64_t fs_root_ino(struct fs_root *root, dev_t dev, uint64_t ino);
 /*
  * fs_serve() - serve one request.
  * @out: what the guest sent; @in: room for the reply; both lists are used up
- * Return: (bytes) written to @in, 0: no reply; FS_PARKED: nothing was done and the lists
- * are as they were, it is to be served again when the gate is open
+ * Return: (bytes) written to @in, 0: no reply; FS_PARKED, FS_WAITS: nothing was done and
+ * the lists are as they were, it is to be served again when the gate is open, or the
+ * agent has answered (offer.h)
  */
 uint32_t fs_serve(struct fs_worker *w, struct iovec *out, unsigned int n_out,
 		  struct iovec *in, unsigned int n_in);

@@ -28,7 +28,7 @@ HULL_SYSCALL(fchmodat, "SETATTR of a directory or special file")
 HULL_SYSCALL(fchownat, "SETATTR")
 HULL_SYSCALL(utimensat, "SETATTR")
 HULL_SYSCALL(ftruncate, "SETATTR, O_TRUNC")
-HULL_SYSCALL(fchdir, "xattrs have no *at() call: the directory, then its name")
+HULL_SYSCALL(fchdir, "xattrs, connect() have no *at(): the directory, then its name")
 HULL_SYSCALL(lgetxattr, "GETXATTR")
 HULL_SYSCALL(lsetxattr, "SETXATTR")
 HULL_SYSCALL(llistxattr, "LISTXATTR")
@@ -60,6 +60,10 @@ HULL_SYSCALL(setfsgid, "group of what is created")
 HULL_SYSCALL(capget, "with capset")
 HULL_SYSCALL(capset, "file capabilities back after setfsuid, without that securebit")
 HULL_SYSCALL(umask, "mode of what is created")
+
+/* The guest connects to a socket of the host's: see offer.h. */
+HULL_SYSCALL_ARG(socket, 0, 0xffffffffu, AF_UNIX, "for connect")
+HULL_SYSCALL(connect, "to a socket beneath a root; is somebody listening there")
 
 /* The pool: waiting, waking, one more worker. */
 HULL_SYSCALL(epoll_wait, "sleep until a queue is kicked")
