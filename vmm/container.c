@@ -60,6 +60,21 @@ int container_to_agent(struct container *c, enum agent_type type, uint32_t proc,
 	return agent_request(c->link, &req, err);
 }
 
+int container_socket(struct container *c, unsigned int root, uint64_t node, int type,
+		     agent_done_fn done, void *opaque, struct err *err)
+{
+	const struct agent_request req = {
+		.type = AGENT_SOCKET,
+		.container = CONTAINER_NUMBER,
+		.arg = root << 16 | (unsigned int)type,
+		.value = node,
+		.done = done,
+		.opaque = opaque,
+	};
+
+	return agent_request(c->link, &req, err);
+}
+
 /* ---- what the creating command is told ------------------------------------------- */
 
 static bool is_being_made(const struct container *c)

@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vmm/agent_link.h"
 #include "vmm/control.h"
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
@@ -108,6 +109,13 @@ void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
 
 /* container_gate_moved() - gate() may say something else now. */
 void container_gate_moved(struct container *c);
+
+/*
+ * container_socket() - ask the agent to offer a socket of the host's (AGENT_SOCKET).
+ * @done: called once, if the request could be sent
+ */
+int container_socket(struct container *c, unsigned int root, uint64_t node, int type,
+		     agent_done_fn done, void *opaque, struct err *err);
 
 /* container_exit_status() - 0-255, valid after loop_run(). */
 int container_exit_status(const struct container *c);

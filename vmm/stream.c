@@ -329,6 +329,11 @@ static ssize_t stream_pull(struct vsock_conn *conn, const struct iovec *iov,
 		return 0;
 	ret = stream_fd_readv(&s->source, iov, n);
 	stats.reads++;
+	if (s->source.cut && s->params.no_rights) {
+		log_warn("%s: passing descriptors (SCM_RIGHTS) is not supported",
+			 s->params.name);
+		ret = 0;
+	}
 	if (ret == -EAGAIN && watch_source(s))
 		return 0;
 	if (ret <= 0) {
@@ -440,6 +445,11 @@ void stream_attach(struct stream *s, struct vsock_conn *conn)
 bool stream_attached(const struct stream *s)
 {
 	return s->attached;
+}
+
+bool stream_gone(const struct stream *s)
+{
+	return s->attached && !s->conn && stream_ended(s);
 }
 
 bool stream_idle(const struct stream *s)

@@ -38,6 +38,8 @@ struct stream_params {
 	bool half_close; /* the sink is a socket that others hold too, and the guest's
 			  * end of file is to be its peer's: shutdown(2).  The guest's
 			  * close is none: others may go on with the socket */
+	bool no_rights; /* descriptors that the source's peer passes (SCM_RIGHTS) end the
+			 * stream, by name; else they are dropped */
 	bool reopen; /* /proc is there: see vmm/stream_fd.h */
 	const char *name; /* for the log: "stdout"; static */
 	/* The ring ran empty, the stream ended or stalled; @opaque's owner may ask
@@ -57,6 +59,8 @@ void stream_free(struct stream *s);
 /* stream_attach() - @conn is the stream's from now on; once. */
 void stream_attach(struct stream *s, struct vsock_conn *conn);
 bool stream_attached(const struct stream *s);
+/* stream_gone() - it was attached, its connection has ended, and all is handed on. */
+bool stream_gone(const struct stream *s);
 
 /* stream_input() - bytes that came with the connection's first ones. */
 int stream_input(struct stream *s, const struct iovec *iov, unsigned int n, size_t len);

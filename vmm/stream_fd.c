@@ -159,6 +159,7 @@ ssize_t stream_fd_readv(struct stream_fd *sf, const struct iovec *iov, unsigned 
 			/* recvmsg() does not write to the vector itself. */
 			msg.msg_iov = (struct iovec *)(uintptr_t)iov;
 			ret = recvmsg(sf->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+			sf->cut |= ret >= 0 && msg.msg_flags & MSG_CTRUNC;
 			break;
 		case STREAM_FD_NOWAIT:
 			ret = preadv2(sf->fd, iov, (int)n, -1, RWF_NOWAIT);

@@ -49,6 +49,7 @@ struct stream_fd {
 	enum stream_fd_mode mode;
 	bool pollable; /* epoll takes it; when not it is always ready */
 	bool is_pipe;
+	bool cut; /* a socket: its peer passed descriptors, which were dropped */
 	bool grown; /* stream_fd_grow() has been here */
 	int relay[2]; /* STREAM_FD_SPLICE: our pipe */
 	size_t held; /* (bytes) in the relay of a sink, still to be spliced on */
