@@ -22,6 +22,7 @@
  *	update.c	new limits for a running container
  *	memory.c	RAM that comes when it is needed
  *	resolver.c	a container's name server on the host
+ *	sockets.c	unix sockets of the host's, offered in the guest
  *	net_apply.c	the container's network as the host tells it (net.h)
  */
 #ifndef HULL_AGENT_AGENT_H
@@ -30,6 +31,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rootfs/agent/frame.h"
 #include "rootfs/agent/memory.h"
@@ -53,6 +55,15 @@ struct agent_params {
 	int (*stream_connect)(void *opaque);
 	/* resolver_connect() - likewise, for a query (rootfs/agent/resolver.h). */
 	int (*resolver_connect)(void *opaque);
+	/* socket_connect() - likewise, for a connection to a socket of the host's. */
+	int (*socket_connect)(void *opaque);
+	/*
+	 * socket_dir() - AGENT_SOCKET_DIR of a root (rootfs/agent/sockets.h).
+	 * Return: a descriptor, the caller's; -errno
+	 */
+	int (*socket_dir)(void *opaque, unsigned int root);
+	/* warn() - one line for the kernel's log.  May be NULL. */
+	void (*warn)(void *opaque, const char *text);
 	/* prepare() - mount what the paths of @spec need.  May be NULL. */
 	int (*prepare)(void *opaque, const struct oci_spec *spec, struct err *err);
 	/* wake() - AGENT_WAKE.  May be NULL: then it is refused. */
@@ -75,6 +86,8 @@ struct agent_params {
 
 static_assert(AGENT_MAX_CONTAINERS <= 64, "a bit for each");
 
+#define AGENT_MAX_SOCKET_SEQS 1024u
+
 struct agent {
 	const struct agent_params *params;
 	struct watch_loop loop;
@@ -91,6 +104,11 @@ struct agent {
 	struct container *containers[AGENT_MAX_CONTAINERS];
 	struct stream *streams; /* all that are open */
 	int spare_streams[2]; /* connections opened ahead, or -1 */
+
+	struct watch sockets; /* the child of sockets.c; not added: there is none */
+	pid_t sockets_pid;
+	uint32_t socket_seqs[AGENT_MAX_SOCKET_SEQS]; /* requests that it has */
+	unsigned int n_socket_seqs;
 
 	uint32_t shutdown_seq; /* of AGENT_SHUTDOWN while it is under way */
 	bool network_given;

@@ -169,6 +169,41 @@ static void visit(const char *path)
 	close_fd(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
+/* socket_dirs - AGENT_SOCKET_DIR of each shared root that is a folder; 0: not open */
+static int socket_dirs[AGENT_SOCKET_TOP];
+
+/*
+ * visit_shared() - and keep the folder for sockets open: a process that looks up a socket
+ * in the root itself keeps that locked until the agent has bound one, and may not look
+ * up a name there meanwhile if a third one waits to change something.
+ */
+static void visit_shared(const char *path)
+{
+	auto_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	unsigned int root;
+	int dir;
+
+	if (fd < 0 || sscanf(path, AGENT_SHARED_DIR "/%u", &root) != 1 ||
+	    root >= AGENT_SOCKET_TOP || socket_dirs[root] > 0)
+		return;
+	dir = openat(fd, AGENT_SOCKET_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	socket_dirs[root] = dir < 0 ? 0 : dir;
+}
+
+int boot_socket_dir(void *opaque, unsigned int root)
+{
+	static const char top[] = AGENT_SHARED_DIR "/" AGENT_SOCKET_DIR;
+	int fd;
+
+	(void)opaque;
+	if (root == AGENT_SOCKET_TOP)
+		fd = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else
+		fd = socket_dirs[root] ? fcntl(socket_dirs[root], F_DUPFD_CLOEXEC, 3)
+				       : -ENOENT;
+	return fd == -1 ? -errno : fd;
+}
+
 /* show_sysfs() - with the cgroups, as systems have it */
 static int show_sysfs(struct err *err)
 {
@@ -217,7 +252,7 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err)
 				return ret;
 			shared = true;
 		}
-		visit(m->source);
+		visit_shared(m->source);
 	}
 	visit(spec->root->path);
 	return needs_sysfs(spec) ? show_sysfs(err) : 0;
@@ -264,6 +299,10 @@ void boot_finish(void *opaque)
 {
 	(void)opaque;
 	sync();
+	for (unsigned int i = 0; i < ARRAY_SIZE(socket_dirs); i++) {
+		close_fd(socket_dirs[i] ? socket_dirs[i] : -1);
+		socket_dirs[i] = 0;
+	}
 	/*
 	 * With all that was mounted in them.  Nobody uses them any more, so they are
 	 * gone when the calls return, with their last requests.
@@ -272,18 +311,28 @@ void boot_finish(void *opaque)
 	(void)umount2(AGENT_PRIVATE_DIR, MNT_DETACH);
 }
 
-void boot_die(const struct err *err)
+/* say() - into the kernel's log. */
+static void say(unsigned int level, const char *text)
 {
+	auto_fd int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	char line[ERR_MSG_SIZE + 32];
-	auto_fd int fd = -1;
-	int n;
+	int n = snprintf(line, sizeof(line), "<%u>hull-agent: %s\n", level, text);
 
-	/* The initramfs has no such node, and is left early. */
-	(void)mknod("/dev/kmsg", S_IFCHR | 0600, makedev(1, 11));
-	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	n = snprintf(line, sizeof(line), "<0>hull-agent: %s\n", err->msg);
 	if (fd >= 0 && n > 0)
 		(void)!write(fd, line, (size_t)n);
+}
+
+void boot_warn(void *opaque, const char *text)
+{
+	(void)opaque;
+	say(4, text);
+}
+
+void boot_die(const struct err *err)
+{
+	/* The initramfs has no such node, and is left early. */
+	(void)mknod("/dev/kmsg", S_IFCHR | 0600, makedev(1, 11));
+	say(0, err->msg);
 	(void)reboot(RB_AUTOBOOT);
 	for (;;)
 		(void)pause();

@@ -31,6 +31,12 @@ int boot_prepare(void *opaque, const struct oci_spec *spec, struct err *err);
 /* boot_wake() - agent_params.wake: the clock, and new random numbers. */
 int boot_wake(void *opaque, const struct agent_wake *wake, struct err *err);
 
+/* boot_socket_dir() - agent_params.socket_dir. */
+int boot_socket_dir(void *opaque, unsigned int root);
+
+/* boot_warn() - agent_params.warn. */
+void boot_warn(void *opaque, const char *text);
+
 /* boot_finish() - agent_params.finish: write all back, unmount. */
 void boot_finish(void *opaque);
 

@@ -23,6 +23,7 @@
 #include "rootfs/agent/resolver.h"
 #include "rootfs/agent/rootfs.h"
 #include "rootfs/agent/seccomp.h"
+#include "rootfs/agent/sockets.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stream.h"
 #include "rootfs/agent/userns.h"
@@ -293,6 +294,7 @@ void container_shutdown_all(struct agent *a)
 	if (left)
 		return; /* proc_reap_all() comes back */
 	agent_mark(a, "all processes ended", 0);
+	sockets_end(a); /* the child has files open there */
 	if (a->params->finish)
 		a->params->finish(a->params->opaque);
 	agent_mark(a, "written back", 0);

@@ -19,6 +19,15 @@ static bool fds_ok(uint32_t arg)
 	return true;
 }
 
+/* socket_ok() - the arg of AGENT_SOCKET. */
+static bool socket_ok(uint32_t arg)
+{
+	uint32_t type = arg & 0xffff;
+
+	return arg >> 16 <= AGENT_SOCKET_TOP &&
+	       (!type || type == SOCK_STREAM || type == SOCK_SEQPACKET);
+}
+
 int frame_check(const struct agent_frame *f)
 {
 	bool payload = false;
@@ -53,6 +62,10 @@ int frame_check(const struct agent_frame *f)
 	case AGENT_KILL:
 		if (f->proc == AGENT_KILL_ALL)
 			goto any_proc;
+		break;
+	case AGENT_SOCKET:
+		if (!socket_ok(f->arg))
+			return -EPROTO;
 		break;
 	case AGENT_START:
 	case AGENT_WINSIZE:

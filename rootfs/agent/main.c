@@ -49,6 +49,12 @@ static int connect_resolver(void *opaque)
 	return connect_host(AGENT_PORT_RESOLVER);
 }
 
+static int connect_socket(void *opaque)
+{
+	(void)opaque;
+	return connect_host(AGENT_PORT_SOCKET);
+}
+
 /* wait_connected() - until the host has taken the connection. */
 static int wait_connected(int fd, struct err *err)
 {
@@ -70,6 +76,9 @@ static int serve(struct err *err)
 		.cgroup_dir = BOOT_CONTAINERS_DIR,
 		.stream_connect = connect_stream,
 		.resolver_connect = connect_resolver,
+		.socket_connect = connect_socket,
+		.socket_dir = boot_socket_dir,
+		.warn = boot_warn,
 		.prepare = boot_prepare,
 		.wake = boot_wake,
 		.finish = boot_finish,

@@ -267,6 +267,8 @@ void proc_reap_all(struct agent *a)
 	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
 		p = find_pid(a, pid);
 		if (!p) {
+			if (pid == a->sockets_pid)
+				a->sockets_pid = 0; /* its end is told by its socket */
 			/* Otherwise an orphan that PID 1 inherited. */
 			(void)fsfreeze_reaped(a, pid);
 			continue;

@@ -15,6 +15,7 @@
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/freeze.h"
 #include "rootfs/agent/ps.h"
+#include "rootfs/agent/sockets.h"
 #include "rootfs/agent/spawn.h"
 #include "rootfs/agent/stats.h"
 #include "rootfs/agent/stream.h"
@@ -281,6 +282,8 @@ static void on_request(struct agent *a, const struct agent_frame *f, const char 
 		on_shutdown(a, f->seq);
 	else if (f->type == AGENT_WAKE)
 		on_wake(a, f->seq, payload);
+	else if (f->type == AGENT_SOCKET)
+		sockets_request(a, f);
 	else
 		on_container(a, f, payload);
 }
@@ -385,6 +388,7 @@ static int start(struct agent *a, int control_fd, struct err *err)
 /* stop() - for tests: PID 1 never comes here. */
 static void stop(struct agent *a)
 {
+	sockets_end(a);
 	while (a->streams)
 		stream_free(a->streams);
 	container_sweep(a);

@@ -58,7 +58,17 @@ static void test_check(void)
 	f.len--;
 	is_int(frame_check(&f), 0, "to what it is to be told");
 	f = ps;
-	f.type = AGENT_WAKE + 1;
+	f.type = AGENT_SOCKET;
+	f.arg = AGENT_SOCKET_TOP << 16 | SOCK_SEQPACKET;
+	is_int(frame_check(&f), 0, "a socket of the host's");
+	f.arg = 0;
+	is_int(frame_check(&f), 0, "taken away");
+	f.arg = SOCK_DGRAM;
+	is_int(frame_check(&f), -EPROTO, "of a type that is not carried");
+	f.arg = (AGENT_SOCKET_TOP + 1) << 16 | SOCK_STREAM;
+	is_int(frame_check(&f), -EPROTO, "in a root that there is not");
+	f = ps;
+	f.type = AGENT_SOCKET + 1;
 	is_int(frame_check(&f), -EPROTO, "a type behind the last");
 	f = ps;
 	f.flags = CONTROL_EXEC_TTY;
