@@ -53,7 +53,8 @@ static const struct oci_honoured lines[] = {
 
 	{ "mounts.destination", AGENT, NULL },
 	{ "mounts.type", AGENT, NULL },
-	{ "mounts.source", AGENT | HOST, "a bind mount's is exported by virtio-fs" },
+	{ "mounts.source", AGENT | HOST,
+	  "a bind mount's is exported by virtio-fs; unix sockets are connected to" },
 	{ "mounts.options", AGENT | HOST, NULL },
 	{ "mounts.uidMappings", HOST,
 	  "where the host's file system has id-mapped mounts" },

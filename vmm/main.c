@@ -292,6 +292,7 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 	};
 	const struct vm_config *c = v->config;
 	auto_free struct fs_root_params *roots = calloc(c->n_roots, sizeof(*roots));
+	auto_free char(*places)[FS_SOCKET_SIZE] = calloc(c->n_roots, sizeof(*places));
 	struct fs_params params = {
 		.mem = vm_memory(v->vm),
 		.tag = tags[device],
@@ -303,9 +304,12 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 		.on_mapped_arg = v,
 		.on_gate = on_gate,
 		.on_gate_arg = v,
+		.on_socket = device == VM_FS_SHARED ? main_on_socket : NULL,
+		.on_connected = main_on_connected,
+		.on_socket_arg = v,
 	};
 
-	if (!roots)
+	if (!roots || !places)
 		return err_set(err, ENOMEM, "virtio-fs");
 	for (uint32_t i = 0; i < c->n_roots; i++) {
 		if (c->roots[i].device != device)
@@ -315,6 +319,7 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 			.data_fd = -1,
 			.index = i,
 			.readonly = c->roots[i].readonly,
+			.socket = main_place_socket(v, c->roots[i].fd, places[i]),
 		};
 	}
 	/* All machines of a template have the same devices. */
@@ -369,6 +374,9 @@ static int make_outside(struct vmm *v, struct err *err)
 	};
 	int ret;
 
+	v->socket_roots = calloc(v->config->n_roots, sizeof(*v->socket_roots));
+	if (!v->socket_roots)
+		return err_set(err, ENOMEM, "roots");
 	v->oom_fd = v->config->memory_limit ? host_oom_prepare() : -1;
 	ret = loop_new(&v->loop, err);
 	if (ret == 0)
@@ -389,6 +397,8 @@ static int make_outside(struct vmm *v, struct err *err)
 	if (ret == 0)
 		ret = resolver_new(v->loop, v->vsock, AGENT_RESOLVER, RESOLVER_PORT,
 				   &v->resolver, err);
+	if (ret == 0)
+		ret = main_make_sockets(v, err);
 	if (ret == 0) {
 		const struct container_params container = {
 			.config = v->config,
@@ -540,7 +550,7 @@ static int run(struct vmm *v, struct err *err)
 	ret = make_outside(v, err);
 	timeline_mark("VM made");
 	if (ret == 0)
-		ret = jail_root(err);
+		ret = jail_root(v->socket_roots, v->n_socket_roots, err);
 	if (ret == 0)
 		ret = jail_user_begin(c->sync_fd, c->no_userns, err);
 	if (ret == 0)

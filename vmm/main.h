@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the program itself share: main.c (the machine's parts, in the order
- * of trust) and main_template.c (that it goes on from a template, or becomes one).
+ * of trust), main_template.c (that it goes on from a template, or becomes one) and
+ * main_sockets.c (sockets of the host's).
  */
 #ifndef HULL_VMM_MAIN_H
 #define HULL_VMM_MAIN_H
@@ -12,6 +13,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "vmm/arch/x86/layout.h"
+#include "vmm/fs/fs.h"
 #include "vmm/loop.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/vm.h"
@@ -21,6 +23,7 @@ struct container;
 struct net_cards;
 struct pci_bus;
 struct resolver;
+struct sockets;
 struct virtio_device;
 struct virtio_pci;
 struct vsock;
@@ -36,6 +39,9 @@ struct vmm {
 	struct net_cards *cards;
 	struct virtio_device *mem; /* virtio-mem */
 	struct resolver *resolver;
+	struct sockets *sockets; /* NULL: nothing is shared */
+	int *socket_roots; /* borrowed descriptors of roots that are sockets */
+	unsigned int n_socket_roots;
 	struct container *container;
 	/* All that plug() has put on the bus before the guest ran, in that order. */
 	struct virtio_pci *devices[LAYOUT_PCI_SLOTS];
@@ -79,5 +85,20 @@ bool main_on_ready(void *opaque);
 
 /* main_on_made() - what the guest did since it was saved others will do as well. */
 void main_on_made(void *opaque);
+
+/* ---- main_sockets.c ------------------------------------------------------------------ */
+
+/* main_on_socket(), main_on_connected() - fs_params.on_socket and .on_connected. */
+bool main_on_socket(void *opaque, unsigned int root, uint64_t node, int type);
+void main_on_connected(void *opaque, uint64_t token, int fd);
+
+/* main_make_sockets() - once the file systems are there. */
+int main_make_sockets(struct vmm *v, struct err *err);
+
+/*
+ * main_place_socket() - where the jail will have the root @fd, if that is a socket.
+ * Return: @place, filled; NULL: it is none
+ */
+const char *main_place_socket(struct vmm *v, int fd, char place[FS_SOCKET_SIZE]);
 
 #endif

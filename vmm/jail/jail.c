@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@
  */
 static const cap_value_t kept_caps[] = {
 	CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,  CAP_FSETID,
-	CAP_SETUID, CAP_SETGID,	      CAP_SETFCAP,
+	CAP_SETUID, CAP_SETGID,       CAP_SETFCAP,
 };
 
 int jail_tmpfs(const char *inodes, unsigned int attrs, struct err *err)
@@ -48,16 +49,38 @@ int jail_tmpfs(const char *inodes, unsigned int attrs, struct err *err)
 	return mnt < 0 ? err_set(err, errno, "fsmount tmpfs") : mnt;
 }
 
-int jail_root(struct err *err)
+/* add_sockets() - into the root that we are in, which is read-only from then on. */
+static int add_sockets(const int *sockets, unsigned int n, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	for (unsigned int i = 0; i < n; i++) {
+		char place[16];
+
+		(void)!snprintf(place, sizeof(place), "/%u", i);
+		if (mknod(place, S_IFREG, 0) < 0)
+			return err_set(err, errno, "make a place for a socket");
+		if (move_mount(sockets[i], "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) <
+		    0)
+			return err_set(err, errno, "move_mount a socket");
+	}
+	if (mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof(attr)) < 0)
+		return err_set(err, errno, "make the empty root read-only");
+	return 0;
+}
+
+int jail_root(const int *sockets, unsigned int n, struct err *err)
 {
 	auto_fd int mnt = -1;
+	char inodes[16];
 
 	/* Mustn't send our unmounts back to the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_set(err, errno, "make mounts private");
-	mnt = jail_tmpfs("2",
-			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				 MOUNT_ATTR_NOEXEC,
+	(void)!snprintf(inodes, sizeof(inodes), "%u", 2 + n);
+	mnt = jail_tmpfs(inodes,
+			 (n ? 0 : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID |
+				 MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			 err);
 	if (mnt < 0)
 		return mnt;
@@ -72,7 +95,7 @@ int jail_root(struct err *err)
 		return err_set(err, errno, "unmount the old root");
 	if (chdir("/") < 0)
 		return err_set(err, errno, "chdir '/'");
-	return 0;
+	return n ? add_sockets(sockets, n, err) : 0;
 }
 
 int jail_user_begin(int sync_fd, bool no_userns, struct err *err)

@@ -31,9 +31,11 @@ int jail_tmpfs(const char *inodes, unsigned int attrs, struct err *err);
 
 /*
  * jail_root() - pivot into an empty tmpfs.
- * Should: keep only what is open.  Mustn't: need a path afterwards.
+ * @sockets: @n detached mounts, each of one unix socket, to be connected to from
+ *	within: they are mounted there by their place in this list, "/0", "/1", ...
+ * Should: keep only what is open.  Mustn't: need any other path afterwards.
  */
-int jail_root(struct err *err);
+int jail_root(const int *sockets, unsigned int n, struct err *err);
 
 /*
  * jail_user_begin() - leave the user namespace and ask for maps over @sync_fd.

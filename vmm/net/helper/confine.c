@@ -33,7 +33,7 @@ int confine(struct err *err)
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_set(err, errno, "unshare the mount namespace");
-	ret = jail_root(err);
+	ret = jail_root(NULL, 0, err);
 	if (ret == 0)
 		ret = become_nobody(err);
 	if (ret == 0)
