@@ -41,7 +41,7 @@ serve() {
 
 	mkfifo "$BATS_TEST_TMPDIR/$1.in"
 	python3 "$BATS_TEST_DIRNAME/sockets.py" serve "$VOLUME/$1" "${@:2}" \
-		<"$BATS_TEST_TMPDIR/$1.in" >"$out" 2>&1 3>&- 6>&- 7>&- &
+		<"$BATS_TEST_TMPDIR/$1.in" >"$out" 2>&1 3>&- 6>&- 7>&- 8>&- &
 	SERVERS+=($!)
 	exec 7>"$BATS_TEST_TMPDIR/$1.in"
 	wait_for 20 grep -q ready "$out"
@@ -104,7 +104,7 @@ ask() {
 	share "$VOLUME" /v
 	args /bin/sh -c 'while read -r name; do python3 /t/sockets.py ask /v/$name stream text x; done'
 	mkfifo "$BATS_TEST_TMPDIR/names"
-	HULL_DEADLINE=300 hull run -b "$BUNDLE" "$ID" <"$BATS_TEST_TMPDIR/names" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 7>&- &
+	hull run -b "$BUNDLE" "$ID" <"$BATS_TEST_TMPDIR/names" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 7>&- &
 	pid=$!
 	exec 8>"$BATS_TEST_TMPDIR/names"
 	echo dead >&8
@@ -150,7 +150,7 @@ ask() {
 	serve sock stream echo
 	share "$VOLUME" /v
 	args /bin/sh -c 'python3 /t/sockets.py ask /v/full stream text late >/v/late & python3 /t/sockets.py ask /v/sock stream text now; wait'
-	hull run -b "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 6>&- 7>&- &
+	hull run -b "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 6>&- 7>&- 8>&- &
 	wait_for 60 grep -qx now "$BATS_TEST_TMPDIR/said"
 	[[ ! -s $VOLUME/late ]]
 	exec 6>&- # it accepts

@@ -57,9 +57,13 @@ void fs_offers_release(struct fs_offers *o)
 	(void)pthread_mutex_destroy(&o->lock);
 }
 
-void fs_offers_reset_locked(struct fs_server *fs, struct fs_inode *inode)
+void fs_offers_reset_locked(struct fs_server *fs)
 {
 	memset(fs->offers.standing, 0, sizeof(fs->offers.standing));
+}
+
+void fs_offer_forget_locked(struct fs_inode *inode)
+{
 	if (inode->offering || inode->offer_kept)
 		inode->refs--;
 	inode->offering = inode->offer_failed = inode->offer_kept = false;

@@ -72,8 +72,9 @@ struct fs_offers {
 
 void fs_offers_init(struct fs_offers *o, const struct fs_params *params);
 void fs_offers_release(struct fs_offers *o);
-/* fs_offers_reset_locked() - for each record: the guest knows nothing any more. */
-void fs_offers_reset_locked(struct fs_server *fs, struct fs_inode *inode);
+/* fs_offers_reset_locked() - the guest knows nothing any more; then, for each record: */
+void fs_offers_reset_locked(struct fs_server *fs);
+void fs_offer_forget_locked(struct fs_inode *inode);
 
 /*
  * fs_offer_pass() - @inode was looked up.

@@ -213,10 +213,14 @@ static void give_back(struct fs_pool *p, enum fs_queue q, uint16_t head, uint32_
 static void park(struct fs_pool *p, enum fs_wait what, struct fs_parked *e,
 		 unsigned int events)
 {
+	bool missed;
+
 	(void)pthread_mutex_lock(&p->lock);
 	fs_parked_add(&p->parked[what], e);
+	missed = what == FS_WAIT_EVENT && atomic_load(&p->events) != events;
+	p->event_missed |= missed;
 	(void)pthread_mutex_unlock(&p->lock);
-	if (what == FS_WAIT_GATE ? gate_is_open(p) : atomic_load(&p->events) != events)
+	if (missed || (what == FS_WAIT_GATE && gate_is_open(p)))
 		wake(p);
 }
 
@@ -247,20 +251,31 @@ static bool may_serve(const struct fs_pool *p, enum fs_wait what)
 	return (what == FS_WAIT_EVENT || gate_is_open(p)) && atomic_load(&p->active);
 }
 
+/* event_due_locked() - has anything happened since they were served? */
+static bool event_due_locked(struct fs_pool *p)
+{
+	unsigned int events = atomic_load(&p->events);
+	bool due = p->event_missed || events != p->events_seen;
+
+	p->event_missed = false;
+	p->events_seen = events;
+	return due;
+}
+
 /* serve_parked() - all that wait for @what now; one worker at a time. */
 static void serve_parked(struct worker *w, enum fs_wait what)
 {
 	struct fs_pool *p = w->pool;
 	struct fs_parked *e;
-	unsigned int events, n;
+	unsigned int n;
+	bool due;
 
 	(void)pthread_mutex_lock(&p->lock);
-	if (p->serving_parked[what]) {
+	if (p->serving_parked[what] || (what == FS_WAIT_EVENT && !event_due_locked(p))) {
 		(void)pthread_mutex_unlock(&p->lock);
 		return;
 	}
 	p->serving_parked[what] = true;
-	events = atomic_load(&p->events);
 	/* Those that wait for an event again go to the end: no longer round. */
 	n = what == FS_WAIT_EVENT ? atomic_load(&p->parked[what].n) : UINT_MAX;
 	while (n-- && may_serve(p, what) && (e = fs_parked_take(&p->parked[what]))) {
@@ -272,10 +287,11 @@ static void serve_parked(struct worker *w, enum fs_wait what)
 		(void)pthread_mutex_lock(&p->lock);
 	}
 	p->serving_parked[what] = false;
+	due = what == FS_WAIT_EVENT &&
+	      (p->event_missed || atomic_load(&p->events) != p->events_seen);
 	(void)pthread_mutex_unlock(&p->lock);
-	/* Whoever was woken meanwhile has left it to us. */
-	if (what == FS_WAIT_EVENT && atomic_load(&p->events) != events)
-		wake(p);
+	if (due)
+		wake(p); /* whoever was woken meanwhile has left it to us */
 }
 
 /* connect_all() - to sockets of the host's; another worker sees to the next one. */

@@ -61,6 +61,8 @@ struct fs_pool {
 	unsigned int busy; /* workers that may touch the queues */
 	struct fs_parked_list parked[FS_WAITS_FOR];
 	bool serving_parked[FS_WAITS_FOR]; /* a worker is at it */
+	unsigned int events_seen; /* of `events`, when those who wait were served last */
+	bool event_missed; /* somebody has begun to wait who may have missed one */
 	bool stop;
 	bool started; /* the first worker is ready, or start_err says why not */
 	int start_ret;

@@ -247,6 +247,7 @@ void fs_server_reset(struct fs_server *fs)
 	fs_handle_close_all(fs);
 	fs_dax_reset(fs);
 	(void)pthread_mutex_lock(&fs->lock);
+	fs_offers_reset_locked(fs);
 	/*
 	 * Freeing one may free its parents, wherever they are in the table: each
 	 * is looked at by number, never through a pointer kept over a step.
@@ -255,7 +256,7 @@ void fs_server_reset(struct fs_server *fs)
 		int last = -1;
 
 		i->nlookup = 0;
-		fs_offers_reset_locked(fs, i);
+		fs_offer_forget_locked(i);
 		fs_inode_reap_locked(fs, i, &last);
 		close_fd(last);
 	}
