@@ -84,6 +84,38 @@ static void follow(const struct container *c, const struct host_cgroup *cgroup,
 	_exit(CHILD_FAILED);
 }
 
+/* await() - Return: exit status; -errno */
+static int await(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/*
+ * birth() - in hull-vmm's pid namespace: hull-net, as a child whose parent ends at
+ * once.  So hull-vmm, PID 1 there, is its parent.  One that stayed a child of ours
+ * would be our caller's in the end, and hull-vmm's own end waits for everybody in the
+ * namespace to be reaped: it would hang where the caller adopts and does not look.
+ */
+static void birth(const struct container *c, const struct host_cgroup *cgroup,
+		  int program, int sock)
+{
+	struct err err = ERR_INIT;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		follow(c, cgroup, program, sock);
+	if (pid > 0)
+		_exit(0);
+	(void)err_set(&err, errno, "fork hull-net");
+	tell(sock, &err);
+	_exit(CHILD_FAILED);
+}
+
 /*
  * step_in() - in the child between: into hull-vmm's network namespace, and by
  * a child of its own into the pid namespace, which a process can only be born in.
@@ -105,24 +137,13 @@ static void step_in(const struct container *c, const struct host_cgroup *cgroup,
 	} else {
 		pid = syscall(SYS_clone3, &args, sizeof(args));
 		if (pid == 0)
-			follow(c, cgroup, program, sock);
+			birth(c, cgroup, program, sock);
 		if (pid > 0)
-			_exit(0);
+			_exit(await((pid_t)pid) == 0 ? 0 : CHILD_FAILED);
 		(void)err_set(&err, errno, "clone hull-net");
 	}
 	tell(sock, &err);
 	_exit(CHILD_FAILED);
-}
-
-/* await() - Return: exit status; -errno */
-static int await(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* hand_over() - hull-vmm's end of the socket. */
@@ -196,11 +217,12 @@ static void run_child(int program, int ns, int keep, char *const argv[], int out
 static int complaint(const char *line, int status, struct err *err)
 {
 	static const char prefix[] = "hull-net: ";
-	size_t skip = strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? sizeof(prefix) - 1 : 0;
+	size_t skip =
+		strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? sizeof(prefix) - 1 : 0;
 
 	if (!*line)
-		return err_msg(err, EIO,
-			       "hull-net ended unexpectedly: exit status %d%s", status,
+		return err_msg(err, EIO, "hull-net ended unexpectedly: exit status %d%s",
+			       status,
 			       status == 127 ? " (is libmnl.so.0 installed?)" : "");
 	return err_msg(err, EIO, "%.*s", (int)strcspn(line + skip, "\n"), line + skip);
 }

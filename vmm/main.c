@@ -240,6 +240,10 @@ static int watch(struct vmm *v, struct err *err)
 	(void)sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return err_set(err, errno, "block signals");
+	/* PID 1 of its namespace has children that it did not make (hull-net): the
+	 * kernel reaps them. */
+	if (signal(SIGCHLD, SIG_IGN) == SIG_ERR)
+		return err_set(err, errno, "ignore SIGCHLD");
 	fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return err_set(err, errno, "signalfd");
