@@ -2,7 +2,6 @@
 #include "vmm/net/helper/join.h"
 
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -12,26 +11,9 @@
 
 #include "lib/err.h"
 #include "vmm/net/helper/nl.h"
+#include "vmm/net/helper/tc.h"
 
 #define INGRESS_HANDLE TC_H_MAKE(TC_H_INGRESS, 0)
-/* The ingress side of an ingress qdisc as well as of a clsact one. */
-#define INGRESS_BLOCK TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
-#define ACT_ORDER 1 /* the first action of the filter */
-
-static uint32_t filter_info(uint32_t prio)
-{
-	return TC_H_MAKE(prio << 16, (uint32_t)__builtin_bswap16(ETH_P_ALL));
-}
-
-static struct nlmsghdr *begin_tc(struct nl_request *r, uint16_t type, uint16_t flags,
-				 const struct tcmsg *tcm, const char *kind)
-{
-	struct nlmsghdr *nlh = nl_begin(r, type, flags, tcm, sizeof(*tcm));
-
-	if (kind)
-		mnl_attr_put_strz(nlh, TCA_KIND, kind);
-	return nlh;
-}
 
 static struct tcmsg ingress_of(uint32_t index)
 {
@@ -42,63 +24,22 @@ static struct tcmsg ingress_of(uint32_t index)
 	};
 }
 
-/* put_redirect() - the action, as the nested attribute @type */
-static void put_redirect(struct nlmsghdr *nlh, uint16_t type, uint32_t to)
+static void put_redirect(struct nlmsghdr *nlh, const void *what)
 {
+	const uint32_t *to = what;
 	struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
 				    .eaction = TCA_EGRESS_REDIR,
-				    .ifindex = to };
-	struct nlattr *list = mnl_attr_nest_start(nlh, type);
-	struct nlattr *first = mnl_attr_nest_start(nlh, ACT_ORDER);
-	struct nlattr *options;
+				    .ifindex = *to };
 
-	mnl_attr_put_strz(nlh, TCA_ACT_KIND, "mirred");
-	options = mnl_attr_nest_start(nlh, TCA_ACT_OPTIONS);
 	mnl_attr_put(nlh, TCA_MIRRED_PARMS, sizeof(mirred), &mirred);
-	mnl_attr_nest_end(nlh, options);
-	mnl_attr_nest_end(nlh, first);
-	mnl_attr_nest_end(nlh, list);
-}
-
-static int add_matchall(const struct tcmsg *tcm, uint32_t to, struct nl *nl)
-{
-	struct nl_request r;
-	struct nlmsghdr *nlh =
-		begin_tc(&r, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, tcm, "matchall");
-	struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
-
-	put_redirect(nlh, TCA_MATCHALL_ACT, to);
-	mnl_attr_nest_end(nlh, options);
-	return nl_ask(nl, nlh, NULL, NULL);
-}
-
-/* add_u32() - with no key at all: that matches everything, even an empty frame. */
-static int add_u32(const struct tcmsg *tcm, uint32_t to, struct nl *nl)
-{
-	struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL };
-	struct nl_request r;
-	struct nlmsghdr *nlh =
-		begin_tc(&r, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, tcm, "u32");
-	struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
-
-	mnl_attr_put(nlh, TCA_U32_SEL, sizeof(sel), &sel);
-	put_redirect(nlh, TCA_U32_ACT, to);
-	mnl_attr_nest_end(nlh, options);
-	return nl_ask(nl, nlh, NULL, NULL);
 }
 
 static int add_filter(uint32_t from, uint32_t to, uint32_t prio, struct nl *nl,
 		      struct err *err)
 {
-	struct tcmsg tcm = {
-		.tcm_ifindex = (int)from,
-		.tcm_parent = INGRESS_BLOCK,
-		.tcm_info = filter_info(prio),
-	};
-	int ret = add_matchall(&tcm, to, nl);
+	const struct tc_action redirect = { "mirred", put_redirect, &to };
+	int ret = tc_add_all(from, prio, &redirect, nl);
 
-	if (ret == -ENOENT) /* the host has no matchall */
-		ret = add_u32(&tcm, to, nl);
 	return ret < 0 ? err_set(err, -ret, "redirect what comes in (tc filter)") : 0;
 }
 
@@ -117,14 +58,14 @@ static uint32_t redirect_of(const struct nlattr *const *tb)
 	const char *kind = nl_str(tb[TCA_KIND]);
 	uint16_t act = strcmp(kind, "u32") == 0 ? TCA_U32_ACT : TCA_MATCHALL_ACT;
 	const struct nlattr *options[TCA_U32_MAX + 1];
-	const struct nlattr *list[ACT_ORDER + 1];
+	const struct nlattr *list[TC_ACT_ORDER + 1];
 	const struct nlattr *action[TCA_ACT_MAX + 1];
 	const struct nlattr *parms[TCA_MIRRED_MAX + 1];
 	struct tc_mirred mirred;
 
 	nl_parse_nested(tb[TCA_OPTIONS], options, TCA_U32_MAX);
-	nl_parse_nested(options[act], list, ACT_ORDER);
-	nl_parse_nested(list[ACT_ORDER], action, TCA_ACT_MAX);
+	nl_parse_nested(options[act], list, TC_ACT_ORDER);
+	nl_parse_nested(list[TC_ACT_ORDER], action, TCA_ACT_MAX);
 	nl_parse_nested(action[TCA_ACT_OPTIONS], parms, TCA_MIRRED_MAX);
 	if (!parms[TCA_MIRRED_PARMS] ||
 	    mnl_attr_get_payload_len(parms[TCA_MIRRED_PARMS]) < sizeof(mirred))
@@ -171,7 +112,8 @@ static int see_qdisc(const struct nlmsghdr *nlh, void *data)
 
 static int look(struct ingress *in, struct nl *nl, struct err *err)
 {
-	struct tcmsg tcm = { .tcm_ifindex = (int)in->index, .tcm_parent = INGRESS_BLOCK };
+	struct tcmsg tcm = { .tcm_ifindex = (int)in->index,
+			     .tcm_parent = TC_INGRESS_BLOCK };
 	struct tcmsg all = { 0 };
 	int ret = nl_dump(nl, RTM_GETQDISC, &all, sizeof(all), see_qdisc, in);
 
@@ -182,24 +124,12 @@ static int look(struct ingress *in, struct nl *nl, struct err *err)
 		       : 0;
 }
 
-static int remove_filter(const struct ingress *in, struct nl *nl)
-{
-	struct tcmsg tcm = {
-		.tcm_ifindex = (int)in->index,
-		.tcm_parent = INGRESS_BLOCK,
-		.tcm_info = filter_info(in->prio),
-	};
-	struct nl_request r;
-
-	return nl_ask(nl, begin_tc(&r, RTM_DELTFILTER, 0, &tcm, NULL), NULL, NULL);
-}
-
 static int remove_ingress(uint32_t index, struct nl *nl)
 {
 	struct tcmsg tcm = ingress_of(index);
 	struct nl_request r;
 
-	return nl_ask(nl, begin_tc(&r, RTM_DELQDISC, 0, &tcm, NULL), NULL, NULL);
+	return nl_ask(nl, tc_begin(&r, RTM_DELQDISC, 0, &tcm, NULL), NULL, NULL);
 }
 
 int unjoin(uint32_t index, struct nl *nl, struct err *err)
@@ -209,7 +139,7 @@ int unjoin(uint32_t index, struct nl *nl, struct err *err)
 
 	if (ret < 0 || !in.prio)
 		return ret;
-	ret = remove_filter(&in, nl);
+	ret = tc_remove(index, in.prio, nl);
 	if (ret == 0 && in.prio == JOIN_PRIO && in.is_ingress && !in.others)
 		ret = remove_ingress(index, nl);
 	return ret < 0 ? err_set(err, -ret, "leave interface %u as it was", index) : 0;
@@ -243,7 +173,7 @@ int join(uint32_t from, uint32_t to, struct nl *nl, struct err *err)
 			       "interface %u)",
 			       other);
 	ret = nl_ask(nl,
-		     begin_tc(&r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tcm,
+		     tc_begin(&r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tcm,
 			      "ingress"),
 		     NULL, NULL);
 	if (ret == -EEXIST)
