@@ -195,6 +195,34 @@ static int apply_template(const struct source *s, struct hull_options *o)
 	return apply_word(s, "on", "off", "on or off", &o->no_template);
 }
 
+/* apply_rate() - powers of 1000, as everybody counts bits. */
+static int apply_rate(const struct source *s, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (strcmp(s->value, "none") != 0 &&
+	    (parse_scaled(s->value, "KMGT", 1000, &n) < 0 || n < HULL_NET_RATE_MIN ||
+	     n > HULL_NET_RATE_MAX))
+		return bad_value(s, "none, or 64K to 1T bits per second");
+	*ret = n;
+	return 0;
+}
+
+static int apply_net_rx(const struct source *s, struct hull_options *o)
+{
+	return apply_rate(s, &o->net.rx);
+}
+
+static int apply_net_tx(const struct source *s, struct hull_options *o)
+{
+	return apply_rate(s, &o->net.tx);
+}
+
+static int apply_net_antispoof(const struct source *s, struct hull_options *o)
+{
+	return apply_word(s, "off", "on", "on or off", &o->net.antispoof);
+}
+
 static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 {
 	uint64_t n;
@@ -209,6 +237,8 @@ static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 static_assert(HULL_MAX_FREEZE_HOOKS == 32 && HULL_MAX_VCPUS == 64 &&
 		      HULL_MEMORY_MIN == 64ull << 20 && HULL_MEMORY_MAX == 1024ull << 30,
 	      "the messages above say so");
+static_assert(HULL_NET_RATE_MIN == 64000 && HULL_NET_RATE_MAX == 1000000000000,
+	      "the message above says so");
 
 static const struct option options[] = {
 	{ { "boot-timeout", "SECONDS", "60",
@@ -243,10 +273,23 @@ static const struct option options[] = {
 	    "what of it the guest has when it starts; the rest is plugged when the "
 	    "container needs it" },
 	  apply_memory_boot },
+	{ { "net.antispoof", "on|off", "off",
+	    "whether frames of the container pass only from its interface's hardware "
+	    "address and the addresses that its network namespace has on the host, in "
+	    "IPv4, ARP, IPv6 and neighbour discovery; other protocols then do not; "
+	    "`update` changes it" },
+	  apply_net_antispoof },
 	{ { "net.host", "allow|refuse", "refuse",
 	    "what becomes of a container that is to have the host's network: with allow "
 	    "it has the loopback interface only" },
 	  apply_net_host },
+	{ { "net.rx", "RATE", "none",
+	    "what each interface may receive: bits per second, with K, M, G or T (powers "
+	    "of 1000), 64K to 1T, or none; `update` changes it" },
+	  apply_net_rx },
+	{ { "net.tx", "RATE", "none",
+	    "what each interface may send; beyond it packets are dropped" },
+	  apply_net_tx },
 	{ { "net.vhost", "on|off", "on",
 	    "whether the host's kernel moves network packets (/dev/vhost-net, where it is "
 	    "there) or hull-vmm does" },
@@ -269,12 +312,30 @@ const struct hull_option_doc *hull_option_doc(size_t index)
 
 /* ---- places ------------------------------------------------------------------------- */
 
-static int apply(const struct source *s, struct hull_options *o)
+/* is_live() - those that can be changed while the container runs; they need no spec. */
+static bool is_live(const struct option *o)
+{
+	return o->apply == apply_net_rx || o->apply == apply_net_tx ||
+	       o->apply == apply_net_antispoof;
+}
+
+/* find() - NULL: there is no such option. */
+static const struct option *find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (strcmp(options[i].doc.name, s->name) == 0)
-			return options[i].apply(s, o);
-	return err_msg(s->err, EINVAL, "%s'%.80s' is no option", s->place, s->given);
+		if (strcmp(options[i].doc.name, name) == 0)
+			return &options[i];
+	return NULL;
+}
+
+static int apply(const struct source *s, struct hull_options *o)
+{
+	const struct option *option = find(s->name);
+
+	if (!option)
+		return err_msg(s->err, EINVAL, "%s'%.80s' is no option", s->place,
+			       s->given);
+	return option->apply(s, o);
 }
 
 /* unprefixed() - @name without "org.hull." if it has it. */
@@ -475,6 +536,33 @@ int hull_options_load_for(struct oci_spec *spec, const char *const *set, size_t 
 	o.boot_memory = (o.boot_memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
 	*ret = o;
 	return 0;
+}
+
+int hull_options_change(const char *const *set, size_t n_set,
+			struct hull_net_options *net, struct err *err)
+{
+	struct hull_options o = { .net = *net };
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < n_set; i++) {
+		const char *sep = strchr(set[i], '=');
+		struct source s = { .place = "--set ", .err = err };
+		const struct option *option;
+		char name[64];
+
+		if (!sep || (size_t)(sep - set[i]) >= sizeof(name))
+			continue;
+		memcpy(name, set[i], (size_t)(sep - set[i]));
+		name[sep - set[i]] = 0;
+		s.given = name;
+		s.name = unprefixed(name);
+		s.value = sep + 1;
+		option = find(s.name);
+		if (option && is_live(option))
+			ret = option->apply(&s, &o);
+	}
+	*net = o.net;
+	return ret;
 }
 
 int hull_options_load(struct oci_spec *spec, const char *const *set, size_t n_set,

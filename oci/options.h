@@ -52,6 +52,16 @@ struct oci_spec;
 #define HULL_DAX_MIN (32ull << 20)
 #define HULL_DAX_MAX (64ull << 30)
 
+/* What may pass each network interface, and can be changed while the container runs. */
+struct hull_net_options {
+	uint64_t rx; /* (bits/s) that the container receives; 0: no limit */
+	uint64_t tx; /* (bits/s) that it sends; 0: no limit */
+	bool antispoof; /* from its own addresses only */
+};
+
+#define HULL_NET_RATE_MIN 64000ull /* (bits/s) */
+#define HULL_NET_RATE_MAX 1000000000000ull
+
 struct hull_options {
 	/* Strings live as long as the spec. */
 	const char *hypervisor; /* path of hull-vmm; NULL: the installed one */
@@ -65,10 +75,20 @@ struct hull_options {
 	bool no_vhost; /* hull-vmm moves the packets itself */
 	bool no_template; /* it boots, whatever is there */
 	bool allow_host_net; /* no network in place of the host's */
+	struct hull_net_options net;
 	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */
 	uint64_t boot_memory; /* (bytes) of it that the guest starts with, likewise; 0: nobody
 			       * said how much */
 };
+
+/*
+ * hull_options_change() - those of @set that can be changed while a container runs.  The
+ * others are of no account, as callers give the same --set to each command.
+ * @net: what holds; changed, also when it fails
+ * Return: 0; -EINVAL with the value; -ENOMEM
+ */
+int hull_options_change(const char *const *set, size_t n_set,
+			struct hull_net_options *net, struct err *err);
 
 /* What the sizes are made from when nobody gives them. */
 struct hull_host {

@@ -17,6 +17,7 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "oci/cgroup_saved.h"
+#include "oci/options.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
@@ -26,6 +27,7 @@
 #include "runtime/host_limits.h"
 #include "runtime/host_scope.h"
 #include "runtime/intel_rdt.h"
+#include "runtime/network.h"
 #include "runtime/new_limits.h"
 #include "runtime/systemd_client.h"
 #include "runtime/verbs.h"
@@ -126,11 +128,23 @@ static void put_back_host(const struct container *c, struct host_changes *h)
 		log_warn("%s", err.msg); /* why the update failed is the error */
 }
 
+/* change_network() - what --set has of it. */
+static int change_network(const struct cli *cli, struct container *c,
+			  struct hull_net_options *ret_before, struct err *err)
+{
+	size_t n;
+	const char *const *set = cli_list(&cli->global, "set", &n);
+
+	return network_change(c, set, n, ret_before, err);
+}
+
 static int update(const struct cli *cli, const struct container *c, struct oci_spec *spec,
 		  struct err *err)
 {
+	auto_container struct container *now = NULL;
 	struct oci_resources *res = spec->linux_->resources;
 	struct host_changes h = { .systemd = SYSTEMD_CALL_INIT, .shares = BUF_INIT };
+	struct hull_net_options network;
 	int ret = cpuset_take(spec, &h.set, err);
 
 	if (ret == 0)
@@ -140,13 +154,21 @@ static int update(const struct cli *cli, const struct container *c, struct oci_s
 	/* One at a time: what is put back must be what was before. */
 	if (flock(c->dir, LOCK_EX) < 0)
 		return err_set(err, errno, "lock the state folder");
+	/* Another one may have changed it meanwhile. */
+	ret = container_load(c->root, c->id, &now, err);
+	if (ret == 0)
+		ret = change_network(cli, now, &network, err);
+	if (ret < 0)
+		return ret;
 	ret = change_host(c, res, &h, err);
 	if (ret == 0) {
 		guest_resources(res);
 		ret = update_guest(c, res, err);
 	}
-	if (ret < 0)
+	if (ret < 0) {
 		put_back_host(c, &h);
+		network_put_back(now, &network);
+	}
 	systemd_end(&h.systemd, true);
 	cgroup_saved_free(h.saved);
 	buf_release(&h.shares);

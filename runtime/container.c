@@ -274,6 +274,8 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 		{ "cgroup", &c->cgroup },	   { "unit", &c->unit },
 		{ "netVhost", &c->net_vhost },	   { "netJoined", &c->net_joined },
 		{ "netFollowed", &c->net_followed },
+		{ "netRx", &c->net_rx },	   { "netTx", &c->net_tx },
+		{ "netAntispoof", &c->net_antispoof },
 		{ "rdtRoot", &c->rdt.root },	   { "rdtGroup", &c->rdt.group },
 		{ "rdtMonitor", &c->rdt.monitor }, { "rdtRemove", &c->rdt.remove },
 	};
@@ -376,6 +378,9 @@ int container_save(const struct container *c, struct err *err)
 	put_given(&w, "unit", c->unit);
 	put_given(&w, "netVhost", c->net_vhost);
 	put_given(&w, "netJoined", c->net_joined);
+	put_given(&w, "netRx", c->net_rx);
+	put_given(&w, "netTx", c->net_tx);
+	put_given(&w, "netAntispoof", c->net_antispoof);
 	put_given(&w, "netFollowed", c->net_followed);
 	put_given(&w, "rdtRoot", c->rdt.root);
 	put_given(&w, "rdtGroup", c->rdt.group);

@@ -47,6 +47,9 @@ struct container {
 	struct oci_map cgroup1; /* folders of cgroup v1: controllers, path; in arena */
 	char *unit; /* systemd's scope whose folder that is, or NULL */
 	char *net_vhost; /* "on" or "off": what hull-net is told */
+	char *net_rx; /* (bits/s) decimal, "0": no limit: as well */
+	char *net_tx;
+	char *net_antispoof; /* "on" or "off" */
 	char *net_joined; /* path of the network namespace, or NULL: one of its own */
 	char *net_followed; /* not NULL: a hull-net was started */
 	struct intel_rdt rdt; /* resctrl groups of hull-vmm */

@@ -70,7 +70,17 @@ static void follow(const struct container *c, const struct host_cgroup *cgroup,
 {
 	char fd_text[16], pairs[16], vhost[8];
 	char name[] = "hull-net", verb[] = "follow";
-	char *argv[] = { name, verb, fd_text, pairs, vhost, NULL };
+	char none[] = "0", off[] = "off";
+	/* A state of before there were limits has none. */
+	char *argv[] = { name,
+			 verb,
+			 fd_text,
+			 pairs,
+			 vhost,
+			 c->net_rx ? c->net_rx : none,
+			 c->net_tx ? c->net_tx : none,
+			 c->net_antispoof ? c->net_antispoof : off,
+			 NULL };
 	struct err err = ERR_INIT;
 	int ret = host_cgroup_join(cgroup, &err);
 

@@ -6,6 +6,7 @@
 #include <net/if_arp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,12 +20,17 @@
 #include "oci/options.h"
 #include "oci/spec.h"
 #include "runtime/container.h"
+#include "runtime/control_client.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/launch.h"
 #include "runtime/net_process.h"
+#include "vmm/control.h"
 #include "vmm/net/host.h"
 #include "vmm/net/proto.h"
 #include "vmm/vm_config.h"
+
+static_assert(HULL_NET_RATE_MIN == NET_MIN_RATE && HULL_NET_RATE_MAX == NET_MAX_RATE,
+	      "what an option may say is what hull-net takes");
 
 #define OWN_NETWORK "/proc/self/ns/net"
 
@@ -65,12 +71,28 @@ static int check_others(const struct container *c, const char *path,
 		(void)!snprintf(theirs, sizeof(theirs), "/proc/%d/ns/net",
 				(int)other->pid);
 		if (same_file(theirs, st))
-			return err_msg(err, ENOTSUP,
-				       "config.json: linux.namespaces: joining the network "
-				       "namespace '%s' of container '%s' is not supported",
-				       path, other->id);
+			return err_msg(
+				err, ENOTSUP,
+				"config.json: linux.namespaces: joining the network "
+				"namespace '%s' of container '%s' is not supported",
+				path, other->id);
 	}
 	return ret;
+}
+
+/* remember() - the limits, for hull-nets and updates to come. */
+static int remember(struct container *c, const struct hull_net_options *net)
+{
+	char *rx = arena_printf(&c->arena, "%llu", (unsigned long long)net->rx);
+	char *tx = arena_printf(&c->arena, "%llu", (unsigned long long)net->tx);
+	char *antispoof = arena_strdup(&c->arena, net->antispoof ? "on" : "off");
+
+	if (!rx || !tx || !antispoof)
+		return -ENOMEM;
+	c->net_rx = rx;
+	c->net_tx = tx;
+	c->net_antispoof = antispoof;
+	return 0;
 }
 
 int network_check(struct oci_spec *spec, const struct hull_options *opt,
@@ -80,7 +102,7 @@ int network_check(struct oci_spec *spec, const struct hull_options *opt,
 	struct stat st;
 
 	c->net_vhost = arena_strdup(&c->arena, opt->no_vhost ? "off" : "on");
-	if (!c->net_vhost)
+	if (!c->net_vhost || remember(c, &opt->net) < 0)
 		return err_set(err, ENOMEM, "network");
 	if (ns && !ns->path)
 		return 0;
@@ -89,10 +111,11 @@ int network_check(struct oci_spec *spec, const struct hull_options *opt,
 			       ns->path);
 	if (!ns || same_file(OWN_NETWORK, &st)) {
 		if (!opt->allow_host_net)
-			return err_msg(err, ENOTSUP,
-				       "config.json: linux.namespaces: the host's network "
-				       "cannot be the machine's; with "
-				       "org.hull.net.host=allow the container has none");
+			return err_msg(
+				err, ENOTSUP,
+				"config.json: linux.namespaces: the host's network "
+				"cannot be the machine's; with "
+				"org.hull.net.host=allow the container has none");
 		if (ns)
 			ns->path = NULL; /* one of its own */
 		return 0;
@@ -157,8 +180,8 @@ static int count(int fd, struct err *err)
 
 static bool has_early_hooks(const struct oci_hooks *hooks)
 {
-	return hooks && hooks->prestart.n + hooks->create_runtime.n +
-				hooks->create_container.n;
+	return hooks &&
+	       hooks->prestart.n + hooks->create_runtime.n + hooks->create_container.n;
 }
 
 int network_plan(const struct oci_spec *spec, const struct launch_params *launch,
@@ -188,8 +211,7 @@ static int open_network(const struct container *c, struct err *err)
 	return fd < 0 ? err_set(err, errno, "open '%s'", path) : fd;
 }
 
-int network_move(const struct oci_spec *spec, const struct container *c,
-		 struct err *err)
+int network_move(const struct oci_spec *spec, const struct container *c, struct err *err)
 {
 	auto_fd int ns = -1;
 	int ret = 0;
@@ -234,6 +256,69 @@ int network_follow(struct container *c, const struct host_cgroup *cgroup, bool w
 	if (!c->net_followed)
 		return err_set(err, ENOMEM, "network");
 	return container_save(c, err);
+}
+
+/* ---- other limits ---------------------------------------------------------------------- */
+
+static uint64_t rate(const char *text)
+{
+	return text ? strtoull(text, NULL, 10) : 0; /* hull has written it */
+}
+
+static struct hull_net_options limits_of(const struct container *c)
+{
+	return (struct hull_net_options){
+		.rx = rate(c->net_rx),
+		.tx = rate(c->net_tx),
+		.antispoof = c->net_antispoof && strcmp(c->net_antispoof, "on") == 0,
+	};
+}
+
+/* change() - to @net, if that is other: by hull-net, then in the state. */
+static int change(struct container *c, const struct hull_net_options *net,
+		  struct err *err)
+{
+	const struct hull_net_options now = limits_of(c);
+	const struct net_limits limits = {
+		.rx = net->rx,
+		.tx = net->tx,
+		.antispoof = net->antispoof,
+	};
+	const struct control_request request = {
+		.type = CONTROL_NET_LIMIT,
+		.payload = &limits,
+		.len = sizeof(limits),
+	};
+	int ret;
+
+	if (net->rx == now.rx && net->tx == now.tx && net->antispoof == now.antispoof)
+		return 0;
+	ret = control_call(c, &request, NULL, err);
+	if (ret == 0 && remember(c, net) < 0)
+		ret = err_set(err, ENOMEM, "limits");
+	if (ret == 0)
+		ret = container_save(c, err);
+	return ret < 0 ? err_wrap(err, ret, "network") : 0;
+}
+
+int network_change(struct container *c, const char *const *set, size_t n_set,
+		   struct hull_net_options *ret_before, struct err *err)
+{
+	struct hull_net_options after = limits_of(c);
+	int ret = hull_options_change(set, n_set, &after, err);
+
+	if (ret < 0)
+		return ret;
+	*ret_before = limits_of(c);
+	return change(c, &after, err);
+}
+
+void network_put_back(struct container *c, const struct hull_net_options *before)
+{
+	struct err err = ERR_INIT;
+
+	if (change(c, before, &err) < 0)
+		log_warn("%s", err.msg); /* why the update failed is the error */
 }
 
 void network_clean(const struct container *c)

@@ -19,6 +19,7 @@
 struct container;
 struct err;
 struct host_cgroup;
+struct hull_net_options;
 struct hull_options;
 struct launch_params;
 struct oci_spec;
@@ -37,8 +38,7 @@ int network_plan(const struct oci_spec *spec, const struct launch_params *launch
 		 struct vm_config *config, struct err *err);
 
 /* network_move() - linux.netDevices into hull-vmm's network namespace. */
-int network_move(const struct oci_spec *spec, const struct container *c,
-		 struct err *err);
+int network_move(const struct oci_spec *spec, const struct container *c, struct err *err);
 
 /*
  * network_follow() - start a hull-net if there is an interface and none is there yet.
@@ -47,6 +47,18 @@ int network_move(const struct oci_spec *spec, const struct container *c,
  */
 int network_follow(struct container *c, const struct host_cgroup *cgroup, bool wait,
 		   struct err *err);
+
+/*
+ * network_change() - limits that @set has, of a container that lives: hull-net sets them,
+ * for all interfaces or none, and they are kept for one that is started later.  Under the
+ * lock of the state folder.
+ * @ret_before: what held, for network_put_back()
+ */
+int network_change(struct container *c, const char *const *set, size_t n_set,
+		   struct hull_net_options *ret_before, struct err *err);
+
+/* network_put_back() - what an update that failed has changed. */
+void network_put_back(struct container *c, const struct hull_net_options *before);
 
 /* network_clean() - what a hull-net that was killed has left in a namespace that stays. */
 void network_clean(const struct container *c);

@@ -80,6 +80,8 @@ struct incoming {
 	size_t len; /* (bytes) of head that are there */
 };
 
+struct net_limits;
+
 /* The container's network: what hull-net tells, on its way to the agent. */
 struct container_net {
 	struct buf pending; /* rtnetlink messages that the agent has not been sent */
@@ -88,6 +90,7 @@ struct container_net {
 	struct control_client *starter; /* whose CONTROL_START waits until all is told */
 	struct timer late;
 	struct err why; /* what failed first, while not started: code 0: nothing */
+	struct control_client *limiter; /* whose CONTROL_NET_LIMIT hull-net answers */
 };
 
 /* How far a freeze is; what it waits for. */
@@ -213,6 +216,9 @@ void container_net_created(struct container *c);
  * Return: true: requests_start() or requests_start_failed() follows
  */
 bool container_net_settle(struct container *c, struct control_client *client);
+/* container_net_limit() - CONTROL_NET_LIMIT: answered now, or when hull-net has. */
+void container_net_limit(struct container *c, struct control_client *client,
+			 const struct net_limits *limits);
 /* container_net_end() - nothing is waited for any more; idempotent. */
 void container_net_end(struct container *c);
 void container_net_release(struct container *c);

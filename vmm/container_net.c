@@ -99,10 +99,31 @@ static void on_settled(void *opaque)
 	check_settled(c);
 }
 
+/* answer_limiter() - @why: code 0: it is done */
+static void answer_limiter(struct container *c, const struct err *why)
+{
+	struct control_client *limiter = take_ptr(&c->net.limiter);
+
+	if (limiter && why->code)
+		control_error(limiter, why);
+	else if (limiter)
+		control_result(limiter, 0, 0, NULL, 0);
+}
+
+static void on_limited(void *opaque, int code, const char *text)
+{
+	struct err why = ERR_INIT;
+
+	if (code)
+		(void)err_msg(&why, code, "%s", text);
+	answer_limiter(opaque, &why);
+}
+
 static void on_gone(void *opaque, const struct err *why)
 {
 	struct container *c = opaque;
 
+	answer_limiter(c, why);
 	if (c->life == LIFE_ENDING || c->life == LIFE_OVER)
 		return;
 	fail(c, why->code, why->msg);
@@ -114,6 +135,7 @@ static const struct net_cards_ops cards_ops = {
 	.config = on_config,
 	.failed = on_failed,
 	.settled = on_settled,
+	.limited = on_limited,
 	.gone = on_gone,
 };
 
@@ -163,11 +185,29 @@ bool container_net_settle(struct container *c, struct control_client *client)
 	return true;
 }
 
+void container_net_limit(struct container *c, struct control_client *client,
+			 const struct net_limits *limits)
+{
+	struct err err = ERR_INIT;
+	int ret = c->params.cards ? net_cards_limit(c->params.cards, limits, &err)
+				  : -ENOTCONN;
+
+	if (ret == 0)
+		c->net.limiter = client;
+	else if (ret == -ENOTCONN) /* one that comes later is told by who starts it */
+		control_result(client, 0, 0, NULL, 0);
+	else
+		control_error(client, &err);
+}
+
 void container_net_end(struct container *c)
 {
 	struct control_client *starter = take_ptr(&c->net.starter);
 	struct err err = ERR_INIT;
+	struct err over = ERR_INIT;
 
+	(void)err_msg(&over, ESRCH, "container not running");
+	answer_limiter(c, &over);
 	timer_stop(&c->net.late);
 	if (!starter)
 		return;

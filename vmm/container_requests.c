@@ -11,6 +11,7 @@
 #include "lib/err.h"
 #include "vmm/cgroup_stats.h"
 #include "vmm/container_internal.h"
+#include "vmm/net/proto.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/vsock.h"
 
@@ -170,6 +171,19 @@ static void on_net(struct container *c, struct control_client *client, int *fds)
 		control_result(client, 0, 0, NULL, 0);
 }
 
+/* on_net_limit() - the server has looked at the payload's length. */
+static void on_net_limit(struct container *c, struct control_client *client,
+			 const struct control_msg *msg)
+{
+	struct net_limits limits;
+
+	memcpy(&limits, msg->payload, sizeof(limits));
+	if (net_limits_valid(&limits))
+		container_net_limit(c, client, &limits);
+	else
+		refuse(client, EINVAL, "network limits out of range");
+}
+
 static void on_stop(struct container *c, struct control_client *client)
 {
 	if (c->n_stops == CONTAINER_MAX_STOPS) {
@@ -322,6 +336,9 @@ static void on_request(void *opaque, struct control_client *client,
 		break;
 	case CONTROL_NET:
 		on_net(c, client, fds);
+		break;
+	case CONTROL_NET_LIMIT:
+		on_net_limit(c, client, msg);
 		break;
 	case CONTROL_FREEZE:
 		freeze_ask(c, client, msg, len);

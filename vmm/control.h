@@ -59,6 +59,8 @@ enum control_type {
 			   payload: what it calls itself (text) */
 	CONTROL_THAW, /* end the freeze of all who hold one */
 	CONTROL_FREEZE_STATUS, /* payload: struct control_freeze_status and what follows */
+	CONTROL_NET_LIMIT, /* payload: struct net_limits (vmm/net/proto.h): of all
+			      interfaces, or none; 0 where there is no hull-net */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;

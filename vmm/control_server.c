@@ -16,6 +16,7 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/loop.h"
+#include "vmm/net/proto.h"
 #include "vmm/vm_config.h"
 
 static_assert(3 + VM_MAX_PRESERVED <= SOCK_MAX_FDS, "an exec is one message");
@@ -111,19 +112,22 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	bool exec = msg->type == CONTROL_EXEC;
 	bool update = msg->type == CONTROL_UPDATE;
 	bool freeze = msg->type == CONTROL_FREEZE;
-	unsigned int want_fds = msg->type == CONTROL_NET	  ? 1
-				: !exec			  ? 0
+	bool limit = msg->type == CONTROL_NET_LIMIT;
+	unsigned int want_fds = msg->type == CONTROL_NET    ? 1
+				: !exec                     ? 0
 				: msg->a & CONTROL_EXEC_TTY ? 2
-							  : 3;
+							    : 3;
 	unsigned int more_fds = exec ? VM_MAX_PRESERVED : 0;
 
-	if (msg->type < CONTROL_START || msg->type > CONTROL_FREEZE_STATUS ||
+	if (msg->type < CONTROL_START || msg->type > CONTROL_NET_LIMIT ||
 	    msg->type == CONTROL_SIGNAL)
 		return "unknown request";
 	if (msg->reserved)
 		return "reserved field is not 0";
-	if (len && !exec && !update && !freeze)
+	if (len && !exec && !update && !freeze && !limit)
 		return "request with a payload";
+	if (limit && len != sizeof(struct net_limits))
+		return "network limits of a wrong size";
 	if (update && !len)
 		return "update without limits";
 	if (exec && (!len || msg->a & ~(uint32_t)(CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR)))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +32,7 @@ struct net_cards {
 	void *opaque;
 	struct loop_source source; /* fd: -1 without hull-net */
 	union packet *packet; /* while connected */
+	bool limiting; /* a NET_LIMIT is to be answered */
 };
 
 /* ---- cards ------------------------------------------------------------------------ */
@@ -73,7 +75,7 @@ int net_cards_expect(struct net_cards *cards, unsigned int n, struct err *err)
 /* log_nic() - as "net eth0: vhost, zero-copy", or why not. */
 static void log_nic(const struct net_nic *nic)
 {
-	const char *how = !nic->vhost	   ? "no vhost"
+	const char *how = !nic->vhost      ? "no vhost"
 			  : nic->zero_copy ? "vhost, zero-copy"
 					   : "vhost";
 
@@ -131,12 +133,22 @@ static void disconnect(struct net_cards *cards)
 	close_fd(fd);
 	free(cards->packet);
 	cards->packet = NULL;
+	cards->limiting = false;
 }
 
 static void lose(struct net_cards *cards, const struct err *why)
 {
 	disconnect(cards);
 	cards->ops->gone(cards->opaque, why);
+}
+
+static void tell_limited(struct net_cards *cards, const struct net_msg *msg, size_t len)
+{
+	char clean[AGENT_MAX_TEXT + 1];
+
+	agent_clean_text(clean, sizeof(clean), msg->payload, len);
+	cards->ops->limited(cards->opaque, msg->arg <= INT_MAX ? (int)msg->arg : EPROTO,
+			    clean);
 }
 
 static void tell_failed(struct net_cards *cards, const char *text, size_t len)
@@ -194,6 +206,12 @@ static const char *on_message(struct net_cards *cards, const struct net_msg *msg
 		return NULL;
 	case NET_SETTLED:
 		cards->ops->settled(cards->opaque);
+		return NULL;
+	case NET_LIMITED:
+		if (!cards->limiting)
+			return "an answer to nothing";
+		cards->limiting = false;
+		tell_limited(cards, msg, len);
 		return NULL;
 	default:
 		return "an unknown message";
@@ -281,6 +299,26 @@ int net_cards_settle(struct net_cards *cards, struct err *err)
 		return err_msg(err, ENOTCONN, "no hull-net is there");
 	ret = sock_send(cards->source.fd, &msg, sizeof(msg), NULL, 0);
 	return ret < 0 ? err_set(err, -ret, "send to hull-net") : 0;
+}
+
+int net_cards_limit(struct net_cards *cards, const struct net_limits *limits,
+		    struct err *err)
+{
+	const struct net_msg msg = { .type = NET_LIMIT };
+	char packet[sizeof(msg) + sizeof(*limits)];
+	int ret;
+
+	if (cards->source.fd < 0)
+		return err_msg(err, ENOTCONN, "no hull-net is there");
+	if (cards->limiting)
+		return err_msg(err, EBUSY, "the limits are being changed already");
+	memcpy(packet, &msg, sizeof(msg));
+	memcpy(packet + sizeof(msg), limits, sizeof(*limits));
+	ret = sock_send(cards->source.fd, packet, sizeof(packet), NULL, 0);
+	if (ret < 0)
+		return err_set(err, -ret, "send to hull-net");
+	cards->limiting = true;
+	return 0;
 }
 
 void net_cards_stats(struct net_cards *cards, struct net_stats *stats)

@@ -20,6 +20,7 @@
 struct err;
 struct loop;
 struct net_cards;
+struct net_limits;
 
 struct net_cards_params {
 	const struct guest_memory *mem; /* outlives the cards */
@@ -37,6 +38,9 @@ struct net_cards_ops {
 	/* failed() - an interface cannot be carried. @why: printable */
 	void (*failed)(void *opaque, const char *why);
 	void (*settled)(void *opaque); /* the answer to net_cards_settle() */
+	/* limited() - the answer to net_cards_limit(). @code: 0, or an errno value and
+	 * @why, printable */
+	void (*limited)(void *opaque, int code, const char *why);
 	/* gone() - the connection is over; once. The cards stay as they are. */
 	void (*gone)(void *opaque, const struct err *why);
 };
@@ -62,6 +66,13 @@ int net_cards_follow(struct net_cards *cards, int sock, const struct net_cards_o
 /* net_cards_settle() - ask to be told all that is there now; then settled() or gone().
  * Return: 0; -ENOTCONN: no hull-net is there */
 int net_cards_settle(struct net_cards *cards, struct err *err);
+
+/*
+ * net_cards_limit() - have other limits set; then limited() or gone().  One at a time.
+ * Return: 0; -ENOTCONN: no hull-net is there
+ */
+int net_cards_limit(struct net_cards *cards, const struct net_limits *limits,
+		    struct err *err);
 
 /* net_cards_stats() - of all cards.  Any thread that adds no cards meanwhile. */
 void net_cards_stats(struct net_cards *cards, struct net_stats *stats);

@@ -50,6 +50,7 @@ struct net_host {
 	int fds[SOCK_MAX_FDS]; /* of the card told last */
 	unsigned int n_fds;
 	struct net_nic nic; /* as well */
+	struct net_limits limits; /* that hull-net begins with */
 	struct buf said;
 };
 
@@ -156,23 +157,31 @@ static inline void nh_close_fds(struct net_host *h)
 		close_fd(h->fds[--h->n_fds]);
 }
 
-/* nh_program() - become the program itself, whose socket is @sock. */
-static inline void nh_program(const char *path, int sock, unsigned int pairs)
+/* nh_program() - become the program itself. */
+static inline void nh_program(const char *path, const struct follow_params *p)
 {
-	char n_sock[16], n_pairs[16];
+	char n_sock[16], n_pairs[16], rx[24], tx[24];
 
-	if (snprintf(n_sock, sizeof(n_sock), "%d", sock) > 0 &&
-	    snprintf(n_pairs, sizeof(n_pairs), "%u", pairs) > 0 &&
-	    fcntl(sock, F_SETFD, 0) == 0 &&
+	if (snprintf(n_sock, sizeof(n_sock), "%d", p->sock) > 0 &&
+	    snprintf(n_pairs, sizeof(n_pairs), "%u", p->pairs) > 0 &&
+	    snprintf(rx, sizeof(rx), "%llu", (unsigned long long)p->limits.rx) > 0 &&
+	    snprintf(tx, sizeof(tx), "%llu", (unsigned long long)p->limits.tx) > 0 &&
+	    fcntl(p->sock, F_SETFD, 0) == 0 &&
 	    /* The sanitizer's search for leaks makes calls that the jail refuses. */
 	    setenv("ASAN_OPTIONS", "detect_leaks=0", 1) == 0)
-		(void)execl(path, "hull-net", "follow", n_sock, n_pairs, "on", NULL);
+		(void)execl(path, "hull-net", "follow", n_sock, n_pairs, "on", rx, tx,
+			    p->limits.antispoof ? "on" : "off", NULL);
 	_exit(127);
 }
 
 /* nh_start() - hull-net: the program @path, with its jail; or, NULL, without. */
 static inline void nh_start(struct net_host *h, const char *path, unsigned int pairs)
 {
+	struct follow_params params = {
+		.pairs = pairs,
+		.vhost = true,
+		.limits = h->limits,
+	};
 	struct err err = ERR_INIT;
 	struct follow *f = NULL;
 	int ends[2];
@@ -183,10 +192,10 @@ static inline void nh_start(struct net_host *h, const char *path, unsigned int p
 	if (h->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close_fd(ends[0]);
+		params.sock = ends[1];
 		if (path)
-			nh_program(path, ends[1], pairs);
-		if (follow_new(ends[1], pairs, true, 0, &f, &err) < 0 ||
-		    follow_run(f, &err) < 0)
+			nh_program(path, &params);
+		if (follow_new(&params, &f, &err) < 0 || follow_run(f, &err) < 0)
 			(void)printf("# hull-net: %s\n", err.msg);
 		follow_free(f);
 		_exit(err.code ? 1 : 0);

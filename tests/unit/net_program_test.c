@@ -191,16 +191,17 @@ static void test_usage(void)
 	auto_free char *said = NULL;
 	char cmd[PATH_MAX + 64];
 
-	(void)snprintf(cmd, sizeof(cmd), "%s follow 3 5 on 2>&1", program);
+	(void)snprintf(cmd, sizeof(cmd), "%s follow 3 5 on 0 0 off 2>&1", program);
 	said = nh_output(cmd);
-	is_str(said, "hull-net: started by hull: follow SOCK PAIRS on|off, clean, or move NS NAME NEW_NAME\n",
+	is_str(said,
+	       "hull-net: started by hull: follow SOCK PAIRS VHOST RX TX ANTISPOOF, clean, or move NS NAME NEW_NAME\n",
 	       "five queue pairs are refused");
 }
 
 /* test_other_message() - its end for a reason, in the jail: no call that is refused. */
 static void test_other_message(struct net_host *h)
 {
-	struct net_msg msg = { .type = NET_SETTLE + 1 };
+	struct net_msg msg = { .type = NET_LIMIT + 1 };
 	int status;
 
 	nh_start(h, program, 1);

@@ -111,10 +111,12 @@ static void test_strings(void)
 	is_int(o.boot_memory, 0, "nobody says what it starts with");
 	ok(!o.no_vhost && !o.allow_host_net, "vhost, and not the host's network");
 	ok(!o.no_template, "templates");
+	ok(!o.net.rx && !o.net.tx && !o.net.antispoof, "everything may pass it");
 	is_int(load(vm,
 		    SET("kernel=/k2", "org.hull.vcpus=2", "memory=1G", "boot-timeout=5",
 			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G", "memory.boot=99M",
-			"net.vhost=off", "net.host=allow", "template=off"),
+			"net.vhost=off", "net.host=allow", "template=off",
+			"net.rx=1500K", "net.tx=2G", "net.antispoof=on"),
 		    &o, &spec2, &err),
 	       0, "--set");
 	is_str(o.kernel, "/k2", "overrides the kernel");
@@ -127,6 +129,8 @@ static void test_strings(void)
 	is_int(o.boot_memory, 100 * MIB, "and the start, rounded up to 2 MiB");
 	ok(o.no_vhost && o.allow_host_net, "and the network");
 	ok(o.no_template, "and the template");
+	ok(o.net.rx == 1500000 && o.net.tx == 2000000000 && o.net.antispoof,
+	   "and what may pass it, by powers of 1000");
 	is_int(load("", NULL, 0, &o, &spec3, &err), 0, "nothing");
 	ok(!o.kernel && !o.initrd && !o.cmdline && !o.hypervisor, "is nothing");
 }
@@ -189,6 +193,13 @@ static void test_bad(void)
 	    "--set fs.dax=128G: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "net.vhost=yes", "--set net.vhost=yes: expected on or off");
 	bad("", "template=1", "--set template=1: expected on or off");
+	bad("", "net.rx=63999",
+	    "--set net.rx=63999: expected none, or 64K to 1T bits per second");
+	bad("", "net.tx=2T",
+	    "--set net.tx=2T: expected none, or 64K to 1T bits per second");
+	bad("", "net.tx=1.5M",
+	    "--set net.tx=1.5M: expected none, or 64K to 1T bits per second");
+	bad("", "net.antispoof=yes", "--set net.antispoof=yes: expected on or off");
 	bad("", "net.host=on", "--set net.host=on: expected allow or refuse");
 	bad("", "freeze.hooks=",
 	    "--set freeze.hooks=: expected 1 to 32 absolute paths, separated by ':'");
@@ -233,11 +244,32 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 12, "twelve options");
+	is_int(n, 15, "fifteen options");
+}
+
+static void test_change(void)
+{
+	static const char *const set[] = {
+		"net.rx=5M", "vcpus=2",   "org.hull.net.antispoof=on",
+		"nonsense",  "no.such=1", "net.rx=none"
+	};
+	static const char *const wrong[] = { "net.tx=5 M" };
+	struct hull_net_options net = { .rx = 1000000, .tx = 2000000 };
+	struct err err = ERR_INIT;
+
+	is_int(hull_options_change(set, 1, &net, &err), 0, "another rate");
+	ok(net.rx == 5000000 && net.tx == 2000000 && !net.antispoof, "and only that");
+	is_int(hull_options_change(set, ARRAY_SIZE(set), &net, &err), 0,
+	       "what is not for a container that runs is of no account");
+	ok(net.rx == 0 && net.tx == 2000000 && net.antispoof, "the last counts");
+	is_int(hull_options_change(wrong, 1, &net, &err), -EINVAL, "a wrong one");
+	is_str(err.msg, "--set net.tx=5 M: expected none, or 64K to 1T bits per second",
+	       "named");
 }
 
 int main(void)
 {
+	test_change();
 	test_sizes();
 	test_hosts();
 	test_strings();

@@ -68,7 +68,10 @@ static int check(struct container *c, char *path, bool allow, char **ret_path,
 				    .path = path && *path ? path : NULL };
 	struct oci_linux linux_ = { .namespaces = { .v = &ns, .n = path ? 1 : 0 } };
 	struct oci_spec spec = { .linux_ = &linux_ };
-	const struct hull_options opt = { .allow_host_net = allow, .no_vhost = allow };
+	const struct hull_options opt = { .allow_host_net = allow,
+					  .no_vhost = allow,
+					  .net = { .rx = allow ? 1000000000000 : 0,
+						   .antispoof = allow } };
 	int ret = network_check(&spec, &opt, c, err);
 
 	*ret_path = ns.path;
@@ -85,6 +88,8 @@ static void test_check(void)
 	is_int(check(c, none, false, &path, &err), 0, "a new one");
 	is_str(c->net_vhost, "on", "with vhost");
 	ok(!c->net_joined, "nothing is joined");
+	is_str(c->net_rx, "0", "no limit");
+	is_str(c->net_antispoof, "off", "no filter");
 	is_int(check(c, NULL, false, &path, &err), -ENOTSUP, "none at all");
 	ok(strstr(err.msg, "the host's network cannot be the machine's"), "says: %s",
 	   err.msg);
@@ -93,6 +98,9 @@ static void test_check(void)
 	is_int(check(c, own, true, &path, &err), 0, "allowed: by path");
 	ok(!path, "and is not joined");
 	is_str(c->net_vhost, "off", "without vhost");
+	is_str(c->net_rx, "1000000000000", "a limit");
+	is_str(c->net_tx, "0", "of one direction");
+	is_str(c->net_antispoof, "on", "a filter");
 	is_int(check(c, gone, false, &path, &err), -ENOENT, "one that is not there");
 	is_str(err.msg,
 	       "config.json: linux.namespaces: network '/run/netns/none': No such file or "

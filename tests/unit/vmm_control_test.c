@@ -10,6 +10,7 @@
 #include "tests/unit/fake_agent.h"
 #include "tests/unit/tap.h"
 #include "vmm/control_server.h"
+#include "vmm/net/proto.h"
 
 #define EXITED(code) ((code) << 8)
 
@@ -403,6 +404,19 @@ static void refused(const char *what, const void *data, size_t len, const int *f
 	(void)close(fd);
 }
 
+/* limit() - network limits that are refused. @len: (bytes) of them */
+static void limit(uint64_t rx, uint64_t tx, uint8_t antispoof, size_t len,
+		  const char *what)
+{
+	const struct net_limits limits = { .rx = rx, .tx = tx, .antispoof = antispoof };
+	const struct control_msg m = { .type = CONTROL_NET_LIMIT };
+	char packet[sizeof(m) + sizeof(limits)];
+
+	memcpy(packet, &m, sizeof(m));
+	memcpy(packet + sizeof(m), &limits, sizeof(limits));
+	refused(what, packet, sizeof(m) + len, NULL, 0);
+}
+
 static void test_bad_requests(void)
 {
 	struct control_msg m = { .type = CONTROL_KILL };
@@ -428,6 +442,10 @@ static void test_bad_requests(void)
 	refused("a signal for no process", &m, sizeof(m), NULL, 0);
 	m = (struct control_msg){ .type = CONTROL_RESULT };
 	refused("an answer", &m, sizeof(m), NULL, 0);
+	limit(0, 0, 0, 23, "network limits that are cut");
+	limit(63999, 0, 0, 24, "a rate too low");
+	limit(0, 1000000000001, 0, 24, "a rate too high");
+	limit(0, 0, 2, 24, "half a filter");
 	m = (struct control_msg){ .type = CONTROL_WINSIZE, .a = 65536 };
 	refused("a window too large", &m, sizeof(m), NULL, 0);
 	m = (struct control_msg){ .type = CONTROL_EXEC };

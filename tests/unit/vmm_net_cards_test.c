@@ -58,6 +58,12 @@ static void on_settled(void *opaque)
 	(void)buf_puts(&told, "settled\n");
 }
 
+static void on_limited(void *opaque, int code, const char *why)
+{
+	(void)opaque;
+	(void)buf_printf(&told, "limited %d %s\n", code, why);
+}
+
 static void on_gone(void *opaque, const struct err *why)
 {
 	(void)opaque;
@@ -68,6 +74,7 @@ static const struct net_cards_ops ops = {
 	.config = on_config,
 	.failed = on_failed,
 	.settled = on_settled,
+	.limited = on_limited,
 	.gone = on_gone,
 };
 
@@ -185,6 +192,37 @@ static void test_messages(void)
 	end();
 }
 
+static void test_limits(void)
+{
+	const struct net_limits limits = { .rx = 64000, .tx = 0, .antispoof = 1 };
+	struct {
+		struct net_msg msg;
+		struct net_limits limits;
+	} in;
+
+	begin();
+	is_int(net_cards_limit(cards, &limits, NULL), 0, "limits are asked for");
+	is_int(read(helper, &in, sizeof(in)), sizeof(in), "and heard");
+	ok(in.msg.type == NET_LIMIT && memcmp(&in.limits, &limits, sizeof(limits)) == 0,
+	   "as they are");
+	is_int(net_cards_limit(cards, &limits, NULL), -EBUSY, "one at a time");
+	say(NET_LIMITED, 0, ENOTSUP, "no\33 tbf", 7, NULL, 0);
+	ok(told.data && strncmp(told.data, "limited 95 no", 13) == 0 &&
+		   !strchr(told.data, '\33'),
+	   "why not, printable");
+	buf_release(&told);
+	is_int(net_cards_limit(cards, &limits, NULL), 0, "again");
+	say(NET_LIMITED, 0, 0, "", 0, NULL, 0);
+	says("limited 0 \n", "done");
+	(void)close(helper);
+	helper = -1;
+	turn();
+	says("gone hull-net has ended\n", "its end");
+	is_int(net_cards_limit(cards, &limits, NULL), -ENOTCONN,
+	       "nobody to ask any more");
+	end();
+}
+
 static void test_cards(void)
 {
 	struct net_stats stats = { 0 };
@@ -262,6 +300,11 @@ static void strange_fds(void)
 	(void)close(fd);
 }
 
+static void no_question(void)
+{
+	say(NET_LIMITED, 0, 0, "", 0, NULL, 0);
+}
+
 static void odd_carrier(void)
 {
 	say(NET_CARRIER, 0, 2, "", 0, NULL, 0);
@@ -298,6 +341,7 @@ static void test_wrong(void)
 	wrong(strange_fds,
 	      "gone hull-net sent descriptors with a message that has none\n");
 	wrong(odd_carrier, "gone hull-net sent a malformed message about a card\n");
+	wrong(no_question, "gone hull-net sent an answer to nothing\n");
 	wrong(reserved, "gone hull-net sent a reserved field that is not 0\n");
 	is_int(open_fds(), before, "no descriptor is left open");
 }
@@ -308,6 +352,7 @@ int main(void)
 	fake_memory_init(&fm, 1u << 20);
 	fake_check(loop_new(&loop, NULL) == 0);
 	test_messages();
+	test_limits();
 	test_cards();
 	test_wrong();
 	loop_free(loop);

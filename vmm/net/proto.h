@@ -20,6 +20,7 @@
 #define HULL_VMM_NET_PROTO_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NET_MAX_NICS 24u /* what bus 0 has room for */
@@ -27,6 +28,8 @@
 #define NET_MAX_CONFIG (64u << 10) /* (bytes) of payload with NET_CONFIG */
 #define NET_IFNAME_SIZE 16u /* IFNAMSIZ */
 #define NET_REASON_SIZE 96u
+#define NET_MIN_RATE 64000ull /* (bits/s) a packet of 64 KiB takes 8 s */
+#define NET_MAX_RATE 1000000000000ull /* (bits/s) */
 
 /* net_pairs() - queue pairs of each card of a machine with @vcpus. */
 static inline unsigned int net_pairs(uint32_t vcpus)
@@ -43,9 +46,12 @@ enum net_msg_type {
 	NET_CONFIG, /* payload: rtnetlink messages as AGENT_NET takes them, whole ones */
 	NET_FAILED, /* payload: text; an interface cannot be carried, and why */
 	NET_SETTLED, /* all that was there at the NET_SETTLE has been told */
+	NET_LIMITED, /* the answer to NET_LIMIT; arg: 0, or an errno value and payload:
+			text, why nothing has changed */
 
 	/* hull-vmm -> hull-net */
 	NET_SETTLE = 64,
+	NET_LIMIT, /* payload: struct net_limits; for all interfaces, or none */
 };
 
 struct net_msg {
@@ -65,7 +71,27 @@ struct net_nic {
 	char why[NET_REASON_SIZE]; /* why not vhost, or not zero-copy; "" */
 };
 
+/* What may pass each of the interfaces. */
+struct net_limits {
+	uint64_t rx; /* (bits/s) to the container; 0: no limit */
+	uint64_t tx; /* (bits/s) from the container; 0: no limit */
+	uint8_t antispoof; /* 1: from its own addresses only */
+	uint8_t reserved[7]; /* 0 */
+};
+
+/* net_limits_valid() - does every number mean something? */
+static inline bool net_limits_valid(const struct net_limits *l)
+{
+	bool valid = l->antispoof <= 1;
+
+	for (unsigned int i = 0; i < sizeof(l->reserved); i++)
+		valid &= !l->reserved[i];
+	return valid && (!l->rx || (l->rx >= NET_MIN_RATE && l->rx <= NET_MAX_RATE)) &&
+	       (!l->tx || (l->tx >= NET_MIN_RATE && l->tx <= NET_MAX_RATE));
+}
+
 static_assert(sizeof(struct net_msg) == 16, "flat");
+static_assert(sizeof(struct net_limits) == 24, "flat");
 static_assert(sizeof(struct net_nic) == 116, "flat");
 
 #endif

@@ -97,19 +97,22 @@ static int tell_nic(const struct carry *c, const struct link *l, const struct if
 	return ret < 0 ? ret : out_plain(c->sock, NET_CARRIER, i->nic, l->carrier);
 }
 
-/* join_both() - the tap last: nothing of the guest's goes out before. */
-static int join_both(const struct link *l, const struct tap *tap, struct nl *nl,
+/* join_both() - the tap last: nothing of the guest's goes out before it is limited. */
+static int join_both(struct carry *c, const struct link *l, struct iface *i,
 		     struct err *err)
 {
-	int ret = join(l->index, tap->index, nl, err);
+	int ret = join(l->index, i->tap, c->nl, err);
 
 	if (ret < 0)
 		return ret;
-	ret = join(tap->index, l->index, nl, err);
+	ret = join(i->tap, l->index, c->nl, err);
 	if (ret == 0)
-		ret = tap_up(tap->index, nl, err);
+		ret = carry_limit_new(c, l, i, err);
+	if (ret == 0)
+		ret = tap_up(i->tap, c->nl, err);
 	if (ret < 0)
-		(void)unjoin(l->index, nl, NULL); /* the first error is the one to tell */
+		(void)unjoin(l->index, c->nl,
+			     NULL); /* the first error is the one to tell */
 	return ret;
 }
 
@@ -142,11 +145,11 @@ static int add_card(struct carry *c, const struct link *l)
 		return failed(c, l, &why);
 	}
 	ret = tap_open(&tap, &c->devices, c->pairs, l->mtu, c->nl, &why);
+	i.tap = tap.index;
 	if (ret == 0)
-		ret = join_both(l, &tap, c->nl, &why);
+		ret = join_both(c, l, &i, &why);
 	if (ret < 0)
 		return failed(c, l, &why);
-	i.tap = tap.index;
 	ret = ifaces_add(&c->ifaces, &i);
 	return ret < 0 ? ret : tell_nic(c, l, &i, &tap);
 }

@@ -9,7 +9,11 @@
 
 #include "vmm/net/helper/devices.h"
 #include "vmm/net/helper/ifaces.h"
+#include "vmm/net/proto.h"
 
+struct buf;
+struct err;
+struct link;
 struct links;
 struct nl;
 
@@ -19,6 +23,8 @@ struct carry {
 	unsigned int pairs;
 	struct devices devices;
 	struct ifaces ifaces;
+	struct net_limits limits; /* of each card's tap */
+	struct buf ips; /* of struct guard_ip: the namespace's, as told last */
 };
 
 /* carry_mark_gone() - are there some that cannot be the guest's any more? */
@@ -36,6 +42,26 @@ int carry_sweep(struct carry *c, const struct links *links);
  * Return: 0; -errno: hull-vmm has gone, or no memory
  */
 int carry_update(struct carry *c, const struct links *links);
+
+/* ---- what may pass: carry_limit.c ---- */
+
+/* carry_limit_new() - the limits of a tap that is not up yet. @i: of @l */
+int carry_limit_new(struct carry *c, const struct link *l, struct iface *i,
+		    struct err *err);
+
+/*
+ * carry_limit() - other limits, for all.
+ * Return: 0; -errno, and the old ones hold
+ */
+int carry_limit(struct carry *c, const struct links *links, const struct net_limits *to,
+		struct err *err);
+
+/*
+ * carry_guard() - bring the anti-spoof filters in line with the addresses there are.
+ * @told: the messages of vmm/net/helper/canon.h
+ * Return: 0; -errno: hull-vmm has gone, or no memory
+ */
+int carry_guard(struct carry *c, const struct links *links, const struct buf *told);
 
 /* carry_end() - leave all of them as they were. */
 void carry_end(struct carry *c);

@@ -44,6 +44,8 @@ static int tell(struct follow *f)
 	if (c.refused.code && strcmp(c.refused.msg, f->refused.msg) != 0)
 		ret = out_failed(f->sock, &c.refused);
 	f->refused = c.refused;
+	if (ret == 0)
+		ret = carry_guard(&f->carry, &f->links, &now);
 	return ret < 0 ? ret : told_update(&f->told, &now, f->sock);
 }
 
@@ -84,18 +86,39 @@ static int settle(struct follow *f)
 	return ret;
 }
 
+/* limit() - other limits, and the answer to that. */
+static int limit(struct follow *f, const struct net_limits *to)
+{
+	struct err err = ERR_INIT;
+
+	if (!net_limits_valid(to))
+		return -EPROTO;
+	(void)carry_limit(&f->carry, &f->links, to, &err);
+	return out_text(f->sock, NET_LIMITED, (uint32_t)err.code, err.msg);
+}
+
 /* hear() - one message of hull-vmm's. */
 static int hear(struct follow *f)
 {
+	char packet[sizeof(struct net_msg) + sizeof(struct net_limits) + 1];
+	ssize_t n = sock_recv(f->sock, packet, sizeof(packet) - 1, NULL, NULL);
+	struct net_limits limits;
 	struct net_msg msg;
-	ssize_t n = sock_recv(f->sock, &msg, sizeof(msg), NULL, NULL);
 
 	if (n <= 0)
 		return n == 0 ? -EPIPE : (int)n;
-	if (n != sizeof(msg) || msg.type != NET_SETTLE)
+	if (n < (ssize_t)sizeof(msg))
 		return -EPROTO;
-	f->asked = true;
-	return 0;
+	memcpy(&msg, packet, sizeof(msg));
+	n -= (ssize_t)sizeof(msg);
+	if (msg.type == NET_SETTLE && n == 0) {
+		f->asked = true;
+		return 0;
+	}
+	if (msg.type != NET_LIMIT || n != sizeof(limits))
+		return -EPROTO;
+	memcpy(&limits, packet + sizeof(msg), sizeof(limits));
+	return limit(f, &limits);
 }
 
 /* turn() - sleep until there is something to do, and do it. */
@@ -133,18 +156,21 @@ int follow_run(struct follow *f, struct err *err)
 	return err_set(err, -ret, "follow the network namespace");
 }
 
-int follow_new(int sock, unsigned int pairs, bool vhost, uid_t uid, struct follow **ret_f,
-	       struct err *err)
+int follow_new(const struct follow_params *params, struct follow **ret_f, struct err *err)
 {
 	struct follow *f = calloc(1, sizeof(*f));
 	int ret;
 
 	if (!f)
 		return err_set(err, ENOMEM, "hull-net");
-	f->sock = sock;
+	f->sock = params->sock;
 	f->events = -1;
 	f->carry = (struct carry){
-		.sock = sock, .nl = &f->nl, .pairs = pairs, .devices = DEVICES_INIT
+		.sock = params->sock,
+		.nl = &f->nl,
+		.pairs = params->pairs,
+		.devices = DEVICES_INIT,
+		.limits = params->limits,
 	};
 	ret = nl_open(&f->nl, err);
 	if (ret == 0)
@@ -153,7 +179,7 @@ int follow_new(int sock, unsigned int pairs, bool vhost, uid_t uid, struct follo
 		follow_free(f);
 		return ret;
 	}
-	devices_make(&f->carry.devices, uid, vhost);
+	devices_make(&f->carry.devices, params->uid, params->vhost);
 	*ret_f = f;
 	return 0;
 }
@@ -164,6 +190,7 @@ void follow_free(struct follow *f)
 		return;
 	devices_release(&f->carry.devices);
 	buf_release(&f->carry.ifaces.list);
+	buf_release(&f->carry.ips);
 	links_release(&f->links);
 	told_release(&f->told);
 	close_fd(f->events);

@@ -18,19 +18,21 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "vmm/net/proto.h"
+
 struct err;
 struct follow;
 
-/*
- * follow_new() - nothing is changed yet.
- * @sock: to hull-vmm; borrowed
- * @pairs: (1..NET_MAX_PAIRS) of each card's queues
- * @vhost: use vhost-net where it is there
- * @uid: who will run it
- * @ret: the caller's
- */
-int follow_new(int sock, unsigned int pairs, bool vhost, uid_t uid, struct follow **ret,
-	       struct err *err);
+struct follow_params {
+	int sock; /* to hull-vmm; borrowed */
+	unsigned int pairs; /* (1..NET_MAX_PAIRS) of each card's queues */
+	bool vhost; /* use vhost-net where it is there */
+	struct net_limits limits; /* to begin with */
+	uid_t uid; /* who will run it */
+};
+
+/* follow_new() - nothing is changed yet. @ret: the caller's */
+int follow_new(const struct follow_params *params, struct follow **ret, struct err *err);
 
 /* follow_run() - what is joined is left as it was before when it returns. */
 int follow_run(struct follow *f, struct err *err);

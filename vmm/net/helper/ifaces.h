@@ -17,6 +17,10 @@ struct iface {
 	uint32_t tap; /* index of its tap; 0: none */
 	uint32_t mtu; /* the tap's */
 	bool carrier; /* as hull-vmm knows it */
+	uint64_t rx; /* (bits/s) limit of its tap's queue; 0: none */
+	uint32_t tx_prio; /* of its tap's policer; 0: none */
+	bool guarded; /* there is an anti-spoof filter */
+	uint8_t mac[6]; /* which that one lets pass */
 	bool failed; /* told so; not the guest's */
 	bool no_room; /* for want of a free card */
 	bool gone; /* the guest loses it */

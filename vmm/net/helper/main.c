@@ -2,8 +2,9 @@
 /*
  * hull-net - the container's network namespace, carried to its guest.
  *
- *	hull-net follow SOCK PAIRS VHOST	SOCK: the descriptor of a connection to
- *		hull-vmm (vmm/net/proto.h); PAIRS of queues for each card; VHOST: on, off
+ *	hull-net follow SOCK PAIRS VHOST RX TX ANTISPOOF	SOCK: the descriptor of a
+ *		connection to hull-vmm (vmm/net/proto.h); PAIRS of queues for each card;
+ *		VHOST, ANTISPOOF: on, off; RX, TX: (bits/s) as struct net_limits has them
  *	hull-net clean	take away what an earlier one left that was killed
  *	hull-net move NS NAME NEW_NAME	take an interface from here into the network
  *		namespace of the descriptor NS
@@ -44,38 +45,67 @@ static int close_others(int sock, struct err *err)
 	return 0;
 }
 
-static int run_follow(int sock, unsigned int pairs, bool vhost, struct err *err)
+/* word() - is @text on (1) or off (0)? or neither (-1) */
+static int word(const char *text)
+{
+	return strcmp(text, "on") == 0 ? 1 : strcmp(text, "off") == 0 ? 0 : -1;
+}
+
+/* take_params() - from what follows "follow". Return: is that how hull says it? */
+static bool take_params(char **argv, struct follow_params *p)
+{
+	long sock = number(argv[0], 3, INT_MAX - 1);
+	long pairs = number(argv[1], 1, NET_MAX_PAIRS);
+	long rx = number(argv[3], 0, LONG_MAX);
+	long tx = number(argv[4], 0, LONG_MAX);
+	int vhost = word(argv[2]);
+	int antispoof = word(argv[5]);
+
+	if (sock < 0 || pairs < 0 || rx < 0 || tx < 0 || vhost < 0 || antispoof < 0)
+		return false;
+	*p = (struct follow_params){
+		.sock = (int)sock,
+		.pairs = (unsigned int)pairs,
+		.vhost = vhost,
+		.limits = { .rx = (uint64_t)rx,
+			    .tx = (uint64_t)tx,
+			    .antispoof = (uint8_t)antispoof },
+		.uid = CONFINE_UID,
+	};
+	return net_limits_valid(&p->limits);
+}
+
+static int run_follow(const struct follow_params *params, struct err *err)
 {
 	struct follow *f = NULL;
-	int ret = close_others(sock, err);
+	int ret = close_others(params->sock, err);
 
 	if (ret == 0)
-		ret = follow_new(sock, pairs, vhost, CONFINE_UID, &f, err);
+		ret = follow_new(params, &f, err);
 	if (ret == 0)
 		ret = confine(err);
 	if (ret == 0)
 		ret = follow_run(f, err);
 	if (ret < 0)
-		(void)out_failed(sock, err); /* it is on stderr, too */
+		(void)out_failed(params->sock, err); /* it is on stderr, too */
 	follow_free(f);
 	return ret;
 }
 
 static int run(int argc, char **argv, struct err *err)
 {
-	long sock = argc == 5 ? number(argv[2], 3, INT_MAX - 1) : -1;
-	long pairs = argc == 5 ? number(argv[3], 1, NET_MAX_PAIRS) : -1;
+	struct follow_params params;
+	long ns = argc == 5 ? number(argv[2], 3, INT_MAX - 1) : -1;
 
 	if (argc == 2 && strcmp(argv[1], "clean") == 0)
 		return follow_clean(err);
-	if (argc == 5 && strcmp(argv[1], "move") == 0 && sock >= 0)
-		return move_device((int)sock, argv[3], argv[4], err);
-	if (argc == 5 && strcmp(argv[1], "follow") == 0 && sock >= 0 && pairs >= 0 &&
-	    (strcmp(argv[4], "on") == 0 || strcmp(argv[4], "off") == 0))
-		return run_follow((int)sock, (unsigned int)pairs,
-				  strcmp(argv[4], "on") == 0, err);
+	if (argc == 5 && strcmp(argv[1], "move") == 0 && ns >= 0)
+		return move_device((int)ns, argv[3], argv[4], err);
+	if (argc == 8 && strcmp(argv[1], "follow") == 0 && take_params(argv + 2, &params))
+		return run_follow(&params, err);
 	return err_msg(err, EINVAL,
-		       "started by hull: follow SOCK PAIRS on|off, clean, or move NS NAME NEW_NAME");
+		       "started by hull: follow SOCK PAIRS VHOST RX TX ANTISPOOF, clean, "
+		       "or move NS NAME NEW_NAME");
 }
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@
 
 struct err;
 
-#define NL_REQUEST_SIZE 512 /* (bytes) of a request that we build */
+#define NL_REQUEST_SIZE 2048 /* (bytes) of a request that we build: a policer has 1024 */
 #define NL_ANSWER_SIZE (32 << 10) /* (bytes) the most that the kernel puts together */
 
 struct nl {

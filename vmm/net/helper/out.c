@@ -16,15 +16,20 @@ int out_plain(int sock, uint32_t type, uint32_t nic, uint32_t arg)
 	return sock_send(sock, &msg, sizeof(msg), NULL, 0);
 }
 
-int out_failed(int sock, const struct err *why)
+int out_text(int sock, uint32_t type, uint32_t arg, const char *text)
 {
-	struct net_msg msg = { .type = NET_FAILED };
-	size_t len = strlen(why->msg);
+	struct net_msg msg = { .type = type, .arg = arg };
 	char packet[sizeof(msg) + ERR_MSG_SIZE];
+	size_t len = strnlen(text, ERR_MSG_SIZE);
 
 	memcpy(packet, &msg, sizeof(msg));
-	memcpy(packet + sizeof(msg), why->msg, len);
+	memcpy(packet + sizeof(msg), text, len);
 	return sock_send(sock, packet, sizeof(msg) + len, NULL, 0);
+}
+
+int out_failed(int sock, const struct err *why)
+{
+	return out_text(sock, NET_FAILED, 0, why->msg);
 }
 
 int out_nic(int sock, uint32_t nic, const struct net_nic *n, const int *fds,

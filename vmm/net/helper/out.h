@@ -16,6 +16,9 @@ struct nlmsghdr;
 
 int out_plain(int sock, uint32_t type, uint32_t nic, uint32_t arg);
 
+/* out_text() - @text: its first ERR_MSG_SIZE bytes are sent */
+int out_text(int sock, uint32_t type, uint32_t arg, const char *text);
+
 /* out_failed() - NET_FAILED with the text of @why. */
 int out_failed(int sock, const struct err *why);
 
