@@ -157,6 +157,15 @@ static inline void nh_close_fds(struct net_host *h)
 		close_fd(h->fds[--h->n_fds]);
 }
 
+/* nh_find_program() - hull-net, which was built with the test @argv0. */
+static inline bool nh_find_program(const char *argv0, char *ret, size_t size)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return slash && snprintf(ret, size, "%.*s/../../bin/hull-net",
+				 (int)(slash - argv0), argv0) < (int)size;
+}
+
 /* nh_program() - become the program itself. */
 static inline void nh_program(const char *path, const struct follow_params *p)
 {

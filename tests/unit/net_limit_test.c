@@ -187,15 +187,13 @@ static void test_wrong(struct net_host *h)
 
 int main(int argc, char **argv)
 {
-	const char *slash = strrchr(argv[0], '/');
 	char program[4096];
 	struct net_host h;
 
 	(void)argc;
 	if (!nh_usable())
 		return TAP_SKIP;
-	if (!slash || snprintf(program, sizeof(program), "%.*s/../../bin/hull-net",
-			       (int)(slash - argv[0]), argv[0]) >= (int)sizeof(program))
+	if (!nh_find_program(argv[0], program, sizeof(program)))
 		return 1;
 	nh_init(&h);
 	find_police();

@@ -235,13 +235,11 @@ int main(int argc, char **argv)
 {
 	auto_free char *before = NULL;
 	struct net_host h;
-	const char *slash = strrchr(argv[0], '/');
 
 	(void)argc;
 	if (!nh_usable())
 		return TAP_SKIP;
-	if (!slash || snprintf(program, sizeof(program), "%.*s/../../bin/hull-net",
-			       (int)(slash - argv[0]), argv[0]) >= (int)sizeof(program))
+	if (!nh_find_program(argv[0], program, sizeof(program)))
 		return 1;
 	nh_init(&h);
 	before = nh_output(STATE);
