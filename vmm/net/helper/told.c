@@ -143,8 +143,39 @@ static int tell_gone(const struct buf *old, const struct buf *now, enum rank ran
 	return ret;
 }
 
+/* name_of() - the interface's that the RTM_NEWLINK @nlh tells of. */
+static const char *name_of(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *tb[IFLA_IFNAME + 1];
+
+	nl_parse(nlh, sizeof(struct ifinfomsg), tb, IFLA_IFNAME);
+	return nl_str(tb[IFLA_IFNAME]);
+}
+
+/*
+ * some_renamed() - has an interface another name than it was told?  The guest's goes down
+ * for that, and its kernel forgets what stands on it.
+ */
+static bool some_renamed(const struct buf *old, const struct buf *now)
+{
+	size_t hint = 0;
+
+	for (size_t at = 0; at < now->len; at = msg_next(now, at)) {
+		const struct nlmsghdr *nlh = msg_at(now, at);
+		const struct nlmsghdr *before;
+
+		if (rank_of(nlh) != RANK_LINK)
+			continue;
+		before = find(old, nlh, &hint);
+		if (before && strcmp(name_of(before), name_of(nlh)) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* tell_new() - @again: also what has been told */
 static int tell_new(const struct buf *old, const struct buf *now, enum rank rank,
-		    struct out_config *c)
+		    bool again, struct out_config *c)
 {
 	size_t hint = 0;
 	int ret = 0;
@@ -156,7 +187,7 @@ static int tell_new(const struct buf *old, const struct buf *now, enum rank rank
 		if (rank_of(nlh) != rank)
 			continue;
 		before = find(old, nlh, &hint);
-		if (!before || before->nlmsg_len != nlh->nlmsg_len ||
+		if (again || !before || before->nlmsg_len != nlh->nlmsg_len ||
 		    memcmp(before, nlh, nlh->nlmsg_len) != 0)
 			ret = out_config_add(c, nlh);
 	}
@@ -167,12 +198,14 @@ int told_update(struct told *told, struct buf *now, int sock)
 {
 	auto_out_config struct out_config c = OUT_CONFIG(sock);
 	struct buf old = told->list;
+	bool renamed = some_renamed(&old, now);
 	int ret = 0;
 
 	for (int rank = RANKS - 1; ret == 0 && rank >= 0; rank--)
 		ret = tell_gone(&old, now, (enum rank)rank, &c);
 	for (int rank = 0; ret == 0 && rank < RANKS; rank++)
-		ret = tell_new(&old, now, (enum rank)rank, &c);
+		ret = tell_new(&old, now, (enum rank)rank,
+			       renamed && rank > RANK_LINK && rank < RANK_RULE, &c);
 	if (ret == 0)
 		ret = out_config_flush(&c);
 	told->list = *now;

@@ -16,7 +16,8 @@ struct told {
 /*
  * told_update() - send over @sock what makes the agent's list @now, which is empty
  * after: first what is no more, what stands on something else before that, then
- * what is new or other, in the opposite order.
+ * what is new or other, in the opposite order.  Where an interface has another name,
+ * all that may stand on one is told again: a rename takes it away in the guest.
  */
 int told_update(struct told *told, struct buf *now, int sock);
 
