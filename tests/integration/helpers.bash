@@ -51,8 +51,12 @@ teardown() {
 	done
 }
 
-# remove_bundle - for teardown_file; fails when something is left on the host
-remove_bundle() {
+teardown_file() {
+	teardown_bundle
+}
+
+# teardown_bundle - for teardown_file: is anything left on the host?
+teardown_bundle() {
 	local left
 
 	left=$(pgrep -f -- "--root $STATE" || true)
@@ -68,10 +72,6 @@ remove_bundle() {
 		return 1
 	fi
 	rm -rf "$WORK"
-}
-
-teardown_file() {
-	remove_bundle
 }
 
 # config [JQ-OPTIONS...] FILTER - change config.json with jq

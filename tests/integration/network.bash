@@ -6,8 +6,13 @@
 
 load helpers
 
-# Names of namespaces; a test has its own, teardown takes them away.
 setup() {
+	setup_network
+}
+
+# setup_network - the bundle's configuration, and the names of namespaces; a test has its
+# own, teardown takes them away
+setup_network() {
 	ID=${WORK##*/}-$BATS_TEST_NUMBER
 	NS=$ID-c PEER=$ID-p
 	cp "$BUNDLE/config.default" "$BUNDLE/config.json"

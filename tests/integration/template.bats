@@ -33,7 +33,7 @@ setup_file() {
 
 teardown_file() {
 	remove_ours
-	remove_bundle
+	teardown_bundle
 }
 
 # ours - this file's templates
