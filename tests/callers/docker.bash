@@ -21,7 +21,7 @@ setup_file() {
 	END
 	dockerd --config-file "$WORK/daemon.json" -H "unix://$WORK/docker.sock" >"$WORK/dockerd.log" 2>&1 3>&- &
 	export DOCKER_HOST=unix://$WORK/docker.sock DAEMON=$!
-	wait_for 120 docker version >/dev/null 2>&1
+	wait_for 120 docker version >/dev/null 2>&1 || { tail -n 8 "$WORK/dockerd.log"; return 1; }
 	tar -C "$WORK/image" -c . | docker import - image >/dev/null
 }
 
@@ -38,7 +38,8 @@ teardown_file() {
 	kill "$DAEMON"
 	wait_for 60 [ ! -e "/proc/$DAEMON" ]
 	nothing_left
-	umount "$WORK/docker" 2>/dev/null || true
+	# docker leaves the host's network namespace mounted once somebody asked for it
+	umount "$WORK"/exec/netns/* "$WORK/docker" 2>/dev/null || true
 	rm -rf "$WORK"
 }
 

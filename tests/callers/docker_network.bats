@@ -23,7 +23,7 @@ www() {
 
 # page OF - what the server says, to the host
 page() {
-	busybox wget -T 5 -qO- "http://$1/"
+	timeout 5 busybox wget -qO- "http://$1/"
 }
 
 @test "docker run: an address on the default bridge, a gateway that answers" {
@@ -44,7 +44,7 @@ page() {
 @test "docker network create: two containers know each other by name" {
 	docker network create one >/dev/null
 	www web --network one --hostname web
-	run docker run --rm --network one image sh -c 'for i in 1 2 3 4 5; do wget -T 5 -qO- http://web/ && exit; sleep 1; done; exit 1'
+	run docker run --rm --network one image sh -c 'for i in 1 2 3 4 5; do timeout 5 wget -qO- http://web/ && exit; sleep 1; done; exit 1'
 	echo "$output"
 	[[ $status -eq 0 && $output == web ]]
 }
@@ -94,7 +94,7 @@ page() {
 	done
 }
 
-@test "docker stats, a gigabyte by HTTP: counted, and as it was sent" {
+@test "docker run: a big file by HTTP (64 MiB, or NET_MIB), as it was sent" {
 	local sum
 
 	mkdir -p "$WORK/www"

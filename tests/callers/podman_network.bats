@@ -11,7 +11,7 @@ teardown() {
 }
 
 page() {
-	busybox wget -T 5 -qO- "http://$1/"
+	timeout 5 busybox wget -qO- "http://$1/"
 }
 
 www() {
@@ -19,7 +19,7 @@ www() {
 }
 
 @test "podman run: an address of its network, a gateway that answers" {
-	run pod run --rm image sh -c 'ip -4 addr show dev eth0; ip route; ping -c 1 -W 5 $(ip route | awk "/default/ { print \$3 }")'
+	run pod run --rm --cap-add NET_RAW image sh -c 'ip -4 addr show dev eth0; ip route; ping -c 1 -W 5 $(ip route | awk "/default/ { print \$3 }")'
 	echo "$output"
 	[[ $status -eq 0 && $output == *'default via '*' dev eth0'* ]]
 }
@@ -34,7 +34,7 @@ www() {
 	pod network create --ipv6 one >/dev/null
 	www web --network one
 	run pod run --rm --network one image sh -c 'ip -6 addr show dev eth0 scope global
-		for i in 1 2 3 4 5; do wget -T 5 -qO- http://web/ && exit; sleep 1; done; exit 1'
+		for i in 1 2 3 4 5; do timeout 5 wget -qO- http://web/ && exit; sleep 1; done; exit 1'
 	echo "$output"
 	[[ $status -eq 0 && $output == *web && $output == *inet6* ]]
 }
