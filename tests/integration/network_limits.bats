@@ -51,12 +51,13 @@ between() {
 	hull delete -f "$ID"
 	ip -n "$NS" link del eth0
 	ip -n "$NS" link del net1
-	args true
+	args sleep 1000
 	hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
 	hull --set net.rx=30M update "$ID"
 	link
 	hull start "$ID"
-	wait_for 30 is_stopped "$ID"
+	tc -n "$NS" qdisc show | grep -q 'tbf .*rate 30Mbit'
+	answers 10.9.0.2
 }
 
 # frames - the numbers of tests/integration/spoof.py's frames that arrive

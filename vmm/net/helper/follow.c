@@ -90,10 +90,18 @@ static int settle(struct follow *f)
 static int limit(struct follow *f, const struct net_limits *to)
 {
 	struct err err = ERR_INIT;
+	int ret = 0;
 
 	if (!net_limits_valid(to))
 		return -EPROTO;
-	(void)carry_limit(&f->carry, &f->links, to, &err);
+	if (f->dirty) /* what there is must be known */
+		ret = settle(f);
+	if (ret < 0)
+		return ret;
+	if (f->dirty)
+		(void)err_msg(&err, EAGAIN, "the interfaces are changing");
+	else
+		(void)carry_limit(&f->carry, &f->links, to, &err);
 	return out_text(f->sock, NET_LIMITED, (uint32_t)err.code, err.msg);
 }
 
