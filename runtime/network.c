@@ -71,11 +71,10 @@ static int check_others(const struct container *c, const char *path,
 		(void)!snprintf(theirs, sizeof(theirs), "/proc/%d/ns/net",
 				(int)other->pid);
 		if (same_file(theirs, st))
-			return err_msg(
-				err, ENOTSUP,
-				"config.json: linux.namespaces: joining the network "
-				"namespace '%s' of container '%s' is not supported",
-				path, other->id);
+			return err_msg(err, ENOTSUP,
+				       "config.json: linux.namespaces: joining the network "
+				       "namespace '%s' of container '%s' is not supported",
+				       path, other->id);
 	}
 	return ret;
 }
@@ -111,11 +110,10 @@ int network_check(struct oci_spec *spec, const struct hull_options *opt,
 			       ns->path);
 	if (!ns || same_file(OWN_NETWORK, &st)) {
 		if (!opt->allow_host_net)
-			return err_msg(
-				err, ENOTSUP,
-				"config.json: linux.namespaces: the host's network "
-				"cannot be the machine's; with "
-				"org.hull.net.host=allow the container has none");
+			return err_msg(err, ENOTSUP,
+				       "config.json: linux.namespaces: the host's network "
+				       "cannot be the machine's; with "
+				       "org.hull.net.host=allow the container has none");
 		if (ns)
 			ns->path = NULL; /* one of its own */
 		return 0;
@@ -180,8 +178,8 @@ static int count(int fd, struct err *err)
 
 static bool has_early_hooks(const struct oci_hooks *hooks)
 {
-	return hooks &&
-	       hooks->prestart.n + hooks->create_runtime.n + hooks->create_container.n;
+	return hooks && hooks->prestart.n + hooks->create_runtime.n +
+				hooks->create_container.n;
 }
 
 int network_plan(const struct oci_spec *spec, const struct launch_params *launch,
@@ -211,7 +209,8 @@ static int open_network(const struct container *c, struct err *err)
 	return fd < 0 ? err_set(err, errno, "open '%s'", path) : fd;
 }
 
-int network_move(const struct oci_spec *spec, const struct container *c, struct err *err)
+int network_move(const struct oci_spec *spec, const struct container *c,
+		 struct err *err)
 {
 	auto_fd int ns = -1;
 	int ret = 0;

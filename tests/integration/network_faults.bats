@@ -44,7 +44,7 @@ hull_net() {
 	as_before
 }
 
-# has ADDRESS... - the container's net7 has the route and the address that eth0 had
+# has_all_of_eth0 - the container's net7 has the routes, addresses and neighbour that eth0 had
 has_all_of_eth0() {
 	hull exec "$ID" /bin/sh -c 'ip route show default dev net7; ip -6 route show default dev net7; ip -br addr show dev net7; ip neigh show dev net7' \
 		>"$BATS_TEST_TMPDIR/has" 2>&1

@@ -60,7 +60,7 @@ int carry_limit_new(struct carry *c, const struct link *l, struct iface *i,
 	return set(c, l, i, &c->limits, err);
 }
 
-/* set_all() - @ret_err: the first error; the others are tried all the same */
+/* set_all() - of all interfaces. @err: the first error; the others are tried all the same */
 static int set_all(struct carry *c, const struct links *links,
 		   const struct net_limits *to, struct err *err)
 {
