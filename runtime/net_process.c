@@ -227,12 +227,11 @@ static void run_child(int program, int ns, int keep, char *const argv[], int out
 static int complaint(const char *line, int status, struct err *err)
 {
 	static const char prefix[] = "hull-net: ";
-	size_t skip =
-		strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? sizeof(prefix) - 1 : 0;
+	size_t skip = strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? sizeof(prefix) - 1 : 0;
 
 	if (!*line)
-		return err_msg(err, EIO, "hull-net ended unexpectedly: exit status %d%s",
-			       status,
+		return err_msg(err, EIO,
+			       "hull-net ended unexpectedly: exit status %d%s", status,
 			       status == 127 ? " (is libmnl.so.0 installed?)" : "");
 	return err_msg(err, EIO, "%.*s", (int)strcspn(line + skip, "\n"), line + skip);
 }

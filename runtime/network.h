@@ -38,7 +38,8 @@ int network_plan(const struct oci_spec *spec, const struct launch_params *launch
 		 struct vm_config *config, struct err *err);
 
 /* network_move() - linux.netDevices into hull-vmm's network namespace. */
-int network_move(const struct oci_spec *spec, const struct container *c, struct err *err);
+int network_move(const struct oci_spec *spec, const struct container *c,
+		 struct err *err);
 
 /*
  * network_follow() - start a hull-net if there is an interface and none is there yet.

@@ -113,10 +113,10 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	bool update = msg->type == CONTROL_UPDATE;
 	bool freeze = msg->type == CONTROL_FREEZE;
 	bool limit = msg->type == CONTROL_NET_LIMIT;
-	unsigned int want_fds = msg->type == CONTROL_NET    ? 1
-				: !exec                     ? 0
+	unsigned int want_fds = msg->type == CONTROL_NET	  ? 1
+				: !exec			  ? 0
 				: msg->a & CONTROL_EXEC_TTY ? 2
-							    : 3;
+							  : 3;
 	unsigned int more_fds = exec ? VM_MAX_PRESERVED : 0;
 
 	if (msg->type < CONTROL_START || msg->type > CONTROL_NET_LIMIT ||

@@ -75,7 +75,7 @@ int net_cards_expect(struct net_cards *cards, unsigned int n, struct err *err)
 /* log_nic() - as "net eth0: vhost, zero-copy", or why not. */
 static void log_nic(const struct net_nic *nic)
 {
-	const char *how = !nic->vhost      ? "no vhost"
+	const char *how = !nic->vhost	   ? "no vhost"
 			  : nic->zero_copy ? "vhost, zero-copy"
 					   : "vhost";
 
