@@ -417,6 +417,26 @@ static void limit(uint64_t rx, uint64_t tx, uint8_t antispoof, size_t len,
 	refused(what, packet, sizeof(m) + len, NULL, 0);
 }
 
+/* test_limit() - where there is no hull-net nothing is to be done. */
+static void test_limit(void)
+{
+	const struct net_limits limits = { .rx = 64000, .antispoof = 1 };
+	const struct control_msg m = { .type = CONTROL_NET_LIMIT };
+	char packet[sizeof(m) + sizeof(limits)];
+	struct answer a;
+	int fd;
+
+	memcpy(packet, &m, sizeof(m));
+	memcpy(packet + sizeof(m), &limits, sizeof(limits));
+	fake_vm_running(&vm);
+	fd = control_connect(&vm);
+	fake_check(sock_send(fd, packet, sizeof(packet), NULL, 0) == 0);
+	a = control_next(&vm, fd, NULL);
+	ok(a.type == CONTROL_RESULT && a.a == 0, "network limits without a network");
+	(void)close(fd);
+	fake_vm_end(&vm);
+}
+
 static void test_bad_requests(void)
 {
 	struct control_msg m = { .type = CONTROL_KILL };
@@ -611,6 +631,7 @@ int main(void)
 	test_requests();
 	test_long_ps();
 	test_start_fails();
+	test_limit();
 	test_bad_requests();
 	test_after_the_end();
 	test_signals();
