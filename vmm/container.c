@@ -7,10 +7,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -82,8 +80,8 @@ static bool is_being_made(const struct container *c)
 	return c->life == LIFE_BOOTING || c->life == LIFE_CREATING;
 }
 
-/* tell_creator() - @err NULL: the container is created. */
-static int tell_creator(struct container *c, const struct err *err)
+/* container_tell_creator() - @err NULL: the container is created. */
+int container_tell_creator(struct container *c, const struct err *err)
 {
 	struct vm_sync sync = { .type = err ? VM_SYNC_ERROR : VM_SYNC_CREATED };
 	int ret;
@@ -168,7 +166,7 @@ static void over(struct container *c)
 	procs_give_up(c);
 	if (!was_made) {
 		(void)err_msg(&err, ESRCH, "the container was stopped while it was made");
-		(void)tell_creator(c, &err); /* it may be the one who stopped it */
+		(void)container_tell_creator(c, &err); /* it may be the one who stopped it */
 	}
 	container_set_phase(c, VM_PHASE_STOPPED);
 	requests_answer_end(c);
@@ -262,14 +260,14 @@ void container_end(struct container *c, bool gone)
 	container_check_over(c);
 }
 
-/* failed() - the guest is no more: @err says why. */
-static void failed(struct container *c, struct err *err)
+/* container_failed() - the guest is no more: @err says why. */
+void container_failed(struct container *c, struct err *err)
 {
 	if (c->life == LIFE_OVER || c->shut_down)
 		return;
 	add_tail(c, err);
 	/* Whoever makes the container says it; later there is only the log. */
-	if (!is_being_made(c) || tell_creator(c, err) < 0)
+	if (!is_being_made(c) || container_tell_creator(c, err) < 0)
 		log_error("%s", err->msg);
 	container_end(c, true);
 }
@@ -286,7 +284,7 @@ void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
 			      reason == VM_STOP_POWEROFF
 				      ? "switched itself off"
 				      : "stopped (a panic, or a reset)");
-	failed(c, &why);
+	container_failed(c, &why);
 	c->guest_gone = true;
 	c->shut_down = true;
 	container_check_over(c);
@@ -294,7 +292,7 @@ void container_guest_stopped(struct container *c, enum vm_stop_reason reason,
 
 /* ---- the beginning ------------------------------------------------------------------- */
 
-static void tell_winsize(struct container *c)
+void container_tell_winsize(struct container *c)
 {
 	struct winsize ws;
 
@@ -305,135 +303,6 @@ static void tell_winsize(struct container *c)
 	/* Without an agent there is no terminal that could be told. */
 	(void)container_to_agent(c, AGENT_WINSIZE, AGENT_PROC_INIT,
 				 (uint32_t)ws.ws_row << 16 | ws.ws_col, NULL, NULL, NULL);
-}
-
-static void on_created(void *opaque, const struct agent_result *r)
-{
-	struct container *c = opaque;
-	struct err err = ERR_INIT;
-
-	if (c->life != LIFE_CREATING)
-		return;
-	if (r->code) {
-		(void)err_msg(&err, (int)r->code, "%s", r->msg);
-		(void)tell_creator(c, &err); /* it may have gone; we end all the same */
-		container_end(c, true);
-		return;
-	}
-	timeline_mark("created");
-	if (c->params.made)
-		c->params.made(c->params.opaque);
-	c->life = LIFE_CREATED;
-	procs_init_runs(c);
-	container_set_phase(c, VM_PHASE_CREATED);
-	tell_winsize(c);
-	container_net_created(c);
-	if (tell_creator(c, NULL) < 0) {
-		log_error("the creating command has gone");
-		container_end(c, false);
-	}
-}
-
-/* make() - have the agent make the container. */
-static int make(struct container *c, struct err *err)
-{
-	auto_buf struct buf payload = BUF_INIT;
-	struct agent_request req = {
-		.type = AGENT_CREATE,
-		.container = CONTAINER_NUMBER,
-		.arg = procs_init_fds(c),
-		.flags = c->config->no_cr ? CONTROL_EXEC_NO_CR : 0,
-		.value = c->config->memory - c->config->boot_memory,
-		.done = on_created,
-		.opaque = c,
-	};
-
-	c->life = LIFE_CREATING;
-	(void)buf_append(&payload, c->config->id, strlen(c->config->id) + 1);
-	(void)buf_append(&payload, c->params.spec, c->config->spec_size);
-	if (buf_ok(&payload) < 0)
-		return err_set(err, ENOMEM, "configuration for the agent");
-	req.payload = payload.data;
-	req.payload_len = payload.len;
-	return agent_request(c->link, &req, err);
-}
-
-static void on_awake(void *opaque, const struct agent_result *r)
-{
-	struct container *c = opaque;
-	struct err err = ERR_INIT;
-
-	timer_stop(&c->boot);
-	timeline_mark("awake");
-	if (!r->code)
-		return;
-	(void)err_msg(&err, (int)r->code, "the saved machine does not wake up: %s", r->msg);
-	failed(c, &err);
-}
-
-/* wake() - tell a machine that was saved what it cannot know. */
-static int wake(struct container *c, struct err *err)
-{
-	struct agent_wake payload = { 0 };
-	struct agent_request req = {
-		.type = AGENT_WAKE,
-		.payload = &payload,
-		.payload_len = sizeof(payload),
-		.done = on_awake,
-		.opaque = c,
-	};
-	struct timespec now;
-	int ret;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-	payload.realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	if (getrandom(payload.seed, sizeof(payload.seed), 0) != sizeof(payload.seed))
-		return err_set(err, EIO, "getrandom");
-	ret = agent_request(c->link, &req, err);
-	explicit_bzero(&payload, sizeof(payload));
-	return ret;
-}
-
-void container_go_on(struct container *c)
-{
-	struct err err = ERR_INIT;
-
-	if (c->life == LIFE_BOOTING && make(c, &err) < 0)
-		failed(c, &err);
-}
-
-static void on_hello(void *opaque, uint64_t uptime_ns)
-{
-	struct container *c = opaque;
-
-	timer_stop(&c->boot);
-	timeline_guest_mark("agent says hello", uptime_ns);
-	if (c->params.ready && c->params.ready(c->params.opaque))
-		return;
-	container_go_on(c);
-}
-
-static void on_boot_late(struct timer *timer)
-{
-	struct container *c = container_of(timer, struct container, boot);
-	struct err err = ERR_INIT;
-	uint32_t ms = c->config->boot_timeout_ms;
-
-	(void)err_msg(&err, ETIMEDOUT, "the guest did not answer within %u.%u s",
-		      ms / 1000, ms % 1000 / 100);
-	failed(c, &err);
-}
-
-/* on_creator() - the creating command went away before it was told anything. */
-static void on_creator(struct loop_source *src, uint32_t events)
-{
-	struct container *c = container_of(src, struct container, sync_event);
-
-	if (!(events & (EPOLLHUP | EPOLLERR)))
-		return;
-	log_error("the creating command has gone");
-	loop_remove(c->loop, &c->sync_event);
-	container_end(c, false);
 }
 
 /* ---- what the agent tells -------------------------------------------------------------- */
@@ -487,11 +356,11 @@ static void on_link_failed(void *opaque, const struct err *why)
 	struct container *c = opaque;
 	struct err err = *why;
 
-	failed(c, &err);
+	container_failed(c, &err);
 }
 
 static const struct agent_link_ops link_ops = {
-	.hello = on_hello,
+	.hello = container_hello,
 	.exited = on_exited,
 	.mark = on_mark,
 	.oom = on_oom,
@@ -511,7 +380,7 @@ void container_signal(struct container *c, const struct signalfd_siginfo *si)
 	if (signo == SIGPIPE && si->ssi_pid == (uint32_t)c->pid)
 		return; /* our own write to a pipe without a reader */
 	if (signo == SIGWINCH && c->config->console) {
-		tell_winsize(c);
+		container_tell_winsize(c);
 		return;
 	}
 	if (is_being_made(c)) {
@@ -519,7 +388,7 @@ void container_signal(struct container *c, const struct signalfd_siginfo *si)
 		    signo != SIGTERM)
 			return;
 		(void)err_msg(&err, EINTR, "interrupted by signal %d", signo);
-		(void)tell_creator(c, &err); /* it may have gone; we end all the same */
+		(void)container_tell_creator(c, &err); /* it may have gone; we end all the same */
 		container_end(c, true);
 		return;
 	}
@@ -586,29 +455,6 @@ void container_free(struct container *c)
 	close_fd(c->sync_fd);
 	close_fd(c->status_fd);
 	free(c);
-}
-
-int container_begin(struct container *c, struct err *err)
-{
-	int ret;
-
-	container_set_phase(c, VM_PHASE_CREATING);
-	ret = loop_add(c->loop, &c->sync_event, c->sync_fd, 0, on_creator, err);
-	if (ret < 0)
-		return err_wrap(err, ret, "socket to the creating command");
-	ret = timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late,
-			  err);
-	if (ret < 0 || !c->params.restored)
-		return ret;
-	ret = agent_link_restore(c->link, err);
-	if (ret == 0)
-		ret = wake(c, err);
-	return ret < 0 ? ret : make(c, err);
-}
-
-bool container_is_quiet(const struct container *c)
-{
-	return agent_link_quiet(c->link) && LIST_EMPTY(&c->incoming);
 }
 
 int container_exit_status(const struct container *c)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the container share: container.c (its life), container_procs.c
- * (processes and their streams), container_preserved.c (of these, descriptors besides
- * stdio), container_net.c (the network), container_requests.c (the control socket),
- * container_freeze.c (of these, freezing the file systems).
+ * What the files of the container share: container.c (its life), container_begin.c
+ * (how that begins), container_procs.c (processes and their streams),
+ * container_preserved.c (of these, descriptors besides stdio), container_net.c (the
+ * network), container_requests.c (the control socket), container_freeze.c (of these,
+ * freezing the file systems).
  *
  * Streams and processes are freed by the reaper only, a callback of its own on the
  * loop: so nothing disappears under a function that is at work on it.
@@ -156,6 +157,14 @@ struct container {
 
 /* container.c */
 
+/* container_failed() - the guest is no more: @err says why. */
+void container_failed(struct container *c, struct err *err);
+/* container_tell_creator() - @err NULL: the container is created. */
+int container_tell_creator(struct container *c, const struct err *err);
+/* container_tell_winsize() - the console's, to the container's terminal. */
+void container_tell_winsize(struct container *c);
+/* container_hello() - agent_link_ops.hello (container_begin.c) */
+void container_hello(void *opaque, uint64_t uptime_ns);
 /* container_end() - kill what is left and end the VM; @gone: the guest is no more. */
 void container_end(struct container *c, bool gone);
 /* container_check_over() - is there anything left to wait for? */

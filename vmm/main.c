@@ -37,19 +37,14 @@
 #include "vmm/pci.h"
 #include "vmm/resolver.h"
 #include "vmm/timeline.h"
-#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/mem.h"
 #include "vmm/virtio/pci.h"
-#include "vmm/virtio/rng.h"
 #include "vmm/virtio/virtio.h"
 #include "vmm/virtio/vsock.h"
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
 
 #define RESOLVER_PORT 53u
-
-/* (bytes) The host's memory is rounded up to it: kernels keep more or less for themselves. */
-#define HOTPLUG_ROUND (1ull << 30)
 
 /* The callbacks get no pointer of their own. */
 static struct vmm vmm = {
@@ -331,24 +326,13 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 						 : 0;
 }
 
-static int plug(void *opaque, struct virtio_device *dev, struct err *err)
-{
-	struct vmm *v = opaque;
-	struct virtio_pci *vp;
-	int ret = virtio_pci_new(v->bus, v->vm, dev, &vp, err);
-
-	if (ret == 0 && v->n_devices < ARRAY_SIZE(v->devices))
-		v->devices[v->n_devices++] = vp;
-	return ret;
-}
-
 static int make_cards(struct vmm *v, struct err *err)
 {
 	const struct net_cards_params params = {
 		.mem = vm_memory(v->vm),
 		.loop = v->loop,
 		.n_pairs = net_pairs(v->config->vcpus),
-		.plug = plug,
+		.plug = main_plug,
 		.opaque = v,
 	};
 
@@ -428,56 +412,6 @@ static int make_outside(struct vmm *v, struct err *err)
 	return ret;
 }
 
-/* plug_rng(), plug_balloon() - devices of which nobody here wants anything later. */
-static int plug_rng(struct vmm *v, struct err *err)
-{
-	struct virtio_device *dev = NULL;
-	int ret = rng_new(vm_memory(v->vm), v->loop, &dev, err);
-
-	return ret < 0 ? ret : plug(v, dev, err);
-}
-
-static int plug_balloon(struct vmm *v, struct err *err)
-{
-	struct virtio_device *dev = NULL;
-	int ret = balloon_new(vm_memory(v->vm), v->loop, &dev, err);
-
-	return ret < 0 ? ret : plug(v, dev, err);
-}
-
-/*
- * hotplug_region() - (bytes) of the memory device's region: the host's RAM, so that it is
- * the same for every container, unless that is less than this one may have.
- */
-static uint64_t hotplug_region(uint64_t size, uint64_t room)
-{
-	long pages = sysconf(_SC_PHYS_PAGES);
-	long page_size = sysconf(_SC_PAGESIZE);
-
-	if (pages > 0 && page_size > 0 && (uint64_t)pages * (uint64_t)page_size > size)
-		size = (uint64_t)pages * (uint64_t)page_size;
-	size = (size + HOTPLUG_ROUND - 1) & ~(HOTPLUG_ROUND - 1);
-	return size < room ? size : room;
-}
-
-static_assert(LAYOUT_HOTPLUG_ALIGN == MEM_SECTION, "the region begins and ends at one");
-
-static int plug_mem(struct vmm *v, struct err *err)
-{
-	uint64_t room;
-	struct guest_region region = vm_hotplug(v->vm, &room);
-	const struct mem_params params = {
-		.mem = vm_memory(v->vm),
-		.loop = v->loop,
-		.gpa = region.gpa,
-		.region_size = hotplug_region(region.size, room),
-		.size = region.size,
-	};
-	int ret = mem_new(&params, &v->mem, err);
-
-	return ret < 0 ? ret : plug(v, v->mem, err);
-}
-
 static int load_kernel(struct vmm *v, struct err *err)
 {
 	auto_buf struct buf cmdline = BUF_INIT;
@@ -501,16 +435,12 @@ static int make_inside(struct vmm *v, struct err *err)
 
 	ret = pci_bus_new(v->vm, &v->bus, err);
 	if (ret == 0)
-		ret = plug(v, vsock_device(v->vsock), err);
+		ret = main_plug(v, vsock_device(v->vsock), err);
 	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
 		if (v->fs[i])
-			ret = plug(v, v->fs[i], err);
+			ret = main_plug(v, v->fs[i], err);
 	if (ret == 0)
-		ret = plug_rng(v, err);
-	if (ret == 0)
-		ret = plug_balloon(v, err);
-	if (ret == 0)
-		ret = plug_mem(v, err);
+		ret = main_plug_small(v, err);
 	if (ret == 0)
 		ret = net_cards_expect(v->cards, v->config->n_nics, err);
 	if (ret < 0)

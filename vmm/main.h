@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the program itself share: main.c (the machine's parts, in the order
- * of trust), main_template.c (that it goes on from a template, or becomes one) and
- * main_sockets.c (sockets of the host's).
+ * of trust), main_devices.c (the bus), main_template.c (that it goes on from a template,
+ * or becomes one) and main_sockets.c (sockets of the host's).
  */
 #ifndef HULL_VMM_MAIN_H
 #define HULL_VMM_MAIN_H
@@ -68,6 +68,14 @@ struct vmm {
 
 /* main_on_stop() - the guest ended by itself; any thread, once (vm_params.on_stop). */
 void main_on_stop(void *opaque, enum vm_stop_reason reason, const struct err *err);
+
+/* ---- main_devices.c ----------------------------------------------------------------- */
+
+/* main_plug() - put a device on the bus; @opaque: struct vmm */
+int main_plug(void *opaque, struct virtio_device *dev, struct err *err);
+
+/* main_plug_small() - rng, balloon, memory: devices that need no roots and no network. */
+int main_plug_small(struct vmm *v, struct err *err);
 
 /* ---- main_template.c ---------------------------------------------------------------- */
 
