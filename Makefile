@@ -72,7 +72,7 @@ $(O)/%.o: %.c Makefile
 # ---- programs ----------------------------------------------------------------
 
 vmm_ars	:= $(call ars,vmm vmm/snapshot vmm/fs vmm/net vmm/virtio vmm/arch/x86 vmm/jail lib)
-run_ars	:= $(call ars,runtime oci lib)
+run_ars	:= $(call ars,runtime oci vmm/snapshot lib)
 net_ars	:= $(call ars,vmm/net/helper vmm/jail lib)
 agt_ars	:= $(call ars,rootfs/agent oci lib)
 
@@ -85,7 +85,7 @@ agent: $(O)/bin/hull-agent
 $(O)/bin/hull: $(O)/runtime/main.o $(run_ars)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(run_ars) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(run_ars) -Wl,--end-group $(YAJL) $(SECCOMP) $(CAP) -lz
 
 $(O)/bin/hull-vmm: $(O)/vmm/main.o $(vmm_ars)
 	$(call say,LD)

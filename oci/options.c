@@ -269,7 +269,8 @@ static const struct option options[] = {
 	    "the guest's memory, with K, M or G; the host pays for what the guest "
 	    "uses" },
 	  apply_memory },
-	{ { "memory.boot", "BYTES", "128M, or all of it with another kernel than hull's own",
+	{ { "memory.boot", "BYTES",
+	    "128M, or all of it with another kernel than hull's own",
 	    "what of it the guest has when it starts; the rest is plugged when the "
 	    "container needs it" },
 	  apply_memory_boot },
@@ -533,7 +534,8 @@ int hull_options_load_for(struct oci_spec *spec, const char *const *set, size_t 
 	if (!o.memory)
 		o.memory = default_memory(spec, host);
 	o.memory = (o.memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
-	o.boot_memory = (o.boot_memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
+	o.boot_memory =
+		(o.boot_memory + HULL_MEMORY_ALIGN - 1) & ~(HULL_MEMORY_ALIGN - 1);
 	*ret = o;
 	return 0;
 }

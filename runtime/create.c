@@ -527,18 +527,23 @@ int create_container(const struct create_params *params, struct created *ret_cre
 	return ret;
 }
 
-void create_params_from(const struct cli *cli, struct create_params *p)
+void create_params_of_global(const struct cli *cli, struct create_params *p)
 {
 	*p = (struct create_params){
 		.root = cli_string(&cli->global, "root"),
-		.id = cli->argv[0],
-		.bundle = cli_string(&cli->options, "bundle"),
-		.console_socket = cli_string(&cli->options, "console-socket"),
-		.pid_file = cli_string(&cli->options, "pid-file"),
-		.pidfd_socket = cli_string(&cli->options, "pidfd-socket"),
-		.preserve_fds = cli_int(&cli->options, "preserve-fds"),
 		.systemd_cgroup = cli_flag(&cli->global, "systemd-cgroup"),
 		.debug = cli_flag(&cli->global, "debug"),
 	};
 	p->set = cli_list(&cli->global, "set", &p->n_set);
+}
+
+void create_params_from(const struct cli *cli, struct create_params *p)
+{
+	create_params_of_global(cli, p);
+	p->id = cli->argv[0];
+	p->bundle = cli_string(&cli->options, "bundle");
+	p->console_socket = cli_string(&cli->options, "console-socket");
+	p->pid_file = cli_string(&cli->options, "pid-file");
+	p->pidfd_socket = cli_string(&cli->options, "pidfd-socket");
+	p->preserve_fds = cli_int(&cli->options, "preserve-fds");
 }

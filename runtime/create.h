@@ -46,6 +46,9 @@ void create_abort(struct created *created);
 /* create_params_from() - the options that create and run share. */
 void create_params_from(const struct cli *cli, struct create_params *params);
 
+/* create_params_of_global() - only those of hull itself: the rest is not given. */
+void create_params_of_global(const struct cli *cli, struct create_params *params);
+
 /* The shared part of both option tables. */
 #define CREATE_OPTIONS                                                                   \
 	{ OPTION_STRING, "bundle", "b", "DIR",                                           \

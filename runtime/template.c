@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/template.h"
+#include "runtime/template_internal.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -25,47 +25,21 @@
 #include "vmm/snapshot/image.h"
 #include "vmm/vm_config.h"
 
-#define KEY_SIZE IMAGE_HOT_AT
 #define LOCK_NAME "lock"
 /* Sizes are bounded by TEMPLATE_MAX and what a machine has touched when it is ready. */
 #define FS_OPTIONS "mode=0700,size=1G,huge=within_size"
 
-/* A file that was not changed since: no file of ours is changed in place. */
-struct identity {
-	uint64_t dev;
-	uint64_t ino;
-	uint64_t size;
-	int64_t mtime_ns;
-};
-
-/* What a machine depends on.  Compared as bytes: nothing in it is left unset. */
-struct key {
-	char magic[8];
-	struct identity vmm;
-	struct identity kernel;
-	struct identity initrd;
-	uint64_t boot_memory;
-	uint64_t large; /* its memory, if that is more than the host's: see below */
-	uint64_t dax_size;
-	uint32_t vcpus;
-	uint32_t n_nics;
-	char cmdline[VM_CMDLINE_SIZE];
-	/* The host's kernel; its processor is hull-vmm's to compare (CPUID). */
-	char release[65];
-	char version[65];
-};
-
-static_assert(sizeof(struct key) <= KEY_SIZE, "what image.h leaves to us");
-static_assert(sizeof(((struct utsname *)NULL)->release) == sizeof(((struct key *)NULL)->release),
+static_assert(sizeof(((struct utsname *)NULL)->release) ==
+		      sizeof(((struct template_key *)NULL)->release),
 	      "Linux, __NEW_UTS_LEN");
 
-static int identify(int fd, struct identity *id)
+static int identify(int fd, struct template_identity *id)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	*id = (struct identity){
+	*id = (struct template_identity){
 		.dev = st.st_dev,
 		.ino = st.st_ino,
 		.size = (uint64_t)st.st_size,
@@ -74,12 +48,12 @@ static int identify(int fd, struct identity *id)
 	return 0;
 }
 
-static int make_key(struct key *key, int vmm_fd, const struct vm_config *c)
+static int make_key(struct template_key *key, int vmm_fd, const struct vm_config *c)
 {
 	struct utsname host;
 	int ret = identify(vmm_fd, &key->vmm);
 
-	memcpy(key->magic, "HULLTPL1", sizeof(key->magic));
+	memcpy(key->magic, TEMPLATE_MAGIC, sizeof(key->magic));
 	if (ret == 0)
 		ret = identify(c->kernel_fd, &key->kernel);
 	if (ret == 0)
@@ -90,7 +64,8 @@ static int make_key(struct key *key, int vmm_fd, const struct vm_config *c)
 		return ret;
 	key->boot_memory = c->boot_memory;
 	/* The region of virtio-mem is the host's memory, or this. */
-	if (c->memory / (uint64_t)sysconf(_SC_PAGESIZE) > (uint64_t)sysconf(_SC_PHYS_PAGES))
+	if (c->memory / (uint64_t)sysconf(_SC_PAGESIZE) >
+	    (uint64_t)sysconf(_SC_PHYS_PAGES))
 		key->large = c->memory;
 	key->dax_size = c->dax_size;
 	key->vcpus = c->vcpus;
@@ -108,7 +83,7 @@ static void name_of(const void *key, char name[17])
 	const unsigned char *p = key;
 	uint64_t h = 0xcbf29ce484222325;
 
-	for (size_t i = 0; i < sizeof(struct key); i++)
+	for (size_t i = 0; i < sizeof(struct template_key); i++)
 		h = (h ^ p[i]) * 0x100000001b3;
 	(void)snprintf(name, 17, "%016" PRIx64, h);
 }
@@ -139,22 +114,26 @@ static int mount_once(int dir)
 	now = open_path(TEMPLATE_DIR);
 	if (now < 0 || is_mounted(now))
 		return now < 0 ? now : 0;
-	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		  FS_OPTIONS) < 0)
+	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs",
+		  MS_NOSUID | MS_NODEV | MS_NOEXEC, FS_OPTIONS) < 0)
 		return -errno;
 	return 0;
 }
 
-/* open_dir() - only root's own hands may have been in it. */
-static int open_dir(void)
+bool template_is_name(const char *name)
+{
+	return strlen(name) == TEMPLATE_NAME_SIZE - 1;
+}
+
+int template_open_dir(bool make)
 {
 	auto_fd int dir = -1;
 	struct stat st;
 
-	if (mkdir(TEMPLATE_DIR, 0700) < 0 && errno != EEXIST)
+	if (make && mkdir(TEMPLATE_DIR, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	dir = open_path(TEMPLATE_DIR);
-	if (dir >= 0 && !is_mounted(dir)) {
+	if (make && dir >= 0 && !is_mounted(dir)) {
 		auto_fd int bare = take_fd(&dir);
 		int ret = mount_once(bare);
 
@@ -173,10 +152,11 @@ static int open_dir(void)
 static int open_file(const struct template_use *use)
 {
 	auto_fd int fd = openat(use->dir, use->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	auto_free char *page = malloc(KEY_SIZE);
+	auto_free char *page = malloc(TEMPLATE_KEY_SIZE);
 
-	if (fd < 0 || !page || pread(fd, page, KEY_SIZE, 0) != (ssize_t)KEY_SIZE ||
-	    memcmp(page, use->key, KEY_SIZE))
+	if (fd < 0 || !page ||
+	    pread(fd, page, TEMPLATE_KEY_SIZE, 0) != (ssize_t)TEMPLATE_KEY_SIZE ||
+	    memcmp(page, use->key, TEMPLATE_KEY_SIZE))
 		return -1;
 	(void)futimens(fd, NULL); /* it was used: others go first */
 	return take_fd(&fd);
@@ -205,10 +185,10 @@ static int take_lock(const struct template_use *use)
 
 void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c)
 {
-	use->key = calloc(1, KEY_SIZE);
+	use->key = calloc(1, TEMPLATE_KEY_SIZE);
 	if (!use->key || make_key(use->key, vmm_fd, c) < 0)
 		return;
-	use->dir = open_dir();
+	use->dir = template_open_dir(true);
 	if (use->dir < 0) {
 		log_warn("no templates: '%s': %s", TEMPLATE_DIR,
 			 strerrordesc_np(-use->dir));
@@ -274,7 +254,7 @@ static void remove_oldest(const struct template_use *use)
 		struct stat st;
 
 		while (dir && (e = readdir(dir))) {
-			if (strlen(e->d_name) != sizeof(oldest) - 1 ||
+			if (!template_is_name(e->d_name) ||
 			    fstatat(use->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 				continue;
 			if (!n++ || st.st_mtim.tv_sec < when.tv_sec ||
@@ -298,7 +278,7 @@ int template_store(struct template_use *use, const struct vm_config *c, struct e
 		return err_set(err, errno, "template: make a file in '%s'", TEMPLATE_DIR);
 	if (ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->boot_memory)) < 0)
 		return err_set(err, errno, "template: ftruncate");
-	ret = io_write_full(fd, use->key, KEY_SIZE);
+	ret = io_write_full(fd, use->key, TEMPLATE_KEY_SIZE);
 	if (ret < 0)
 		return err_set(err, -ret, "template: write its key");
 	ret = copy_data(c->template_new_fd, fd, err);
@@ -317,7 +297,8 @@ int template_publish(struct template_use *use, const struct vm_config *c, struct
 		return 0;
 	if (pread(c->template_new_fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot) ||
 	    pwrite(use->file, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
-		return err_set(err, errno ? errno : EIO, "template: what is changed of it");
+		return err_set(err, errno ? errno : EIO,
+			       "template: what is changed of it");
 	ret = link_file(use, use->file, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "template");

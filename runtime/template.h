@@ -18,18 +18,20 @@
 
 #include <stdint.h>
 
+struct buf;
 struct err;
 struct vm_config;
 
 #define TEMPLATE_DIR "/run/hull-templates"
 #define TEMPLATE_MAX 8u
+#define TEMPLATE_NAME_SIZE 17u /* (bytes) 16 hexadecimal digits and the final 0 */
 
 /* What one create has to do with templates. */
 struct template_use {
 	int dir; /* of the files; -1: none are used */
 	int lock; /* held by the one create that makes a template; or -1 */
 	int file; /* the new one, which has no name yet; or -1 */
-	char name[17]; /* of the file */
+	char name[TEMPLATE_NAME_SIZE]; /* of the file */
 	void *key; /* owned: how it begins */
 };
 
@@ -55,5 +57,24 @@ int template_publish(struct template_use *use, const struct vm_config *c,
 void template_drop(const struct template_use *use);
 
 void template_release(struct template_use *use);
+
+/* ---- those that there are ----------------------------------------------------------- */
+
+/* template_list() - append a table of them: name, sizes, when it was used last. */
+int template_list(struct buf *out, struct err *err);
+
+/*
+ * template_verify() - is it whole: key, size, and the state by its CRC?
+ * Errors: EINVAL (no such name), ENOENT, EPROTO
+ */
+int template_verify(const char *name, struct err *err);
+
+/* template_remove() - Errors: EINVAL, ENOENT */
+int template_remove(const char *name, struct err *err);
+
+/*
+ * template_names() - append their names, each with a final 0, in no order.
+ */
+int template_names(struct buf *out, struct err *err);
 
 #endif

@@ -28,6 +28,7 @@ extern const struct command cmd_run;
 extern const struct command cmd_spec;
 extern const struct command cmd_start;
 extern const struct command cmd_state;
+extern const struct command cmd_template;
 extern const struct command cmd_thaw;
 extern const struct command cmd_update;
 

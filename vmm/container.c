@@ -166,7 +166,8 @@ static void over(struct container *c)
 	procs_give_up(c);
 	if (!was_made) {
 		(void)err_msg(&err, ESRCH, "the container was stopped while it was made");
-		(void)container_tell_creator(c, &err); /* it may be the one who stopped it */
+		(void)container_tell_creator(c,
+					     &err); /* it may be the one who stopped it */
 	}
 	container_set_phase(c, VM_PHASE_STOPPED);
 	requests_answer_end(c);
@@ -388,7 +389,8 @@ void container_signal(struct container *c, const struct signalfd_siginfo *si)
 		    signo != SIGTERM)
 			return;
 		(void)err_msg(&err, EINTR, "interrupted by signal %d", signo);
-		(void)container_tell_creator(c, &err); /* it may have gone; we end all the same */
+		(void)container_tell_creator(
+			c, &err); /* it may have gone; we end all the same */
 		container_end(c, true);
 		return;
 	}

@@ -22,7 +22,8 @@ static void on_created(void *opaque, const struct agent_result *r)
 		return;
 	if (r->code) {
 		(void)err_msg(&err, (int)r->code, "%s", r->msg);
-		(void)container_tell_creator(c, &err); /* it may have gone; we end all the same */
+		(void)container_tell_creator(
+			c, &err); /* it may have gone; we end all the same */
 		container_end(c, true);
 		return;
 	}
@@ -73,7 +74,8 @@ static void on_awake(void *opaque, const struct agent_result *r)
 	timeline_mark("awake");
 	if (!r->code)
 		return;
-	(void)err_msg(&err, (int)r->code, "the saved machine does not wake up: %s", r->msg);
+	(void)err_msg(&err, (int)r->code, "the saved machine does not wake up: %s",
+		      r->msg);
 	container_failed(c, &err);
 }
 

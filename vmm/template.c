@@ -33,7 +33,8 @@
 
 #define TAG_DEVICES SECTION_TAG('d', 'e', 'v', 's')
 
-struct template {
+struct template
+{
 	struct template_params params;
 	struct timer timer;
 	unsigned int looks;

@@ -50,7 +50,8 @@ static int save_run(int fd, const char *piece, uint64_t offset, size_t from, siz
 			   (off_t)(IMAGE_RAM_AT + offset + from * PAGE));
 
 	if (n != (ssize_t)len)
-		return err_set(err, n < 0 ? errno : ENOSPC, "write %zu bytes of RAM", len);
+		return err_set(err, n < 0 ? errno : ENOSPC, "write %zu bytes of RAM",
+			       len);
 	return 0;
 }
 
@@ -157,7 +158,8 @@ static int copy_piece(const struct vm *vm, int fd, uint64_t offset, struct err *
 	ssize_t n = pread(fd, (char *)vm->ram + offset, PIECE,
 			  (off_t)(IMAGE_RAM_AT + offset));
 
-	return n == (ssize_t)PIECE ? 0 : err_set(err, n < 0 ? errno : EIO, "read saved RAM");
+	return n == (ssize_t)PIECE ? 0
+				   : err_set(err, n < 0 ? errno : EIO, "read saved RAM");
 }
 
 static int map_pieces(const struct vm *vm, int fd, uint64_t offset, uint64_t len,
@@ -165,9 +167,8 @@ static int map_pieces(const struct vm *vm, int fd, uint64_t offset, uint64_t len
 {
 	char *at = (char *)vm->ram + offset;
 
-	if (mmap(at, len, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
-		 (off_t)(IMAGE_RAM_AT + offset)) == MAP_FAILED)
+	if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+		 fd, (off_t)(IMAGE_RAM_AT + offset)) == MAP_FAILED)
 		return err_set(err, errno, "map %llu MiB of saved RAM",
 			       (unsigned long long)(len >> 20));
 	(void)madvise(at, len, MADV_DONTDUMP); /* advice, as for all of RAM */

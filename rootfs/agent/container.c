@@ -160,8 +160,8 @@ int container_create(struct agent *a, const struct agent_frame *f, const char *i
 	fsfreeze_init(&c->fsfreeze);
 	c->id = strdup(id);
 	a->containers[number] = c;
-	ret = c->id ? set_up(a, c, config, len, f->value, err) :
-		      err_set(err, ENOMEM, "container");
+	ret = c->id ? set_up(a, c, config, len, f->value, err)
+		    : err_set(err, ENOMEM, "container");
 	if (ret == 0)
 		ret = spawn_init(a, c, f, err);
 	if (ret < 0)

@@ -247,7 +247,8 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 		on_stats(a, c, f->seq);
 		return;
 	case AGENT_UPDATE:
-		answer(a, f->seq, update_parse(c->cgroup_fd, payload, f->len,
+		answer(a, f->seq,
+		       update_parse(c->cgroup_fd, payload, f->len,
 				    memory_ceiling(&a->memory), &err),
 		       &err);
 		return;

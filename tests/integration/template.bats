@@ -182,3 +182,34 @@ another_key() {
 	run_warm /bin/true
 	grep -q 'template loaded' "$LOG"
 }
+
+@test "template: built ahead, listed, verified and removed" {
+	local name
+
+	remove_ours
+	warm template build
+	name=$(ours)
+	[[ ${#name} -eq 16 ]]
+	run hull template list
+	[[ $status -eq 0 ]]
+	[[ ${lines[0]} =~ ^NAME\ +VCPUS\ +CARDS\ +BOOT-M\ +SIZE-M\ +USED$ ]]
+	grep -qE "^$name +1 +0 +128 +[0-9]+  20.*Z$" <<<"$output"
+	warm template build
+	[[ $(ours) == "$name" ]]
+	run_warm /bin/true
+	grep -q 'template loaded' "$LOG"
+
+	hull template verify "$name"
+	flip "$DIR/$name"
+	run --separate-stderr hull template verify "$name"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"template '$name': its state is damaged (CRC)"* ]]
+	hull template rm "$name"
+	[[ -z $(ours) ]]
+	run --separate-stderr hull template rm "$name"
+	[[ $status -eq 1 && $stderr == *"template '$name': No such file or directory"* ]]
+	run --separate-stderr hull template verify ../lock
+	[[ $status -eq 1 && $stderr == *"'../lock' is no template's name"* ]]
+	run --separate-stderr hull template frob
+	[[ $status -eq 1 && $stderr == *"'frob' is none of build, list, rm, verify"* ]]
+}

@@ -261,10 +261,10 @@ static void test_link(struct net_host *h)
 	nh_change(h, "ip link set eth0 down && ip link set eth0 name eth9 && "
 		     "ip link set eth9 up && ip route add 10.7.0.0/16 via 10.1.0.1");
 	is_str(nh_settle(h),
-	       LINK("16", "0110", "6574683900", "78050000")
-		       ADDR("20", "0a010002", "6574683900")
-			       "24 0 0 02100000fe03000100000000 1=0a070000 4=02000000 "
-			       "5=0a010001 15=fe000000\n",
+	       LINK("16", "0110", "6574683900", "78050000") ADDR(
+		       "20", "0a010002",
+		       "6574683900") "24 0 0 02100000fe03000100000000 1=0a070000 4=02000000 "
+				     "5=0a010001 15=fe000000\n",
 	       "with another name all that stands on it is told again");
 	nh_change(h, "ip link set eth9 down && ip link set eth9 name eth0 && "
 		     "ip link set eth0 up");

@@ -266,7 +266,8 @@ static int mem_load(struct virtio_device *dev, struct sections *in, struct err *
 	struct saved s;
 	int ret = section_get(in, TAG_MEM, &s, sizeof(s), err);
 
-	if (ret == 0 && (s.addr != m->config.addr || s.region_size != m->config.region_size))
+	if (ret == 0 &&
+	    (s.addr != m->config.addr || s.region_size != m->config.region_size))
 		ret = err_msg(err, EPROTO, "another region was saved");
 	return ret;
 }

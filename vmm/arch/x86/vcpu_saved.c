@@ -39,8 +39,8 @@ struct saved {
 
 static struct kvm_msrs *new_msrs(void)
 {
-	return calloc(1, sizeof(struct kvm_msrs) +
-				 MAX_MSRS * sizeof(struct kvm_msr_entry));
+	return calloc(1,
+		      sizeof(struct kvm_msrs) + MAX_MSRS * sizeof(struct kvm_msr_entry));
 }
 
 int x86_msr_list(int kvm_fd, struct kvm_msr_list **ret_list, struct err *err)
@@ -108,8 +108,7 @@ static int save_msrs(int vcpu_fd, const struct kvm_msr_list *list, struct buf *o
 	for (uint32_t i = 0; i < list->nmsrs; i++)
 		msrs->entries[i].index = list->indices[i];
 	ret = read_msrs(vcpu_fd, msrs, err);
-	section_put(out, TAG_MSRS, msrs->entries,
-		    msrs->nmsrs * sizeof(msrs->entries[0]));
+	section_put(out, TAG_MSRS, msrs->entries, msrs->nmsrs * sizeof(msrs->entries[0]));
 	return ret;
 }
 
