@@ -27,7 +27,8 @@
 
 #define LOCK_NAME "lock"
 /* Sizes are bounded by TEMPLATE_MAX and what a machine has touched when it is ready. */
-#define FS_OPTIONS "mode=0700,size=1G,huge=within_size"
+#define FS_OPTIONS "mode=0700,size=1G"
+#define FS_HUGE ",huge=within_size"
 
 static_assert(sizeof(((struct utsname *)NULL)->release) ==
 		      sizeof(((struct template_key *)NULL)->release),
@@ -107,6 +108,7 @@ static bool is_mounted(int dir)
 /* mount_once() - at TEMPLATE_DIR, whose bare folder @dir is; one caller at a time. */
 static int mount_once(int dir)
 {
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	auto_fd int now = -1;
 
 	if (flock(dir, LOCK_EX) < 0)
@@ -114,8 +116,9 @@ static int mount_once(int dir)
 	now = open_path(TEMPLATE_DIR);
 	if (now < 0 || is_mounted(now))
 		return now < 0 ? now : 0;
-	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs",
-		  MS_NOSUID | MS_NODEV | MS_NOEXEC, FS_OPTIONS) < 0)
+	/* A kernel may be without huge pages: EINVAL. */
+	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs", flags, FS_OPTIONS FS_HUGE) < 0 &&
+	    mount("hull-templates", TEMPLATE_DIR, "tmpfs", flags, FS_OPTIONS) < 0)
 		return -errno;
 	return 0;
 }
@@ -190,7 +193,7 @@ void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c)
 		return;
 	use->dir = template_open_dir(true);
 	if (use->dir < 0) {
-		log_warn("no templates: '%s': %s", TEMPLATE_DIR,
+		log_debug("no templates: '%s': %s", TEMPLATE_DIR,
 			 strerrordesc_np(-use->dir));
 		return;
 	}
