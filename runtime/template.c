@@ -117,7 +117,8 @@ static int mount_once(int dir)
 	if (now < 0 || is_mounted(now))
 		return now < 0 ? now : 0;
 	/* A kernel may be without huge pages: EINVAL. */
-	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs", flags, FS_OPTIONS FS_HUGE) < 0 &&
+	if (mount("hull-templates", TEMPLATE_DIR, "tmpfs", flags, FS_OPTIONS FS_HUGE) <
+		    0 &&
 	    mount("hull-templates", TEMPLATE_DIR, "tmpfs", flags, FS_OPTIONS) < 0)
 		return -errno;
 	return 0;
@@ -194,7 +195,7 @@ void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c)
 	use->dir = template_open_dir(true);
 	if (use->dir < 0) {
 		log_debug("no templates: '%s': %s", TEMPLATE_DIR,
-			 strerrordesc_np(-use->dir));
+			  strerrordesc_np(-use->dir));
 		return;
 	}
 	name_of(use->key, use->name);

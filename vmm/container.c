@@ -262,10 +262,21 @@ void container_end(struct container *c, bool gone)
 }
 
 /* container_failed() - the guest is no more: @err says why. */
+/* refuse_template() - so that the next machine boots. */
+static void refuse_template(const struct container *c, const struct err *why)
+{
+	const struct vm_sync sync = { .type = VM_SYNC_TEMPLATE, .err = *why };
+
+	if (c->sync_fd >= 0) /* and if nobody is there, the next one tries it again */
+		(void)sock_send(c->sync_fd, &sync, sizeof(sync), NULL, 0);
+}
+
 void container_failed(struct container *c, struct err *err)
 {
 	if (c->life == LIFE_OVER || c->shut_down)
 		return;
+	if (c->params.restored && !c->awake)
+		refuse_template(c, err);
 	add_tail(c, err);
 	/* Whoever makes the container says it; later there is only the log. */
 	if (!is_being_made(c) || container_tell_creator(c, err) < 0)

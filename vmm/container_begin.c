@@ -72,7 +72,8 @@ static void on_awake(void *opaque, const struct agent_result *r)
 
 	timer_stop(&c->boot);
 	timeline_mark("awake");
-	if (!r->code)
+	c->awake = !r->code;
+	if (c->awake)
 		return;
 	(void)err_msg(&err, (int)r->code, "the saved machine does not wake up: %s",
 		      r->msg);

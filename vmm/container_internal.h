@@ -121,6 +121,7 @@ struct container {
 	struct agent_link *link;
 	struct control_server *server;
 	enum container_life life;
+	bool awake; /* a restored machine: its agent has answered */
 	bool starting; /* AGENT_START is under way */
 	bool exited; /* exit_status is init's */
 	bool guest_gone; /* nothing comes from the guest any more */

@@ -82,7 +82,7 @@ int main_plug_small(struct vmm *v, struct err *err);
 /* main_look_at_template() - read its state, if there is one that is whole. */
 void main_look_at_template(struct vmm *v);
 
-/* main_new_vm() - from the template, or if that was saved on another processor, without. */
+/* main_new_vm() - from the template, or if that does not fit this host, without. */
 int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err);
 
 /* main_load_template() - what the machine's parts were; they stand. */

@@ -142,10 +142,8 @@ int template_load(const struct template_parts *parts, struct sections *in,
 		  struct err *err)
 {
 	uint32_t n;
-	int ret = vm_restore(parts->vm, in, err);
+	int ret = section_get(in, TAG_DEVICES, &n, sizeof(n), err);
 
-	if (ret == 0)
-		ret = section_get(in, TAG_DEVICES, &n, sizeof(n), err);
 	if (ret == 0 && n != parts->n_devices)
 		ret = err_msg(err, EPROTO, "the saved machine has %u devices, not %u", n,
 			      parts->n_devices);

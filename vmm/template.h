@@ -42,7 +42,7 @@ struct template_params {
 /* template_save() - begin; done() comes later, from the loop, whatever happens. */
 int template_save(const struct template_params *params, struct err *err);
 
-/* template_load() - the devices, vCPUs and clocks of a saved machine into @parts. */
+/* template_load() - the devices of a saved machine into @parts, whose VM was made of it. */
 int template_load(const struct template_parts *parts, struct sections *in,
 		  struct err *err);
 

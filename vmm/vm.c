@@ -111,7 +111,7 @@ static int init_machine(struct vm *vm, struct err *err)
 	if (ret == 0)
 		ret = make_vcpus(vm, err);
 	if (ret == 0 && vm->params.image)
-		ret = x86_cpuid_check(vm->vcpus[0].fd, vm->params.image->state, err);
+		ret = vm_restore(vm, vm->params.image->state, err);
 	if (ret == 0 && vm->params.to_be_saved)
 		ret = x86_msr_list(vm->params.kvm_fd, &vm->msrs, err);
 	if (ret == 0 && vm->params.to_be_saved)

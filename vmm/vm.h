@@ -57,8 +57,9 @@ struct vm_params {
 	 * waits for a grace period of the host's: 10 ms and more), and vm_load()
 	 * need not. Borrowed for the call; may be NULL. */
 	const struct vm_boot *boot;
-	/* Instead of `boot`: the machine goes on where the one that was saved stood
-	 * (vm_restore()). Borrowed for the call; may be NULL. */
+	/* Instead of `boot` and vm_load(): vCPUs, clocks and RAM of a machine that was
+	 * saved; the RAM is private to us.  Its devices are still to be loaded.  -EPROTO
+	 * and others: it does not fit this host. Borrowed for the call; may be NULL. */
 	struct vm_image *image;
 	bool to_be_saved; /* vm_save() will be called */
 	/* Called once, on a vCPU thread, when the guest ends by itself. */
@@ -112,12 +113,6 @@ int vm_save(struct vm *vm, int fd, struct buf *out, struct err *err);
  * were changed much since.  Main thread; the vCPUs may run.
  */
 int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err);
-
-/*
- * vm_restore() - the vCPUs and clocks of params.image, in the place of vm_load(), once
- * the devices stand.  vm_new() has mapped the RAM: private to us, of the same file.
- */
-int vm_restore(struct vm *vm, struct sections *in, struct err *err);
 
 const struct guest_memory *vm_memory(const struct vm *vm);
 

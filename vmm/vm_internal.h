@@ -94,6 +94,9 @@ struct sections;
 int vm_ram_save(const struct vm *vm, int fd, struct buf *out, struct err *err);
 int vm_ram_map(struct vm *vm, int fd, struct sections *in, struct err *err);
 
+/* vm_save.c: CPUID (which must be ours), vCPUs and clocks of a saved machine. */
+int vm_restore(struct vm *vm, struct sections *in, struct err *err);
+
 /* vm_pause.c */
 void vm_pause_init(struct vm *vm);
 void vm_pause_release(struct vm *vm);

@@ -39,7 +39,7 @@ int vm_save(struct vm *vm, int fd, struct buf *out, struct err *err)
 int vm_restore(struct vm *vm, struct sections *in, struct err *err)
 {
 	struct kvm_clock_data clock = { 0 };
-	int ret = 0;
+	int ret = x86_cpuid_check(vm->vcpus[0].fd, in, err);
 
 	for (unsigned int i = 0; ret == 0 && i < vm->n_vcpus; i++) {
 		ret = x86_vcpu_restore(vm->vcpus[i].fd, in, err);

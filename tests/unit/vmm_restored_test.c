@@ -160,6 +160,9 @@ static void test_does_not_wake(void)
 	f = woken(0, &w);
 	agent_answer(&vm, &f, EPERM, 0, "set the clock: Operation not permitted");
 	sync = fake_sync(&vm);
+	ok(sync.type == VM_SYNC_TEMPLATE && sync.err.code == EPERM,
+	   "the template is refused, so that the next machine boots");
+	sync = fake_sync(&vm);
 	ok(sync.type == VM_SYNC_ERROR && sync.err.code == EPERM,
 	   "a machine that does not wake up fails its container");
 	is_str(sync.err.msg,
@@ -183,6 +186,9 @@ static void test_never_wakes(void)
 	fake_vm_begin(&vm, 200);
 	for (unsigned int i = 0; i < 1000000 && !sync.type; i++)
 		sync = fake_sync(&vm);
+	ok(sync.type == VM_SYNC_TEMPLATE && sync.err.code == ETIMEDOUT,
+	   "the template of one that never answers is refused");
+	sync = fake_sync(&vm);
 	ok(sync.type == VM_SYNC_ERROR && sync.err.code == ETIMEDOUT,
 	   "one that never answers is an error");
 	is_str(sync.err.msg, "the guest did not answer within 0.2 s", "by name");
