@@ -98,8 +98,9 @@ start_sleeper() {
 	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err" && wait_for 30 sleeps
 }
 
+# sleeps - there is a process `sleep`: the shell's own arguments name it from the beginning
 sleeps() {
-	hull ps "$ID" | grep -q 'sleep 1000'
+	hull ps "$ID" | grep -q 'sleep 1000$'
 }
 
 # vmms - the pids of this file's hull-vmms, found by their cgroups; none: status 1
