@@ -68,19 +68,26 @@ static int remove_entry(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
-/* make_bundle() - in the empty folder @dir. */
+/* make_bundle() - in the empty folder @dir: a program must be there, as for any container. */
 static int make_bundle(const char *dir, struct err *err)
 {
+	static char program[] = "/nothing";
 	auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int file = -1;
 	auto_oci_spec struct oci_spec *spec = NULL;
 	auto_buf struct buf text = BUF_INIT;
 	int ret;
 
 	if (fd < 0 || mkdirat(fd, "rootfs", 0755) < 0)
 		return err_set(err, errno, "make a bundle in '%s'", dir);
+	file = openat(fd, "rootfs/nothing", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		      0755);
+	if (file < 0)
+		return err_set(err, errno, "make a bundle in '%s'", dir);
 	ret = oci_default_spec(&spec, err);
 	if (ret < 0)
 		return ret;
+	spec->process->args.v[0] = program;
 	spec->process->terminal = false;
 	spec->root->readonly = false;
 	ret = oci_spec_print(spec, &text, err);
