@@ -33,25 +33,21 @@
 
 #define TAG_DEVICES SECTION_TAG('d', 'e', 'v', 's')
 
-struct template
-{
+struct template {
 	struct template_params params;
 	struct timer timer;
 	unsigned int looks;
 };
 
-static int save_state(const struct template_parts *p, int fd, struct buf *out,
-		      struct err *err)
+static int save_devices(const struct template_parts *p, struct buf *out, struct err *err)
 {
 	uint32_t n = p->n_devices;
-	int ret = vm_save(p->vm, fd, out, err);
+	int ret = 0;
 
 	section_put(out, TAG_DEVICES, &n, sizeof(n));
 	for (unsigned int i = 0; ret == 0 && i < n; i++)
 		ret = virtio_pci_save(p->devices[i], out, err);
-	if (ret == 0 && buf_ok(out) < 0)
-		ret = err_set(err, ENOMEM, "the machine's state");
-	return ret;
+	return ret == 0 && buf_ok(out) < 0 ? err_set(err, ENOMEM, "devices") : ret;
 }
 
 /* save() - the machine, which is paused.  -EAGAIN: it has something to do */
@@ -60,15 +56,18 @@ static int save(const struct template *t, struct err *err)
 	const struct template_parts *p = &t->params.parts;
 	auto_buf struct buf devices = BUF_INIT;
 	auto_buf struct buf state = BUF_INIT;
-	int ret = 0;
+	int ret;
 
 	if (!vm_is_idle(p->vm) || !container_is_quiet(p->container))
 		return err_msg(err, EAGAIN, "the guest has something to do");
-	/* They may be busy: to be known before all of RAM is written. */
-	for (unsigned int i = 0; ret == 0 && i < p->n_devices; i++)
-		ret = virtio_pci_save(p->devices[i], &devices, err);
+	/* They may be busy: to be known before all of RAM is written.  They stand behind
+	 * what that puts, as a VM is made before its devices. */
+	ret = save_devices(p, &devices, err);
 	if (ret == 0)
-		ret = save_state(p, t->params.image_fd, &state, err);
+		ret = vm_save(p->vm, t->params.image_fd, &state, err);
+	(void)buf_append(&state, devices.data, devices.len);
+	if (ret == 0 && buf_ok(&state) < 0)
+		ret = err_set(err, ENOMEM, "the machine's state");
 	return ret < 0 ? ret
 		       : image_write(t->params.image_fd, &state, vm_ram_size(p->vm), err);
 }

@@ -17,7 +17,6 @@ struct container;
 struct err;
 struct loop;
 struct sections;
-struct template;
 struct virtio_pci;
 struct vm;
 
