@@ -195,6 +195,23 @@ static int apply_template(const struct source *s, struct hull_options *o)
 	return apply_word(s, "on", "off", "on or off", &o->no_template);
 }
 
+static int apply_template_group(const struct source *s, struct hull_options *o)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.-";
+	size_t len = strlen(s->value);
+	char *copy;
+
+	if (len < 1 || len > HULL_TEMPLATE_GROUP_MAX || strspn(s->value, allowed) != len)
+		return bad_value(s, "1 to 32 letters, digits, '_', '.' or '-'");
+	copy = oci_strdup(s->spec, s->value);
+	if (!copy)
+		return no_memory(s->err);
+	o->template_group = copy;
+	return 0;
+}
+
 /* apply_rate() - powers of 1000, as everybody counts bits. */
 static int apply_rate(const struct source *s, uint64_t *ret)
 {
@@ -235,6 +252,7 @@ static int apply_boot_timeout(const struct source *s, struct hull_options *o)
 }
 
 static_assert(HULL_MAX_FREEZE_HOOKS == 32 && HULL_MAX_VCPUS == 64 &&
+		      HULL_TEMPLATE_GROUP_MAX == 32 &&
 		      HULL_MEMORY_MIN == 64ull << 20 && HULL_MEMORY_MAX == 1024ull << 30,
 	      "the messages above say so");
 static_assert(HULL_NET_RATE_MIN == 64000 && HULL_NET_RATE_MAX == 1000000000000,
@@ -299,6 +317,10 @@ static const struct option options[] = {
 	    "whether the machine goes on from one that has booted and was saved (and is "
 	    "saved so itself, if there is none), instead of booting" },
 	  apply_template },
+	{ { "template.group", "NAME", "the group without a name",
+	    "whose saved machines it may go on from and its own is for: those of its "
+	    "group only, and no memory is shared with another" },
+	  apply_template_group },
 	{ { "vcpus", "NUMBER",
 	    "vm.hwConfig.vcpus, or as many as linux.resources.cpu's quota and cpus need, "
 	    "or the host's CPUs (at most 64)",

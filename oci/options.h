@@ -24,6 +24,7 @@ struct oci_spec;
 
 #define HULL_MAX_VCPUS 64u
 #define HULL_MAX_FREEZE_HOOKS 32u
+#define HULL_TEMPLATE_GROUP_MAX 32u /* (bytes) */
 
 /* Guest memory beyond the container's limit: kernel, agent, page tables. */
 #define HULL_RESERVE_BYTES (64ull << 20)
@@ -74,6 +75,7 @@ struct hull_options {
 	uint64_t dax; /* (bytes) of each DAX window: a power of 2, or 0 */
 	bool no_vhost; /* hull-vmm moves the packets itself */
 	bool no_template; /* it boots, whatever is there */
+	const char *template_group; /* whose templates; NULL: those without a name */
 	bool allow_host_net; /* no network in place of the host's */
 	struct hull_net_options net;
 	uint64_t memory; /* (bytes) of guest RAM, a multiple of HULL_MEMORY_ALIGN */

@@ -211,6 +211,7 @@ static int open_machine(struct creation *cr, struct err *err)
 	c->dax_size = opt.dax;
 	cr->freeze_hooks = opt.freeze_hooks;
 	cr->no_template = opt.no_template;
+	cr->template_group = opt.template_group;
 	if (snprintf(c->cmdline, sizeof(c->cmdline), "%s", opt.cmdline ? opt.cmdline : "") >=
 	    (int)sizeof(c->cmdline))
 		return err_msg(err, E2BIG, "kernel parameters: more than %zu bytes",
@@ -384,7 +385,7 @@ static int prepare(struct creation *cr, struct err *err)
 	if (ret == 0)
 		ret = cpuset_take(cr->spec, &cr->launch.cpuset, err); /* sized the machine */
 	if (ret == 0 && !cr->no_template && c->modules_fd < 0)
-		template_plan(&cr->templates, cr->vmm_fd, c);
+		template_plan(&cr->templates, cr->vmm_fd, cr->template_group, c);
 	if (ret == 0)
 		ret = make_sockets(cr, err);
 	if (ret == 0)

@@ -37,6 +37,7 @@ struct creation {
 	struct preserved_fds preserved; /* owned by config once it has them */
 	const char *freeze_hooks; /* the option, or NULL */
 	bool no_template; /* the option */
+	const char *template_group; /* the option, or NULL */
 	struct buf guest_spec; /* the JSON for the agent */
 };
 

@@ -78,6 +78,9 @@ static int on_template(struct creation *cr, const struct vm_sync *sync, struct e
 	if (template_store(&cr->templates, cr->config, &why) < 0)
 		log_warn("%s", why.msg);
 	ret = sock_send(cr->sync, &answer, sizeof(answer), NULL, 0);
+	/* The guest goes on meanwhile. */
+	if (template_sum(&cr->templates, cr->config, &why) < 0)
+		log_warn("%s", why.msg);
 	/* If it is gone, the next receive tells why. */
 	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
 }

@@ -49,7 +49,8 @@ static int identify(int fd, struct template_identity *id)
 	return 0;
 }
 
-static int make_key(struct template_key *key, int vmm_fd, const struct vm_config *c)
+static int make_key(struct template_key *key, int vmm_fd, const char *group,
+		    const struct vm_config *c)
 {
 	struct utsname host;
 	int ret = identify(vmm_fd, &key->vmm);
@@ -71,8 +72,10 @@ static int make_key(struct template_key *key, int vmm_fd, const struct vm_config
 	key->dax_size = c->dax_size;
 	key->vcpus = c->vcpus;
 	key->n_nics = c->n_nics;
-	/* Neither is longer than its place. */
+	/* None is longer than its place. */
 	memcpy(key->cmdline, c->cmdline, strlen(c->cmdline));
+	if (group)
+		memcpy(key->group, group, strlen(group));
 	memcpy(key->release, host.release, strlen(host.release));
 	memcpy(key->version, host.version, strlen(host.version));
 	return 0;
@@ -187,10 +190,11 @@ static int take_lock(const struct template_use *use)
 	return take_fd(&fd);
 }
 
-void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c)
+void template_plan(struct template_use *use, int vmm_fd, const char *group,
+		   struct vm_config *c)
 {
 	use->key = calloc(1, TEMPLATE_KEY_SIZE);
-	if (!use->key || make_key(use->key, vmm_fd, c) < 0)
+	if (!use->key || make_key(use->key, vmm_fd, group, c) < 0)
 		return;
 	use->dir = template_open_dir(true);
 	if (use->dir < 0) {
@@ -290,6 +294,15 @@ int template_store(struct template_use *use, const struct vm_config *c, struct e
 		return err_wrap(err, ret, "template");
 	use->file = take_fd(&fd);
 	return 0;
+}
+
+int template_sum(struct template_use *use, const struct vm_config *c, struct err *err)
+{
+	int ret = use->file < 0 ? 0 : image_sum_ram(use->file, c->boot_memory, err);
+
+	if (ret < 0)
+		close_fd(take_fd(&use->file));
+	return ret < 0 ? err_wrap(err, ret, "template") : 0;
 }
 
 int template_publish(struct template_use *use, const struct vm_config *c, struct err *err)

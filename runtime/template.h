@@ -40,13 +40,21 @@ struct template_use {
 /*
  * template_plan() - have @c's machine go on from a template, or become one.  Nothing
  * that fails here is an error: the machine boots.
- * @vmm_fd: the program; @c: complete but for its template's fields
+ * @vmm_fd: the program
+ * @group: whose templates it may use, HULL_TEMPLATE_GROUP_MAX bytes at most; NULL: those
+ *	of nobody in particular
+ * @c: complete but for its template's fields
  */
-void template_plan(struct template_use *use, int vmm_fd, struct vm_config *c);
+void template_plan(struct template_use *use, int vmm_fd, const char *group,
+		   struct vm_config *c);
 
 /* template_store() - the machine that hull-vmm has saved into c->template_new_fd: a copy of
  * ours, for nobody yet. */
 int template_store(struct template_use *use, const struct vm_config *c, struct err *err);
+
+/* template_sum() - sums of what was stored, by which damage is found later; without them
+ * it is not kept.  Takes a while: best when nobody waits. */
+int template_sum(struct template_use *use, const struct vm_config *c, struct err *err);
 
 /* template_publish() - what was stored is there for others, now that it has made a
  * container; nothing was stored: nothing to do. */
@@ -64,7 +72,8 @@ void template_release(struct template_use *use);
 int template_list(struct buf *out, struct err *err);
 
 /*
- * template_verify() - is it whole: key, size, and the state by its CRC?
+ * template_verify() - is it whole: key, size, state and RAM by their CRCs?  One that is
+ * not is removed.
  * Errors: EINVAL (no such name), ENOENT, EPROTO
  */
 int template_verify(const char *name, struct err *err);

@@ -102,6 +102,11 @@ int template_verify(const char *name, struct err *err)
 	if (fd < 0)
 		return fd;
 	ret = image_read(fd, key.boot_memory, &state, err);
+	if (ret == 0)
+		ret = image_check_ram(fd, key.boot_memory, err);
+	/* The next container makes it anew; gone meanwhile is as well. */
+	if (ret == -EPROTO)
+		(void)unlinkat(dir, name, 0);
 	return ret < 0 ? err_wrap(err, ret, "template '%s'", name) : 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "oci/options.h"
 #include "runtime/template.h"
 #include "vmm/snapshot/image.h"
 #include "vmm/vm_config.h"
@@ -35,6 +36,7 @@ struct template_key {
 	uint32_t vcpus;
 	uint32_t n_nics;
 	char cmdline[VM_CMDLINE_SIZE];
+	char group[HULL_TEMPLATE_GROUP_MAX + 1];
 	/* The host's kernel; its processor is hull-vmm's to compare (CPUID). */
 	char release[65];
 	char version[65];

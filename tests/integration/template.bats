@@ -183,6 +183,58 @@ another_key() {
 	grep -q 'template loaded' "$LOG"
 }
 
+# flip_ram FILE - the last byte of its RAM that is not zero
+flip_ram() {
+	python3 - "$1" <<-'END'
+		import os, sys
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		at = os.lseek(fd, 2 << 20, os.SEEK_DATA)
+		page = os.pread(fd, 65536, at)
+		i = max(i for i in range(len(page)) if page[i])
+		os.pwrite(fd, bytes([page[i] ^ 1]), at + i)
+	END
+}
+
+@test "template: memory that was damaged is found, and made anew" {
+	local name
+
+	remove_ours
+	warm template build
+	name=$(ours)
+	hull template verify "$name"
+	flip_ram "$DIR/$name"
+	run --separate-stderr hull template verify "$name"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"template '$name': it is damaged at byte "* ]]
+	[[ -z $(ours) ]]
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	grep -q 'template saved' "$LOG"
+	hull template verify "$(ours)"
+}
+
+@test "template: a group has its own" {
+	local first
+
+	remove_ours
+	run_warm /bin/true
+	first=$(ours)
+	config '.annotations["org.hull.template.group"] = "alice"'
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	grep -q 'template saved' "$LOG"
+	[[ $(ours | wc -l) -eq 2 ]]
+	run_warm /bin/true
+	grep -q 'template loaded' "$LOG"
+	config '.annotations["org.hull.template.group"] = "bob/"'
+	run_warm /bin/true
+	[[ $status -eq 1 && $stderr == *"org.hull.template.group=bob/: expected "* ]]
+	config 'del(.annotations["org.hull.template.group"])'
+	run_warm /bin/true
+	grep -q 'template loaded' "$LOG"
+	hull template rm "$first"
+}
+
 @test "template: built ahead, listed, verified and removed" {
 	local name
 
@@ -204,6 +256,8 @@ another_key() {
 	run --separate-stderr hull template verify "$name"
 	[[ $status -eq 1 ]]
 	[[ $stderr == *"template '$name': its state is damaged (CRC)"* ]]
+	[[ -z $(ours) ]]
+	warm template build
 	hull template rm "$name"
 	[[ -z $(ours) ]]
 	run --separate-stderr hull template rm "$name"

@@ -110,12 +110,13 @@ static void test_strings(void)
 	is_int(o.dax, 256 << 20, "the default window");
 	is_int(o.boot_memory, 0, "nobody says what it starts with");
 	ok(!o.no_vhost && !o.allow_host_net, "vhost, and not the host's network");
-	ok(!o.no_template, "templates");
+	ok(!o.no_template && !o.template_group, "templates, nobody's in particular");
 	ok(!o.net.rx && !o.net.tx && !o.net.antispoof, "everything may pass it");
 	is_int(load(vm,
 		    SET("kernel=/k2", "org.hull.vcpus=2", "memory=1G", "boot-timeout=5",
 			"cmdline=z", "initrd=/i2", "org.hull.fs.dax=1G", "memory.boot=99M",
 			"net.vhost=off", "net.host=allow", "template=off",
+			"template.group=alice",
 			"net.rx=1500K", "net.tx=2G", "net.antispoof=on"),
 		    &o, &spec2, &err),
 	       0, "--set");
@@ -129,6 +130,7 @@ static void test_strings(void)
 	is_int(o.boot_memory, 100 * MIB, "and the start, rounded up to 2 MiB");
 	ok(o.no_vhost && o.allow_host_net, "and the network");
 	ok(o.no_template, "and the template");
+	is_str(o.template_group, "alice", "and its group");
 	ok(o.net.rx == 1500000 && o.net.tx == 2000000000 && o.net.antispoof,
 	   "and what may pass it, by powers of 1000");
 	is_int(load("", NULL, 0, &o, &spec3, &err), 0, "nothing");
@@ -193,6 +195,14 @@ static void test_bad(void)
 	    "--set fs.dax=128G: expected 0, or a power of 2 from 32M to 64G");
 	bad("", "net.vhost=yes", "--set net.vhost=yes: expected on or off");
 	bad("", "template=1", "--set template=1: expected on or off");
+	bad("", "template.group=",
+	    "--set template.group=: expected 1 to 32 letters, digits, '_', '.' or '-'");
+	bad("", "template.group=a/b",
+	    "--set template.group=a/b: expected 1 to 32 letters, digits, '_', '.' or "
+	    "'-'");
+	bad("", "template.group=a23456789012345678901234567890123",
+	    "--set template.group=a23456789012345678901234567890123: expected 1 to 32 "
+	    "letters, digits, '_', '.' or '-'");
 	bad("", "net.rx=63999",
 	    "--set net.rx=63999: expected none, or 64K to 1T bits per second");
 	bad("", "net.tx=2T",
@@ -244,7 +254,7 @@ static void test_docs(void)
 	for (; (doc = hull_option_doc(n)); n++)
 		ok(doc->name && doc->value && doc->fallback && doc->text,
 		   "%s is documented", doc->name);
-	is_int(n, 15, "fifteen options");
+	is_int(n, 16, "sixteen options");
 }
 
 static void test_change(void)

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -40,13 +41,19 @@ static void must(bool cond)
 		abort();
 }
 
-static void plan_with(struct creation *cr, int vmm, const struct vm_config *config)
+static void plan_of(struct creation *cr, int vmm, const char *group,
+		    const struct vm_config *config)
 {
 	cr->use = TEMPLATE_USE_INIT;
 	cr->config = *config;
 	cr->config.template_fd = -1;
 	cr->config.template_new_fd = -1;
-	template_plan(&cr->use, vmm, &cr->config);
+	template_plan(&cr->use, vmm, group, &cr->config);
+}
+
+static void plan_with(struct creation *cr, int vmm, const struct vm_config *config)
+{
+	plan_of(cr, vmm, NULL, config);
 }
 
 static void plan(struct creation *cr)
@@ -191,6 +198,7 @@ static void test_made(void)
 	save(&cr);
 	is_int(template_store(&cr.use, &cr.config, &err), 0, "stored");
 	is_int(count(), 0, "it has no name yet");
+	is_int(template_sum(&cr.use, &cr.config, &err), 0, "summed");
 	plan(&next);
 	ok(next.config.template_fd < 0, "nor does anybody find it");
 	end(&next);
@@ -199,7 +207,8 @@ static void test_made(void)
 	is_int(count(), 1, "it has");
 	must(fstatat(cr.use.dir, cr.use.name, &st, 0) == 0);
 	is_int(st.st_mode, S_IFREG | 0400, "nobody may write to it");
-	is_int(st.st_size, IMAGE_RAM_AT + MEMORY, "all of the machine is in it");
+	is_int(st.st_size, IMAGE_RAM_AT + MEMORY + MEMORY / 65536 * 4,
+	       "all of the machine is in it, and the sums of its RAM");
 	ok(st.st_blocks < 8 << 11, "but for what nobody has written: %lld blocks",
 	   (long long)st.st_blocks);
 	end(&cr);
@@ -238,6 +247,50 @@ static void test_not_stored(void)
 	is_int(template_publish(&cr.use, &cr.config, &err), 0, "then nothing");
 	is_int(count(), 0, "is published");
 	end(&cr);
+}
+
+static void set_room(const char *size)
+{
+	must(mount(NULL, TEMPLATE_DIR, NULL, MS_REMOUNT, size) == 0);
+}
+
+/* fill_up() - no more than what is used now. */
+static void fill_up(void)
+{
+	char size[32];
+	struct statvfs fs;
+
+	must(statvfs(TEMPLATE_DIR, &fs) == 0);
+	(void)snprintf(size, sizeof(size), "nr_blocks=%llu",
+		       (unsigned long long)(fs.f_blocks - fs.f_bfree));
+	set_room(size);
+}
+
+/* The folder is full: while a machine is copied, and when only its sums are missing. */
+static void test_full(void)
+{
+	struct err err = ERR_INIT;
+	struct creation cr;
+
+	plan(&cr);
+	save(&cr);
+	set_room("size=4K");
+	is_int(template_store(&cr.use, &cr.config, &err), -ENOSPC, "no room for it");
+	is_str(err.msg, "template: sendfile: No space left on device",
+	       "is an error by name");
+	is_int(template_sum(&cr.use, &cr.config, &err), 0, "what is not there");
+	is_int(template_publish(&cr.use, &cr.config, &err), 0, "is neither summed");
+	is_int(count(), 0, "nor published");
+	set_room("size=1G");
+	must(template_store(&cr.use, &cr.config, &err) == 0);
+	fill_up();
+	is_int(template_sum(&cr.use, &cr.config, &err), -ENOSPC, "no room for its sums");
+	is_str(err.msg, "template: write the sums of RAM: No space left on device",
+	       "is another");
+	is_int(template_publish(&cr.use, &cr.config, &err), 0, "without them");
+	is_int(count(), 0, "it is not published");
+	end(&cr);
+	set_room("size=1G");
 }
 
 /* hull-vmm has spoilt its file since. */
@@ -327,6 +380,20 @@ static void test_keys(void)
 	other = machine;
 	memcpy(other.cmdline, "quiet2", 7);
 	differs(vmm_fd, &other, "command line");
+
+	plan_of(&cr, vmm_fd, "alice", &machine);
+	ok(cr.config.template_fd < 0 && cr.config.template_new_fd >= 0,
+	   "of a group: none of another's, but one of its own");
+	save(&cr);
+	must(template_store(&cr.use, &cr.config, NULL) == 0 &&
+	     template_publish(&cr.use, &cr.config, NULL) == 0);
+	end(&cr);
+	plan_of(&cr, vmm_fd, "alice", &machine);
+	ok(cr.config.template_fd >= 0, "which the group has from then on");
+	end(&cr);
+	plan_of(&cr, vmm_fd, "bob", &machine);
+	ok(cr.config.template_fd < 0, "and no other");
+	end(&cr);
 
 	must(futimens(machine.kernel_fd, times) == 0);
 	plan(&cr);
@@ -470,6 +537,7 @@ int main(void)
 	test_folder();
 	test_made();
 	test_not_stored();
+	test_full();
 	test_spoilt_since();
 	test_two_at_once();
 	test_keys();

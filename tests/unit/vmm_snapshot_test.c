@@ -223,7 +223,7 @@ static void test_image_head(void)
 
 	image_new(&im);
 	poke(&im, HEAD_FIELD(version), &version, sizeof(version));
-	refused(&im, "its format is 2, not 1", "another version");
+	refused(&im, "its format is 3, not 2", "another version");
 	image_end(&im);
 
 	image_new(&im);
@@ -283,6 +283,35 @@ static void test_image_flipped_bits(void)
 	image_end(&im);
 }
 
+/* ---- RAM ---------------------------------------------------------------------------- */
+
+static void test_image_ram(void)
+{
+	const size_t byte = IMAGE_RAM_AT + (3u << 20) + 5;
+	struct err err = ERR_INIT;
+	struct image im;
+
+	image_new(&im);
+	poke(&im, byte, "x", 1);
+	is_int(image_check_ram(im.fd, RAM, &err), -EPROTO, "RAM that nobody has summed");
+	is_str(err.msg, "it is cut off: RAM has no sums", "is refused by name");
+	is_int(image_sum_ram(im.fd, RAM, &err), 0, "RAM is summed");
+	is_int(image_check_ram(im.fd, RAM, &err), 0, "and is whole");
+	is_int(read_of(&im, RAM, &err), 0, "as the state is");
+	poke(&im, byte, "y", 1);
+	is_int(image_check_ram(im.fd, RAM, &err), -EPROTO, "a byte that has changed");
+	is_str(err.msg, "it is damaged at byte 5242880 (CRC of 65536 bytes)",
+	       "is told by its place");
+	poke(&im, byte, "x", 1);
+	poke(&im, IMAGE_RAM_AT, "z", 1);
+	is_int(image_check_ram(im.fd, RAM, &err), -EPROTO, "so is one where were zeros");
+	poke(&im, IMAGE_RAM_AT, "\0", 1);
+	is_int(image_check_ram(im.fd, RAM, &err), 0, "put right it is whole");
+	poke(&im, IMAGE_RAM_AT + RAM, "z", 1);
+	is_int(image_check_ram(im.fd, RAM, &err), -EPROTO, "sums are not to change");
+	image_end(&im);
+}
+
 int main(void)
 {
 	test_sections();
@@ -293,5 +322,6 @@ int main(void)
 	test_image_head();
 	test_image_cut_off();
 	test_image_flipped_bits();
+	test_image_ram();
 	return tap_done();
 }

@@ -8,6 +8,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "vmm/snapshot/chunks.h"
 
 static uint32_t crc_of(const struct buf *state)
 {
@@ -76,4 +77,36 @@ int image_read(int fd, uint64_t ram_size, struct buf *state, struct err *err)
 	if (crc_of(state) != head.state_crc)
 		return err_msg(err, EPROTO, "its state is damaged (CRC)");
 	return 0;
+}
+
+int image_sum_ram(int fd, uint64_t ram_size, struct err *err)
+{
+	auto_buf struct buf sums = BUF_INIT;
+	ssize_t n;
+	int ret = chunks_sum(fd, IMAGE_RAM_AT, ram_size, &sums, err);
+
+	if (ret == 0 && buf_ok(&sums) < 0)
+		ret = err_set(err, ENOMEM, "sum RAM");
+	if (ret < 0)
+		return ret;
+	n = pwrite(fd, sums.data, sums.len, (off_t)(IMAGE_RAM_AT + ram_size));
+	return n == (ssize_t)sums.len
+		       ? 0
+		       : err_set(err, n < 0 ? errno : ENOSPC, "write the sums of RAM");
+}
+
+int image_check_ram(int fd, uint64_t ram_size, struct err *err)
+{
+	auto_buf struct buf sums = BUF_INIT;
+	size_t len = (size_t)chunks_in(ram_size) * sizeof(uint32_t);
+	ssize_t n;
+
+	if (buf_reserve(&sums, len) < 0)
+		return err_set(err, ENOMEM, "read the sums of RAM");
+	n = pread(fd, sums.data, len, (off_t)(IMAGE_RAM_AT + ram_size));
+	if (n < 0)
+		return err_set(err, errno, "read the sums of RAM");
+	if ((size_t)n != len)
+		return err_msg(err, EPROTO, "it is cut off: RAM has no sums");
+	return chunks_check(fd, IMAGE_RAM_AT, ram_size, sums.data, len, err);
 }

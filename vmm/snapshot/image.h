@@ -9,6 +9,7 @@
  *	4 KiB		struct image_head, then the state: sections (sections.h)
  *	2 MiB		guest RAM from its first byte on, as the machine has it in one
  *			piece; only pages that are not zero are written, the rest are holes
+ *	after RAM	its sums (chunks.h), from whoever keeps the file: holes are zeros
  *
  * All numbers are the machine's own: little endian, and no file is read by another
  * program than the one that wrote it (`version`).
@@ -23,7 +24,7 @@ struct buf;
 struct err;
 
 #define IMAGE_MAGIC 0x474d49314c4c5548ull /* "HULL1IMG" */
-#define IMAGE_VERSION 1u
+#define IMAGE_VERSION 2u
 #define IMAGE_HOT_AT 2048u
 #define IMAGE_HOT_SIZE 2048u
 #define IMAGE_HEAD_AT 4096u
@@ -55,5 +56,14 @@ int image_write(int fd, const struct buf *state, uint64_t ram_size, struct err *
  * Errors: EPROTO (not such a file, cut off, bits flipped, of another machine)
  */
 int image_read(int fd, uint64_t ram_size, struct buf *state, struct err *err);
+
+/* image_sum_ram() - write the sums of the RAM that is in @fd. */
+int image_sum_ram(int fd, uint64_t ram_size, struct err *err);
+
+/*
+ * image_check_ram() - is the RAM in @fd what it was when it was summed?  All of it is read.
+ * Errors: EPROTO (damaged, cut off)
+ */
+int image_check_ram(int fd, uint64_t ram_size, struct err *err);
 
 #endif
