@@ -235,6 +235,19 @@ root_expire() {
 	find "$1" -maxdepth 1 -name 'lab-root-*' -type d -mtime +14 -exec rm -rf {} +
 }
 
+# root_remove FOLDER... - half-made things, and first what mmdebstrap has mounted in them,
+# if it was killed: through that, rm would get at this machine's own /dev/shm
+root_remove() {
+	local folder mounted
+
+	for folder; do
+		while read -r mounted; do
+			umount "$mounted" || return
+		done < <(awk -v of="$folder/" 'index($2, of) == 1 { print $2 }' /proc/self/mounts | tac)
+		rm -rf --one-file-system "$folder"
+	done
+}
+
 # root_ensure - set $root; make it when it is not in the cache
 root_ensure() {
 	local cache lock out
@@ -250,7 +263,7 @@ root_ensure() {
 	flock -n "$lock" || { say "waiting for another lab that makes its root"; flock "$lock"; }
 	if [[ ! -d $root ]]; then
 		say "making the lab's root, once (about 90 s; kept in $cache)"
-		rm -rf "$cache"/tmp.lab-root.* "$(root_shm "$cache")".*
+		root_remove "$cache"/tmp.lab-root.* "$(root_shm "$cache")".*
 		out=$(mktemp -d "$cache/tmp.lab-root.XXXXXX")
 		tmp=$(root_workdir "$cache")
 		# In the background, because set -e does nothing to the left of a `||`,
@@ -258,11 +271,11 @@ root_ensure() {
 		set -m
 		(set -e; root_make "$out"; chmod 755 "$out"; mv -T "$out" "$root") {lock}>&- &
 		set +m
-		trap 'set +e; kill -- -$! 2>/dev/null && wait; rm -rf "$tmp" "$out"' EXIT
+		trap 'set +e; kill -- -$! 2>/dev/null && wait; root_remove "$tmp" "$out"' EXIT
 		trap 'exit 130' INT TERM HUP
 		wait $! || die "no root for the lab"
 		trap - EXIT INT TERM HUP
-		rm -rf "$tmp"
+		root_remove "$tmp"
 		root_expire "$cache"
 	fi
 	exec {lock}>&-
