@@ -18,6 +18,13 @@
  * CONTROL_EXIT says that it is over.  Several clients may hold a freeze: it lasts as
  * long as any of them.
  *
+ * And but for CONTROL_CHECKPOINT: CONTROL_RESULT when the machine is in the file (or why
+ * not: then it goes on), b = the microseconds for which no vCPU ran.  With
+ * CONTROL_CHECKPOINT_LEAVE it goes on by then, and that is the end.  Otherwise it stands
+ * still until the client sends CONTROL_STOP on the same connection: then hull-vmm ends at
+ * once, asks nothing of the guest, and exits with 137; or until the client goes away: then
+ * it goes on.
+ *
  * Who may connect is decided by the state folder's mode (0700, root).  hull-vmm
  * still checks every message; a wrong one ends the connection.
  */
@@ -61,6 +68,8 @@ enum control_type {
 	CONTROL_FREEZE_STATUS, /* payload: struct control_freeze_status and what follows */
 	CONTROL_NET_LIMIT, /* payload: struct net_limits (vmm/net/proto.h): of all
 			      interfaces, or none; 0 where there is no hull-net */
+	CONTROL_CHECKPOINT, /* a = enum control_checkpoint_flags; descriptor: an empty file,
+			       to be filled with the machine (vmm/snapshot/image.h) */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
@@ -90,6 +99,10 @@ enum control_exec_flags {
 	CONTROL_EXEC_TTY = 1 << 0,
 	/* Where the terminal's output goes is none: no CR before LF (termios(3) ONLCR) */
 	CONTROL_EXEC_NO_CR = 1 << 1,
+};
+
+enum control_checkpoint_flags {
+	CONTROL_CHECKPOINT_LEAVE = 1 << 0, /* --leave-running */
 };
 
 struct control_msg {

@@ -97,6 +97,9 @@ struct vm_config {
 	/* An empty file into which this machine is to be saved once its agent is ready, or
 	 * -1; see VM_SYNC_TEMPLATE. */
 	int32_t template_new_fd;
+	/* A container that was saved (CONTROL_CHECKPOINT) and goes on, with a machine as it
+	 * had (struct image_machine); VM_SYNC_CREATED then means that it runs.  Or -1. */
+	int32_t restore_fd;
 	int32_t control_fd; /* bound and listening, SOCK_SEQPACKET: vmm/control.h */
 	int32_t sync_fd; /* to the creating command */
 	int32_t status_fd; /* struct vm_status */

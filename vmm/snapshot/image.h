@@ -2,8 +2,8 @@
 /*
  * The file of a saved machine.
  *
- *	0		half a page that is not ours: whoever keeps the file says there what
- *			it is of (runtime/template.c)
+ *	0		half a page of which it is: of a template, by whoever keeps it
+ *			(runtime/template.c); of a container, struct image_machine
  *	2 KiB		a bit for each piece of RAM (IMAGE_PIECE) that a machine changes so much
  *			of that a copy of all of it is cheaper; a hint, from whoever you like
  *	4 KiB		struct image_head, then the state: sections (sections.h)
@@ -42,6 +42,48 @@ struct image_head {
 };
 
 static_assert(sizeof(struct image_head) == 32, "file format");
+
+#define IMAGE_MACHINE_MAGIC 0x454e4948434d5548ull /* "HUMCHINE" */
+#define IMAGE_MACHINE_ROOTS 256u
+
+enum image_machine_flags {
+	IMAGE_FROZEN = 1 << 0, /* its file systems were: `hull freeze` */
+	IMAGE_TERMINAL = 1 << 1, /* process.terminal */
+	IMAGE_PAUSED = 1 << 2, /* `hull pause` */
+	IMAGE_HAS_TEMPLATE = 1 << 3, /* vm_config.has_template: all devices are there */
+};
+
+/* A file that the machine was started with; all 0: not known. */
+struct image_file {
+	uint64_t size;
+	uint32_t crc; /* CRC-32 of all of it */
+	uint32_t reserved;
+};
+
+/*
+ * The machine of a container that was saved (CONTROL_CHECKPOINT): whoever restores it
+ * gives hull-vmm one that has the same (vm_config).  hull-vmm writes all but the files'
+ * identities, which are hull's.
+ */
+struct image_machine {
+	uint64_t magic; /* IMAGE_MACHINE_MAGIC */
+	uint32_t version; /* IMAGE_VERSION */
+	uint32_t flags; /* enum image_machine_flags */
+	uint64_t memory; /* these as in vm_config */
+	uint64_t boot_memory;
+	uint64_t dax_size;
+	uint32_t vcpus;
+	uint32_t n_nics; /* cards on the bus */
+	uint64_t saved_ns; /* CLOCK_REALTIME */
+	uint32_t n_roots;
+	uint32_t n_preserved;
+	struct image_file kernel;
+	struct image_file initrd;
+	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device, | 0x80: readonly */
+};
+
+static_assert(sizeof(struct image_machine) == 352, "file format");
+static_assert(sizeof(struct image_machine) <= IMAGE_HOT_AT, "in its place");
 
 /*
  * image_write() - head and state into @fd, whose RAM was written before.
