@@ -417,6 +417,7 @@ int agent_link_new(struct vsock *vsock, const struct agent_link_ops *ops, void *
 		free(link);
 		return ret;
 	}
+	vsock_keep(vsock, AGENT_PORT_CONTROL);
 	*ret_link = link;
 	return 0;
 }

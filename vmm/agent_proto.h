@@ -214,9 +214,13 @@ struct agent_stream {
 struct agent_wake {
 	uint64_t realtime_ns; /* CLOCK_REALTIME, to be set */
 	uint8_t seed[64]; /* random bytes of the host, for the guest's generator */
+	/* 1: a container goes on (CONTROL_CHECKPOINT).  Its cards are put out of use, as those
+	 * of another host may be told next. */
+	uint32_t restored;
+	uint32_t reserved; /* 0 */
 };
 
-static_assert(sizeof(struct agent_wake) == 72, "wire format, little endian");
+static_assert(sizeof(struct agent_wake) == 80, "wire format, little endian");
 /* The first bytes of a connection to AGENT_PORT_SOCKET. */
 struct agent_socket {
 	uint64_t node;

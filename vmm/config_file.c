@@ -46,6 +46,8 @@ static int check_descriptors(const struct vm_config *c, struct err *err)
 	if (c->has_template > 1 ||
 	    (!c->has_template && (c->template_fd >= 0 || c->template_new_fd >= 0)))
 		return bad(err, "template_fd");
+	if (c->restore_fd >= 0 && (c->template_fd >= 0 || c->template_new_fd >= 0))
+		return bad(err, "restore_fd");
 	if (c->n_preserved > VM_MAX_PRESERVED)
 		return bad(err, "n_preserved");
 	for (uint8_t i = 0; i < c->n_preserved; i++)

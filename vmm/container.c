@@ -202,6 +202,14 @@ void container_check_over(struct container *c)
 		over(c);
 }
 
+void container_vanish(struct container *c)
+{
+	c->exited = c->guest_gone = c->shut_down = true;
+	c->exit_status = STATUS_KILLED; /* as of a process that CRIU has dumped */
+	container_net_end(c);
+	over(c);
+}
+
 static void on_shut_down(void *opaque, const struct agent_result *r)
 {
 	struct container *c = opaque;
@@ -250,6 +258,7 @@ void container_end(struct container *c, bool gone)
 	c->life = LIFE_ENDING;
 	/* First of all: what waits at the gate cannot be killed. */
 	freeze_break(c, CONTROL_THAW_ENDED);
+	checkpoint_end(c);
 	container_net_end(c);
 	if (!c->exited)
 		c->exit_status = was_made && gone ? STATUS_KILLED : 1;
@@ -275,7 +284,7 @@ void container_failed(struct container *c, struct err *err)
 {
 	if (c->life == LIFE_OVER || c->shut_down)
 		return;
-	if (c->params.restored && !c->awake)
+	if (c->params.restored && !c->params.resumes && !c->awake)
 		refuse_template(c, err);
 	add_tail(c, err);
 	/* Whoever makes the container says it; later there is only the log. */
@@ -429,6 +438,8 @@ int container_new(const struct container_params *params, struct container **ret_
 	c->reap_fd = -1;
 	c->pid = getpid();
 	c->boot = c->shutdown = c->drain = c->net.late = TIMER_INIT;
+	c->checkpoint.look = c->checkpoint.deadline = TIMER_INIT;
+	c->checkpoint.fd = -1;
 	LIST_INIT(&c->procs);
 	LIST_INIT(&c->incoming);
 	freeze_init(c);
@@ -458,6 +469,7 @@ void container_free(struct container *c)
 	timer_stop(&c->shutdown);
 	timer_stop(&c->drain);
 	freeze_free(c);
+	checkpoint_end(c);
 	control_server_free(c->server);
 	container_net_release(c);
 	procs_free(c);

@@ -33,10 +33,12 @@
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
 
+struct buf;
 struct container;
 struct err;
 struct loop;
 struct net_cards;
+struct sections;
 struct signalfd_siginfo;
 struct vsock;
 
@@ -77,6 +79,16 @@ struct container_params {
 	/* made() - once: the container is, and nobody was told yet.  May be NULL. */
 	void (*made)(void *opaque);
 	bool restored; /* the machine was saved when it was ready() */
+	/*
+	 * save() - the whole machine into @fd, in one go (CONTROL_CHECKPOINT).  On success
+	 * it stands still until let_go(); otherwise it goes on.
+	 * Return: 0; -EAGAIN: at another moment; -errno
+	 */
+	int (*save)(void *opaque, int fd, struct err *err);
+	void (*let_go)(void *opaque);
+	/* container_restore() is to come: the container that was saved is to go on. */
+	bool resumes;
+	uint32_t image_flags; /* enum image_machine_flags: how it was then */
 	/* Once, before the guest is asked to write back and shut down; may be NULL. */
 	void (*before_shutdown)(void *opaque);
 	void *opaque;
@@ -91,6 +103,22 @@ int container_begin(struct container *c, struct err *err);
 
 /* container_is_quiet() - ready, and nothing is under way between us and the agent. */
 bool container_is_quiet(const struct container *c);
+
+/*
+ * container_save() - what the container is, when its machine is held.
+ * Errors: EAGAIN
+ */
+int container_save(const struct container *c, struct buf *out, struct err *err);
+
+/*
+ * container_restore() - after container_new() and the devices, before the guest runs: what
+ * container_save() has put.  container_begin() then has it go on, as running.
+ * Errors: EPROTO, ENOMEM
+ */
+int container_restore(struct container *c, struct sections *in, struct err *err);
+
+/* container_image_flags() - enum image_machine_flags: what is so at the moment */
+uint32_t container_image_flags(const struct container *c);
 
 /* container_go_on() - after ready(): make the container. */
 void container_go_on(struct container *c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a container comes to be: hello, or a machine that wakes up, then AGENT_CREATE. */
+/* How a container comes to be: hello, or a machine that wakes up, then AGENT_CREATE; or it is
+ * in the machine that wakes up (CONTROL_CHECKPOINT). */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "vmm/container_internal.h"
+#include "vmm/snapshot/image.h"
 #include "vmm/timeline.h"
 
 static void on_created(void *opaque, const struct agent_result *r)
@@ -65,6 +67,33 @@ static int make(struct container *c, struct err *err)
 	return agent_request(c->link, &req, err);
 }
 
+static void on_thawed(void *opaque, const struct agent_result *r)
+{
+	struct container *c = opaque;
+
+	if (r->code && !c->guest_gone)
+		log_warn("thaw: %s", r->msg);
+}
+
+/* go_on() - the container of a machine that was saved; what it was frozen for is over. */
+static void go_on(struct container *c)
+{
+	uint32_t flags = c->params.image_flags;
+
+	c->life = LIFE_RUNNING;
+	c->paused = flags & IMAGE_PAUSED;
+	container_set_phase(c, c->paused ? VM_PHASE_PAUSED : VM_PHASE_RUNNING);
+	/* An agent that takes no request ends the container anyway. */
+	if (flags & IMAGE_FROZEN)
+		(void)container_to_agent(c, AGENT_FSFREEZE, 0, 0, on_thawed, c, NULL);
+	container_tell_winsize(c);
+	container_net_created(c);
+	if (container_tell_creator(c, NULL) == 0)
+		return;
+	log_error("the restoring command has gone");
+	container_end(c, false);
+}
+
 static void on_awake(void *opaque, const struct agent_result *r)
 {
 	struct container *c = opaque;
@@ -73,6 +102,8 @@ static void on_awake(void *opaque, const struct agent_result *r)
 	timer_stop(&c->boot);
 	timeline_mark("awake");
 	c->awake = !r->code;
+	if (c->awake && c->params.resumes && c->life == LIFE_CREATING)
+		go_on(c);
 	if (c->awake)
 		return;
 	(void)err_msg(&err, (int)r->code, "the saved machine does not wake up: %s",
@@ -83,7 +114,7 @@ static void on_awake(void *opaque, const struct agent_result *r)
 /* wake() - tell a machine that was saved what it cannot know. */
 static int wake(struct container *c, struct err *err)
 {
-	struct agent_wake payload = { 0 };
+	struct agent_wake payload = { .restored = c->params.resumes };
 	struct agent_request req = {
 		.type = AGENT_WAKE,
 		.payload = &payload,
@@ -155,12 +186,17 @@ int container_begin(struct container *c, struct err *err)
 		return err_wrap(err, ret, "socket to the creating command");
 	ret = timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late,
 			  err);
-	if (ret < 0 || !c->params.restored)
+	if (ret < 0 || (!c->params.restored && !c->params.resumes))
 		return ret;
-	ret = agent_link_restore(c->link, err);
+	if (!c->params.resumes)
+		ret = agent_link_restore(c->link, err);
 	if (ret == 0)
 		ret = wake(c, err);
-	return ret < 0 ? ret : make(c, err);
+	if (ret < 0 || !c->params.resumes)
+		return ret < 0 ? ret : make(c, err);
+	c->life = LIFE_CREATING;
+	procs_go_on(c);
+	return 0;
 }
 
 bool container_is_quiet(const struct container *c)

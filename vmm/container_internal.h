@@ -4,7 +4,8 @@
  * (how that begins), container_procs.c (processes and their streams),
  * container_preserved.c (of these, descriptors besides stdio), container_net.c (the
  * network), container_requests.c (the control socket), container_freeze.c (of these,
- * freezing the file systems).
+ * freezing the file systems), container_checkpoint.c (saving the machine),
+ * container_save.c (what is the container's in that).
  *
  * Streams and processes are freed by the reaper only, a callback of its own on the
  * loop: so nothing disappears under a function that is at work on it.
@@ -82,6 +83,7 @@ struct incoming {
 };
 
 struct net_limits;
+struct sections;
 
 /* The container's network: what hull-net tells, on its way to the agent. */
 struct container_net {
@@ -112,6 +114,26 @@ struct freeze {
 	enum control_thaw why; /* the last holder's end */
 	char *mounts; /* owned: the agent's list */
 	size_t mounts_len;
+};
+
+/* CONTROL_CHECKPOINT: what it waits for. */
+enum checkpoint_state {
+	CHECKPOINT_NONE,
+	CHECKPOINT_FREEZING, /* the agent */
+	CHECKPOINT_LOOKING, /* a moment in which nothing is under way */
+	CHECKPOINT_HELD, /* what the client says: the machine stands still */
+	CHECKPOINT_THAWING, /* the agent */
+};
+
+struct checkpoint {
+	enum checkpoint_state state;
+	struct control_client *client; /* NULL: answered, or gone */
+	int fd; /* owned: of the image; -1 */
+	uint32_t flags; /* enum control_checkpoint_flags */
+	bool frozen; /* the agent was asked to freeze */
+	struct timer look;
+	struct timer deadline;
+	struct err why; /* what was in the way of the last look */
 };
 
 struct container {
@@ -147,6 +169,8 @@ struct container {
 	unsigned int n_watchers;
 	unsigned int n_ooms; /* AGENT_OOMs */
 	struct freeze freeze;
+	struct checkpoint checkpoint;
+	bool paused; /* CONTROL_PAUSE */
 
 	LIST_HEAD(proc_list, proc) procs; /* init's is there from the beginning */
 	unsigned int n_procs;
@@ -168,6 +192,8 @@ void container_tell_winsize(struct container *c);
 void container_hello(void *opaque, uint64_t uptime_ns);
 /* container_end() - kill what is left and end the VM; @gone: the guest is no more. */
 void container_end(struct container *c, bool gone);
+/* container_vanish() - its machine was saved and ends here and now. */
+void container_vanish(struct container *c);
 /* container_check_over() - is there anything left to wait for? */
 void container_check_over(struct container *c);
 /* container_to_agent() - a request about a process; @done may be NULL. */
@@ -202,6 +228,18 @@ uint64_t procs_progress(const struct container *c);
 /* procs_give_up() - tell the log about what is left, and every exec's client its end. */
 void procs_give_up(struct container *c);
 void procs_free(struct container *c);
+
+/* procs_save() / procs_restore() - with their streams (container_save.c); the latter before
+ * the guest runs, procs_go_on() when it does. */
+int procs_save(const struct container *c, struct buf *out, struct err *err);
+int procs_restore(struct container *c, struct sections *in, struct err *err);
+void procs_go_on(struct container *c);
+/* procs_restored() - an exec'd process of a machine that was saved: its streams lead
+ * nowhere.  NULL: there is no room */
+struct proc *procs_restored(struct container *c, uint32_t number, struct err *err);
+struct proc *procs_find(const struct container *c, uint32_t number);
+/* procs_incoming_free() - its connection is another's now. */
+void procs_incoming_free(struct incoming *in);
 
 /* container_preserved.c */
 
@@ -246,6 +284,18 @@ extern const struct control_server_ops container_control_ops;
 void requests_tell(struct container *c, enum control_type event, uint32_t a, uint32_t b);
 /* requests_answer_end() - the end has come: answer all who wait for it. */
 void requests_answer_end(struct container *c);
+
+/* container_checkpoint.c */
+
+/* checkpoint_ask() - CONTROL_CHECKPOINT.  @fd: owned from now on */
+void checkpoint_ask(struct container *c, struct control_client *client,
+		    const struct control_msg *msg, int fd);
+/* checkpoint_stop() - CONTROL_STOP on the same connection. */
+void checkpoint_stop(struct container *c);
+/* checkpoint_gone() - false: @client has none */
+bool checkpoint_gone(struct container *c, const struct control_client *client);
+/* checkpoint_end() - the container ends; idempotent. */
+void checkpoint_end(struct container *c);
 
 /* container_freeze.c */
 

@@ -29,7 +29,7 @@
 
 static_assert(MAX_STREAM_CONNS <= VSOCK_MAX_CONNS, "the device has that many");
 
-static struct proc *find_proc(const struct container *c, uint32_t number)
+struct proc *procs_find(const struct container *c, uint32_t number)
 {
 	struct proc *p;
 
@@ -160,17 +160,17 @@ int procs_new_init(struct container *c, struct err *err)
 
 uint32_t procs_init_fds(const struct container *c)
 {
-	return find_proc(c, AGENT_PROC_INIT)->fd_ways;
+	return procs_find(c, AGENT_PROC_INIT)->fd_ways;
 }
 
 void procs_init_runs(struct container *c)
 {
-	find_proc(c, AGENT_PROC_INIT)->state = PROC_RUNNING;
+	procs_find(c, AGENT_PROC_INIT)->state = PROC_RUNNING;
 }
 
 int procs_terminal(const struct container *c)
 {
-	return stream_sink(find_proc(c, AGENT_PROC_INIT)->streams[STREAM_IO]);
+	return stream_sink(procs_find(c, AGENT_PROC_INIT)->streams[STREAM_IO]);
 }
 
 void procs_free(struct container *c)
@@ -289,7 +289,7 @@ static void hurry(struct proc *p)
 
 bool procs_exited(struct container *c, uint32_t number, uint32_t status)
 {
-	struct proc *p = find_proc(c, number);
+	struct proc *p = procs_find(c, number);
 
 	if (!p || p->state != PROC_RUNNING)
 		return false;
@@ -385,12 +385,30 @@ void procs_give_up(struct container *c)
 
 /* ---- exec --------------------------------------------------------------------------- */
 
+struct proc *procs_restored(struct container *c, uint32_t number, struct err *err)
+{
+	struct proc *p = proc_new(c, number, 0);
+	int ret;
+
+	if (!p) {
+		(void)err_set(err, ENOMEM, "streams");
+		return NULL;
+	}
+	ret = add_stream(p, STREAM_IO, "stdin and stdout", -1, -1, err);
+	if (ret == 0)
+		ret = add_stream(p, STREAM_STDERR, "stderr", -1, -1, err);
+	if (ret == 0)
+		return p;
+	proc_free(p);
+	return NULL;
+}
+
 static uint32_t free_number(struct container *c)
 {
 	do {
 		c->last_number =
 			c->last_number + 1 < AGENT_MAX_PROCS ? c->last_number + 1 : 1;
-	} while (find_proc(c, c->last_number));
+	} while (procs_find(c, c->last_number));
 	return c->last_number;
 }
 
@@ -487,7 +505,7 @@ void procs_client_gone(struct proc *p)
 
 /* ---- stream connections of the guest ------------------------------------------------- */
 
-static void incoming_free(struct incoming *in)
+void procs_incoming_free(struct incoming *in)
 {
 	LIST_REMOVE(in, link);
 	in->container->n_incoming--;
@@ -500,7 +518,7 @@ static int name_stream(struct incoming *in)
 	struct container *c = in->container;
 	const struct agent_stream *head = &in->head;
 	unsigned int which = head->kind - AGENT_STREAM_IO; /* kind 0: out of range */
-	struct proc *p = find_proc(c, head->proc);
+	struct proc *p = procs_find(c, head->proc);
 
 	if (head->container != CONTAINER_NUMBER || head->proc >= AGENT_MAX_PROCS ||
 	    which >= AGENT_STREAM_KINDS - AGENT_STREAM_IO) {
@@ -540,7 +558,7 @@ static int incoming_recv(struct vsock_conn *conn, const struct iovec *iov, unsig
 	ret = name_stream(in);
 	if (ret < 0)
 		return ret; /* the connection is reset, closed() frees us */
-	incoming_free(in);
+	procs_incoming_free(in);
 	if (took == len)
 		return 0;
 	n_rest = vsock_iov_skip(rest, iov, n, took, len - took);
@@ -562,13 +580,13 @@ static void incoming_peer_shutdown(struct vsock_conn *conn, unsigned int flags)
 	struct incoming *in = vsock_conn_opaque(conn);
 
 	(void)flags;
-	incoming_free(in);
+	procs_incoming_free(in);
 	vsock_conn_close(conn);
 }
 
 static void incoming_closed(struct vsock_conn *conn)
 {
-	incoming_free(vsock_conn_opaque(conn));
+	procs_incoming_free(vsock_conn_opaque(conn));
 }
 
 static const struct vsock_conn_ops incoming_ops = {
@@ -583,7 +601,8 @@ static int accept_stream(void *opaque, struct vsock_conn *conn)
 	struct container *c = opaque;
 	struct incoming *in;
 
-	if (c->n_incoming >= CONTAINER_MAX_INCOMING)
+	/* Before the guest runs all that were saved come at once: procs_restore(). */
+	if (c->n_incoming >= CONTAINER_MAX_INCOMING && c->life != LIFE_BOOTING)
 		return -EBUSY;
 	in = calloc(1, sizeof(*in));
 	if (!in)
@@ -607,6 +626,8 @@ int procs_listen(struct container *c, struct err *err)
 		       err);
 	if (ret < 0)
 		return ret;
-	return vsock_listen(c->params.vsock, AGENT_PORT_STREAM, MAX_STREAM_CONNS,
-			    accept_stream, c, err);
+	ret = vsock_listen(c->params.vsock, AGENT_PORT_STREAM, MAX_STREAM_CONNS,
+			   accept_stream, c, err);
+	vsock_keep(c->params.vsock, AGENT_PORT_STREAM);
+	return ret;
 }

@@ -118,8 +118,10 @@ static void on_paused(void *opaque, const struct agent_result *r)
 	struct control_client *client = opaque;
 	struct container *c = control_client_get(client);
 
-	if (!r->code && container_lives(c))
+	if (!r->code && container_lives(c)) {
+		c->paused = true;
 		container_set_phase(c, VM_PHASE_PAUSED);
+	}
 	pass_on(client, r);
 }
 
@@ -128,9 +130,11 @@ static void on_resumed(void *opaque, const struct agent_result *r)
 	struct control_client *client = opaque;
 	struct container *c = control_client_get(client);
 
-	if (!r->code && container_lives(c))
+	if (!r->code && container_lives(c)) {
+		c->paused = false;
 		container_set_phase(c, c->life == LIFE_RUNNING ? VM_PHASE_RUNNING
 							       : VM_PHASE_CREATED);
+	}
 	pass_on(client, r);
 }
 
@@ -341,7 +345,13 @@ static void on_request(void *opaque, struct control_client *client,
 		on_net_limit(c, client, msg);
 		break;
 	case CONTROL_FREEZE:
-		freeze_ask(c, client, msg, len);
+		if (c->checkpoint.state != CHECKPOINT_NONE)
+			refuse(client, EBUSY, "a checkpoint is being made");
+		else
+			freeze_ask(c, client, msg, len);
+		break;
+	case CONTROL_CHECKPOINT:
+		checkpoint_ask(c, client, msg, fds[0]);
 		break;
 	case CONTROL_THAW:
 		freeze_thaw(c, client);
@@ -365,6 +375,10 @@ static void on_further(void *opaque, struct control_client *client,
 		(void)freeze_release(c, client, false);
 		return;
 	}
+	if (msg->type == CONTROL_STOP) {
+		checkpoint_stop(c);
+		return;
+	}
 	p = control_client_get(client);
 	if (p->state == PROC_ENDED)
 		return;
@@ -386,6 +400,8 @@ static void on_gone(void *opaque, struct control_client *client)
 	 * tell. */
 	if (data != opaque)
 		procs_client_gone(data);
+	else if (checkpoint_gone(c, client))
+		return;
 	else if (forget_watcher(c, client))
 		control_exit(client, 0); /* to nobody: the client is the server's again */
 	else

@@ -18,7 +18,8 @@
  * CONTROL_EXIT says that it is over.  Several clients may hold a freeze: it lasts as
  * long as any of them.
  *
- * And but for CONTROL_CHECKPOINT: CONTROL_RESULT when the machine is in the file (or why
+ * And but for CONTROL_CHECKPOINT: hull-vmm freezes the file systems by itself (the agent's
+ * part: hooks, what is dirty), stops the vCPUs, saves; CONTROL_RESULT when the machine is in the file (or why
  * not: then it goes on), b = the microseconds for which no vCPU ran.  With
  * CONTROL_CHECKPOINT_LEAVE it goes on by then, and that is the end.  Otherwise it stands
  * still until the client sends CONTROL_STOP on the same connection: then hull-vmm ends at
@@ -68,8 +69,9 @@ enum control_type {
 	CONTROL_FREEZE_STATUS, /* payload: struct control_freeze_status and what follows */
 	CONTROL_NET_LIMIT, /* payload: struct net_limits (vmm/net/proto.h): of all
 			      interfaces, or none; 0 where there is no hull-net */
-	CONTROL_CHECKPOINT, /* a = enum control_checkpoint_flags; descriptor: an empty file,
-			       to be filled with the machine (vmm/snapshot/image.h) */
+	CONTROL_CHECKPOINT, /* a = enum control_checkpoint_flags; b = (ms) that the freeze
+			       and waiting for a good moment may take; descriptor: an empty
+			       file, to be filled with the machine (vmm/snapshot/image.h) */
 
 	/* Answers: hull-vmm -> client. */
 	CONTROL_RESULT = 64, /* a = 0, or an errno value and payload: the message;
@@ -103,6 +105,7 @@ enum control_exec_flags {
 
 enum control_checkpoint_flags {
 	CONTROL_CHECKPOINT_LEAVE = 1 << 0, /* --leave-running */
+	CONTROL_CHECKPOINT_NO_FREEZE = 1 << 1,
 };
 
 struct control_msg {

@@ -40,6 +40,7 @@ struct control_client {
 	enum client_state state;
 	bool exec;
 	bool freeze;
+	bool checkpoint;
 	bool stays; /* when its request was answered with 0 */
 	void *data;
 	struct buf out; /* CLIENT_SENDING: payload still to be sent */
@@ -113,13 +114,14 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	bool update = msg->type == CONTROL_UPDATE;
 	bool freeze = msg->type == CONTROL_FREEZE;
 	bool limit = msg->type == CONTROL_NET_LIMIT;
-	unsigned int want_fds = msg->type == CONTROL_NET	  ? 1
+	bool checkpoint = msg->type == CONTROL_CHECKPOINT;
+	unsigned int want_fds = msg->type == CONTROL_NET || checkpoint ? 1
 				: !exec			  ? 0
 				: msg->a & CONTROL_EXEC_TTY ? 2
 							  : 3;
 	unsigned int more_fds = exec ? VM_MAX_PRESERVED : 0;
 
-	if (msg->type < CONTROL_START || msg->type > CONTROL_NET_LIMIT ||
+	if (msg->type < CONTROL_START || msg->type > CONTROL_CHECKPOINT ||
 	    msg->type == CONTROL_SIGNAL)
 		return "unknown request";
 	if (msg->reserved)
@@ -140,6 +142,10 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 		return "window size out of range";
 	if (freeze && (!msg->a || msg->a > CONTROL_FREEZE_MAX_MS))
 		return "deadline out of range";
+	if (checkpoint && (!msg->b || msg->b > CONTROL_FREEZE_MAX_MS ||
+			   msg->a & ~(uint32_t)(CONTROL_CHECKPOINT_LEAVE |
+						CONTROL_CHECKPOINT_NO_FREEZE)))
+		return "checkpoint with unknown flags, or a deadline out of range";
 	if (freeze && msg->b > INT32_MAX)
 		return "no such process";
 	return NULL;
@@ -151,7 +157,9 @@ static bool check_further(const struct control_client *client,
 	if (len || n_fds || msg->reserved)
 		return false;
 	if (!client->exec)
-		return client->freeze && msg->type == CONTROL_THAW;
+		return (client->freeze && msg->type == CONTROL_THAW) ||
+		       (client->checkpoint && client->state == CLIENT_RUNNING &&
+			msg->type == CONTROL_STOP);
 	return (msg->type == CONTROL_SIGNAL && msg->a && msg->a <= 64) ||
 	       (msg->type == CONTROL_WINSIZE && msg->a <= 0xffff && msg->b <= 0xffff);
 }
@@ -181,7 +189,9 @@ static void first_request(struct control_client *client, size_t len, int *fds,
 	}
 	client->exec = msg->type == CONTROL_EXEC;
 	client->freeze = msg->type == CONTROL_FREEZE;
-	client->stays = client->exec || client->freeze || msg->type == CONTROL_EVENTS;
+	client->checkpoint = msg->type == CONTROL_CHECKPOINT;
+	client->stays = client->exec || client->freeze || msg->type == CONTROL_EVENTS ||
+			(client->checkpoint && !(msg->a & CONTROL_CHECKPOINT_LEAVE));
 	if (client->exec)
 		server->n_execs++;
 	server->ops->request(server->opaque, client, msg, len, fds, n_fds);

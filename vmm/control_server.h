@@ -11,6 +11,8 @@
  *				   further() tells of signals and window sizes
  *	CONTROL_EVENTS		-> the same without further(); control_event() between
  *	CONTROL_FREEZE		-> as an exec; further() tells of CONTROL_THAW
+ *	CONTROL_CHECKPOINT	-> without CONTROL_CHECKPOINT_LEAVE as an exec; further()
+ *				   tells of CONTROL_STOP
  *
  * A client that goes away while the owner has not finished with it: gone() is
  * called, `client` stays valid, answers go nowhere but still have to be given.
@@ -37,13 +39,14 @@ struct control_server_ops {
 	/*
 	 * request() - @msg is checked for its form and has @len bytes of payload
 	 * (followed by a 0 that does not count).
-	 * @fds: @n_fds descriptors (none but for an exec), owned from now on
+	 * @fds: @n_fds descriptors (as vmm/control.h has them), owned from now on
 	 */
 	void (*request)(void *opaque, struct control_client *client,
 			const struct control_msg *msg, size_t len, int *fds,
 			unsigned int n_fds);
 	/* further() - CONTROL_SIGNAL or CONTROL_WINSIZE on an exec's connection,
-	 * CONTROL_THAW on that of a CONTROL_FREEZE. */
+	 * CONTROL_THAW on that of a CONTROL_FREEZE, CONTROL_STOP on that of a
+	 * CONTROL_CHECKPOINT. */
 	void (*further)(void *opaque, struct control_client *client,
 			const struct control_msg *msg);
 	void (*gone)(void *opaque, struct control_client *client);

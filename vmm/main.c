@@ -349,7 +349,6 @@ static int make_outside(struct vmm *v, struct err *err)
 	};
 	struct vm_params vm = {
 		.boot = &boot,
-		.to_be_saved = v->config->template_new_fd >= 0,
 		.kvm_fd = v->config->kvm_fd,
 		.cgroup_fd = v->config->cgroup_fd,
 		.memory = v->config->boot_memory,
@@ -370,6 +369,8 @@ static int make_outside(struct vmm *v, struct err *err)
 	if (ret == 0)
 		ret = watch(v, err);
 	main_look_at_template(v);
+	if (ret == 0)
+		ret = main_look_at_image(v, err);
 	if (ret == 0)
 		ret = main_new_vm(v, &vm, err);
 	/* It could make other machines. */
@@ -403,6 +404,10 @@ static int make_outside(struct vmm *v, struct err *err)
 			.ready = main_on_ready,
 			.made = main_on_made,
 			.restored = v->restored,
+			.resumes = v->resumes,
+			.image_flags = v->image_flags,
+			.save = main_save,
+			.let_go = main_let_go,
 			.before_shutdown = before_shutdown,
 			.opaque = v,
 		};
@@ -448,7 +453,7 @@ static int make_inside(struct vmm *v, struct err *err)
 	if (v->restored) {
 		ret = main_load_template(v, err);
 		timeline_mark("template loaded");
-	} else {
+	} else if (!v->resumes) {
 		ret = load_kernel(v, err);
 		timeline_mark("kernel loaded");
 	}
@@ -457,6 +462,7 @@ static int make_inside(struct vmm *v, struct err *err)
 	close_fd(v->config->initrd_fd);
 	close_fd(v->config->modules_fd);
 	close_fd(v->config->template_fd);
+	close_fd(v->config->restore_fd);
 	return ret;
 }
 
@@ -469,9 +475,7 @@ static int start_threads(struct vmm *v, struct err *err)
 			ret = fs_start(v->fs[i], err);
 	if (ret == 0)
 		ret = vm_run(v->vm, err);
-	if (ret == 0 && v->config->template_new_fd >= 0 && !v->restored)
-		ret = jail_thread(JAIL_SAVE, err);
-	else if (ret == 0)
+	if (ret == 0)
 		ret = jail_thread(JAIL_LOOP, err);
 	return ret;
 }
@@ -491,6 +495,9 @@ static int run(struct vmm *v, struct err *err)
 		ret = make_inside(v, err);
 	if (ret == 0)
 		ret = jail_user_end(c->sync_fd, c->no_userns, c->roots[0].fd, err);
+	/* Its files are looked for with no more rights than a worker has. */
+	if (ret == 0 && v->resumes)
+		ret = main_resume(v, err);
 	if (ret == 0)
 		ret = jail_limits(err);
 	if (ret == 0)

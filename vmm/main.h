@@ -2,7 +2,8 @@
 /*
  * What the files of the program itself share: main.c (the machine's parts, in the order
  * of trust), main_devices.c (the bus), main_template.c (that it goes on from a template,
- * or becomes one) and main_sockets.c (sockets of the host's).
+ * or becomes one), main_checkpoint.c (that it is saved with its container, and goes on so) and
+ * main_sockets.c (sockets of the host's).
  */
 #ifndef HULL_VMM_MAIN_H
 #define HULL_VMM_MAIN_H
@@ -15,6 +16,7 @@
 #include "vmm/arch/x86/layout.h"
 #include "vmm/fs/fs.h"
 #include "vmm/loop.h"
+#include "vmm/snapshot/machine.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
@@ -46,9 +48,11 @@ struct vmm {
 	/* All that plug() has put on the bus before the guest ran, in that order. */
 	struct virtio_pci *devices[LAYOUT_PCI_SLOTS];
 	unsigned int n_devices;
-	struct buf state; /* of the template, when there is one */
+	struct buf state; /* of the template or saved container, when there is one */
 	struct sections sections; /* what is still to be read of it */
-	bool restored; /* the machine goes on from the template */
+	bool restored; /* the machine goes on from the template, */
+	bool resumes; /* or with the container that was saved */
+	uint32_t image_flags; /* enum image_machine_flags: of that */
 	bool saved; /* it has become one */
 	int oom_fd; /* of vmm/host_oom.h, or -1 */
 
@@ -93,6 +97,21 @@ bool main_on_ready(void *opaque);
 
 /* main_on_made() - what the guest did since it was saved others will do as well. */
 void main_on_made(void *opaque);
+
+/* ---- main_checkpoint.c --------------------------------------------------------------- */
+
+/* main_machine() - the parts, as they stand now. */
+struct machine main_machine(const struct vmm *v);
+
+/* main_look_at_image() - of the container that is to go on, if that is so. */
+int main_look_at_image(struct vmm *v, struct err *err);
+
+/* main_resume() - devices and container as they were; the jail stands but for filters. */
+int main_resume(struct vmm *v, struct err *err);
+
+/* main_save(), main_let_go() - container_params.save and .let_go. */
+int main_save(void *opaque, int fd, struct err *err);
+void main_let_go(void *opaque);
 
 /* ---- main_sockets.c ------------------------------------------------------------------ */
 

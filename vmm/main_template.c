@@ -5,20 +5,9 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/container.h"
-#include "vmm/jail/jail.h"
 #include "vmm/main.h"
 #include "vmm/snapshot/image.h"
 #include "vmm/template.h"
-
-static struct template_parts parts_of(const struct vmm *v)
-{
-	return (struct template_parts){
-		.vm = v->vm,
-		.devices = v->devices,
-		.n_devices = v->n_devices,
-		.container = v->container,
-	};
-}
 
 /* refuse_template() - the machine boots; hull takes the template away. */
 static void refuse_template(struct vmm *v, const struct err *why)
@@ -51,6 +40,12 @@ int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 	struct err why = ERR_INIT;
 	int ret;
 
+	if (v->resumes) {
+		image.fd = v->config->restore_fd;
+		params->image = &image;
+		params->boot = NULL;
+		return vm_new(params, &v->vm, err);
+	}
 	if (v->restored) {
 		params->image = &image;
 		params->boot = NULL;
@@ -66,24 +61,20 @@ int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 
 int main_load_template(struct vmm *v, struct err *err)
 {
-	const struct template_parts parts = parts_of(v);
-	int ret = template_load(&parts, &v->sections, err);
+	const struct machine machine = main_machine(v);
+	int ret = machine_load(&machine, &v->sections, err);
 
 	buf_release(&v->state);
-	return ret;
+	return ret < 0 ? err_wrap(err, ret, "template") : 0;
 }
 
-/* on_template() - saved or given up: what was allowed for that is not any more. */
+/* on_template() - saved, or given up. */
 static void on_template(void *opaque, bool saved)
 {
 	struct vmm *v = opaque;
-	struct err err = ERR_INIT;
 
 	v->saved = saved;
-	if (jail_thread(JAIL_LOOP, &err) < 0)
-		main_on_stop(v, VM_STOP_ERROR, &err);
-	else
-		container_go_on(v->container);
+	container_go_on(v->container);
 }
 
 bool main_on_ready(void *opaque)
@@ -92,7 +83,8 @@ bool main_on_ready(void *opaque)
 	struct err err = ERR_INIT;
 	const struct template_params params = {
 		.loop = v->loop,
-		.parts = parts_of(v),
+		.machine = main_machine(v),
+		.container = v->container,
 		.image_fd = v->config->template_new_fd,
 		.sync_fd = v->config->sync_fd,
 		.done = on_template,

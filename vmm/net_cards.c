@@ -321,6 +321,29 @@ int net_cards_limit(struct net_cards *cards, const struct net_limits *limits,
 	return 0;
 }
 
+void net_cards_hold(struct net_cards *cards)
+{
+	for (unsigned int i = 0; i < NET_MAX_NICS; i++)
+		if (cards->card[i])
+			net_hold(cards->card[i]);
+}
+
+void net_cards_let_go(struct net_cards *cards)
+{
+	for (unsigned int i = 0; i < NET_MAX_NICS; i++)
+		if (cards->card[i])
+			net_let_go(cards->card[i]);
+}
+
+unsigned int net_cards_count(const struct net_cards *cards)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < NET_MAX_NICS; i++)
+		n += cards->card[i] != NULL;
+	return n;
+}
+
 void net_cards_stats(struct net_cards *cards, struct net_stats *stats)
 {
 	for (unsigned int i = 0; i < NET_MAX_NICS; i++)

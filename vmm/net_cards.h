@@ -74,6 +74,13 @@ int net_cards_settle(struct net_cards *cards, struct err *err);
 int net_cards_limit(struct net_cards *cards, const struct net_limits *limits,
 		    struct err *err);
 
+/* net_cards_hold() / net_cards_let_go() - net_hold() and net_let_go() of all. */
+void net_cards_hold(struct net_cards *cards);
+void net_cards_let_go(struct net_cards *cards);
+
+/* net_cards_count() - those on the bus. */
+unsigned int net_cards_count(const struct net_cards *cards);
+
 /* net_cards_stats() - of all cards.  Any thread that adds no cards meanwhile. */
 void net_cards_stats(struct net_cards *cards, struct net_stats *stats);
 

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/container_of.h"
 #include "lib/err.h"
@@ -428,6 +429,15 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
+/* begin_source() - have its bytes pulled, from now on. */
+static void begin_source(struct stream *s)
+{
+	if (s->params.one_way || (s->source.mode != STREAM_FD_NONE && watch_source(s)))
+		return;
+	s->source_ready = true; /* a file, or none: the end can be read at once */
+	vsock_conn_want_send(s->conn);
+}
+
 void stream_attach(struct stream *s, struct vsock_conn *conn)
 {
 	s->conn = conn;
@@ -436,10 +446,77 @@ void stream_attach(struct stream *s, struct vsock_conn *conn)
 	/* A sink whose reader has gone already is told at the next turn of the loop. */
 	if (watch_sink(s, false) < 0)
 		s->sink.pollable = false; /* EPERM: a file, /dev/null */
-	if (s->params.one_way || (s->source.mode != STREAM_FD_NONE && watch_source(s)))
-		return;
-	s->source_ready = true; /* a file, or none: the end can be read at once */
-	vsock_conn_want_send(conn);
+	begin_source(s);
+}
+
+int stream_save(const struct stream *s, struct buf *out)
+{
+	struct iovec iov[2];
+	unsigned int n;
+
+	if (s->sink.held)
+		return -EAGAIN;
+	if (!s->ring_len)
+		return 0;
+	n = ring_iov(s, iov);
+	for (unsigned int i = 0; i < n; i++)
+		(void)buf_append(out, iov[i].iov_base, iov[i].iov_len);
+	return buf_ok(out);
+}
+
+const struct vsock_conn *stream_conn(const struct stream *s)
+{
+	return s->conn;
+}
+
+/* resume_halves() - what either side has said on the connection. */
+static void resume_halves(struct stream *s, unsigned int shut, unsigned int peer)
+{
+	if (shut & VSOCK_SHUT_SEND)
+		close_source(s);
+	if (shut & VSOCK_SHUT_RCV)
+		(void)break_sink(s, EPIPE);
+	if (peer & VSOCK_SHUT_RCV) {
+		s->guest_deaf = true;
+		close_source(s);
+	}
+	if (peer & VSOCK_SHUT_SEND) {
+		s->shut_sink = s->params.half_close && !s->guest_deaf;
+		s->guest_eof = true;
+	}
+}
+
+int stream_resume(struct stream *s, struct vsock_conn *conn, const void *waiting,
+		  size_t len)
+{
+	struct iovec iov = { .iov_len = len };
+
+	if (len > RING_SIZE || (conn && vsock_conn_unconsumed(conn) != len))
+		return -EPROTO;
+	memcpy(&iov.iov_base, &waiting, sizeof(waiting)); /* it is only read */
+	if (len && ring_put(s, &iov, 1, 0, len) < 0)
+		return -ENOMEM;
+	s->attached = true;
+	s->conn = conn;
+	if (conn) {
+		vsock_conn_own(conn, &stream_ops, s);
+		resume_halves(s, vsock_conn_shut(conn), vsock_conn_peer_shut(conn));
+	} else {
+		close_source(s);
+		s->guest_eof = true;
+	}
+	/* Level triggered: what waits goes out at the next turn of the loop. */
+	if (watch_sink(s, len > 0) < 0)
+		s->sink.pollable = false; /* EPERM: a file, /dev/null */
+	return 0;
+}
+
+void stream_go_on(struct stream *s)
+{
+	if (!stream_idle(s) || s->guest_eof)
+		sink_go_on(s);
+	if (s->conn && !s->guest_deaf && !(vsock_conn_shut(s->conn) & VSOCK_SHUT_SEND))
+		begin_source(s);
 }
 
 bool stream_attached(const struct stream *s)

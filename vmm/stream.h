@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct buf;
 struct err;
 struct loop;
 struct stream;
@@ -59,6 +60,28 @@ void stream_free(struct stream *s);
 /* stream_attach() - @conn is the stream's from now on; once. */
 void stream_attach(struct stream *s, struct vsock_conn *conn);
 bool stream_attached(const struct stream *s);
+
+/*
+ * stream_save() - append to @out what came from the guest and waits for the sink.
+ * Return: 0; -EAGAIN: it is on its way where it cannot be seen; -ENOMEM
+ */
+int stream_save(const struct stream *s, struct buf *out);
+
+/* stream_conn() - its connection, or NULL. */
+const struct vsock_conn *stream_conn(const struct stream *s);
+
+/*
+ * stream_resume() - as stream_attach(), with a connection that has been another stream's in
+ * the machine that was saved.
+ * @conn: NULL: it has ended, but not all is handed on
+ * @waiting: what stream_save() gave; as much as the connection has unconsumed
+ * Return: 0; -EPROTO (more or less than that); -ENOMEM
+ */
+int stream_resume(struct stream *s, struct vsock_conn *conn, const void *waiting,
+		  size_t len);
+/* stream_go_on() - after stream_resume(), once the guest runs. */
+void stream_go_on(struct stream *s);
+
 /* stream_gone() - it was attached, its connection has ended, and all is handed on. */
 bool stream_gone(const struct stream *s);
 

@@ -20,56 +20,46 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/container.h"
+#include "vmm/fs/fs.h"
 #include "vmm/snapshot/image.h"
-#include "vmm/snapshot/sections.h"
 #include "vmm/timeline.h"
 #include "vmm/timer.h"
-#include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
 
 #define LOOK_MS 10u
 #define MAX_LOOKS 50u
 
-#define TAG_DEVICES SECTION_TAG('d', 'e', 'v', 's')
-
-struct template {
+struct template
+{
 	struct template_params params;
 	struct timer timer;
 	unsigned int looks;
 };
 
-static int save_devices(const struct template_parts *p, struct buf *out, struct err *err)
+/* is_idle() - nothing of the guest's is to be done, and no file of the container's known. */
+static bool is_idle(const struct template *t)
 {
-	uint32_t n = p->n_devices;
-	int ret = 0;
+	const struct machine *m = &t->params.machine;
+	bool idle = vm_is_idle(m->vm) && container_is_quiet(t->params.container);
 
-	section_put(out, TAG_DEVICES, &n, sizeof(n));
-	for (unsigned int i = 0; ret == 0 && i < n; i++)
-		ret = virtio_pci_save(p->devices[i], out, err);
-	return ret == 0 && buf_ok(out) < 0 ? err_set(err, ENOMEM, "devices") : ret;
+	for (unsigned int i = 0; i < MACHINE_FS; i++)
+		idle &= !m->fs[i] || fs_untouched(m->fs[i]);
+	return idle;
 }
 
-/* save() - the machine, which is paused.  -EAGAIN: it has something to do */
+/* save() - the machine, which is held.  -EAGAIN: it has something to do */
 static int save(const struct template *t, struct err *err)
 {
-	const struct template_parts *p = &t->params.parts;
-	auto_buf struct buf devices = BUF_INIT;
+	const struct machine *m = &t->params.machine;
+	uint64_t ram_size = vm_ram_size(m->vm);
 	auto_buf struct buf state = BUF_INIT;
 	int ret;
 
-	if (!vm_is_idle(p->vm) || !container_is_quiet(p->container))
+	if (!is_idle(t))
 		return err_msg(err, EAGAIN, "the guest has something to do");
-	/* They may be busy: to be known before all of RAM is written.  They stand behind
-	 * what that puts, as a VM is made before its devices. */
-	ret = save_devices(p, &devices, err);
-	if (ret == 0)
-		ret = vm_save(p->vm, t->params.image_fd, &state, err);
-	(void)buf_append(&state, devices.data, devices.len);
-	if (ret == 0 && buf_ok(&state) < 0)
-		ret = err_set(err, ENOMEM, "the machine's state");
-	return ret < 0 ? ret
-		       : image_write(t->params.image_fd, &state, vm_ram_size(p->vm), err);
+	ret = machine_save(m, t->params.image_fd, ram_size, &state, err);
+	return ret < 0 ? ret : image_write(t->params.image_fd, &state, ram_size, err);
 }
 
 /* hand_over() - to hull, which makes a file of it that only it could have written to. */
@@ -102,13 +92,13 @@ static void end(struct template *t, bool saved)
 static void look(struct timer *timer)
 {
 	struct template *t = container_of(timer, struct template, timer);
-	struct vm *vm = t->params.parts.vm;
 	struct err err = ERR_INIT;
-	int ret = vm_pause(vm);
+	int ret = machine_hold(&t->params.machine, &err);
 
-	if (ret == 0)
+	if (ret == 0) {
 		ret = save(t, &err);
-	vm_resume(vm);
+		machine_let_go(&t->params.machine);
+	}
 	if (ret == 0) {
 		timeline_mark("template saved");
 		ret = hand_over(t, &err);
@@ -135,18 +125,4 @@ int template_save(const struct template_params *params, struct err *err)
 	if (ret < 0)
 		free(t);
 	return ret;
-}
-
-int template_load(const struct template_parts *parts, struct sections *in,
-		  struct err *err)
-{
-	uint32_t n;
-	int ret = section_get(in, TAG_DEVICES, &n, sizeof(n), err);
-
-	if (ret == 0 && n != parts->n_devices)
-		ret = err_msg(err, EPROTO, "the saved machine has %u devices, not %u", n,
-			      parts->n_devices);
-	for (unsigned int i = 0; ret == 0 && i < n; i++)
-		ret = virtio_pci_load(parts->devices[i], in, err);
-	return ret < 0 ? err_wrap(err, ret, "template") : 0;
 }

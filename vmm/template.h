@@ -13,24 +13,16 @@
 
 #include <stdbool.h>
 
+#include "vmm/snapshot/machine.h"
+
 struct container;
 struct err;
 struct loop;
-struct sections;
-struct virtio_pci;
-struct vm;
-
-/* The parts of the machine, in the order in which they were made; borrowed. */
-struct template_parts {
-	struct vm *vm;
-	struct virtio_pci *const *devices;
-	unsigned int n_devices;
-	struct container *container;
-};
 
 struct template_params {
 	struct loop *loop;
-	struct template_parts parts;
+	struct machine machine;
+	struct container *container;
 	int image_fd; /* borrowed: empty, and as long as an image */
 	int sync_fd; /* borrowed: VM_SYNC_TEMPLATE goes out there */
 	/* done() - @saved, or given up: the container may go on */
@@ -40,9 +32,5 @@ struct template_params {
 
 /* template_save() - begin; done() comes later, from the loop, whatever happens. */
 int template_save(const struct template_params *params, struct err *err);
-
-/* template_load() - the devices of a saved machine into @parts, whose VM was made of it. */
-int template_load(const struct template_parts *parts, struct sections *in,
-		  struct err *err);
 
 #endif

@@ -112,9 +112,9 @@ static int init_machine(struct vm *vm, struct err *err)
 		ret = make_vcpus(vm, err);
 	if (ret == 0 && vm->params.image)
 		ret = vm_restore(vm, vm->params.image->state, err);
-	if (ret == 0 && vm->params.to_be_saved)
+	if (ret == 0)
 		ret = x86_msr_list(vm->params.kvm_fd, &vm->msrs, err);
-	if (ret == 0 && vm->params.to_be_saved)
+	if (ret == 0)
 		ret = x86_cpuid_save(vm->vcpus[0].fd, &vm->cpuid, err);
 	vm->params.image = NULL; /* likewise */
 	if (ret == 0)
@@ -158,7 +158,7 @@ int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err)
 	if (!vm)
 		return err_set(err, ENOMEM, "the VM");
 	vm->params = *params;
-	vm->fd = -1;
+	vm->fd = vm->pagemap = -1;
 	address_space_init(&vm->mmio, "MMIO");
 	address_space_init(&vm->pio, "port");
 	uart_init(&vm->uart);

@@ -61,7 +61,6 @@ struct vm_params {
 	 * saved; the RAM is private to us.  Its devices are still to be loaded.  -EPROTO
 	 * and others: it does not fit this host. Borrowed for the call; may be NULL. */
 	struct vm_image *image;
-	bool to_be_saved; /* vm_save() will be called */
 	/* Called once, on a vCPU thread, when the guest ends by itself. */
 	void (*on_stop)(void *opaque, enum vm_stop_reason reason, const struct err *err);
 	/* Called first on each vCPU thread: the jail installs its filter. */
@@ -105,8 +104,10 @@ bool vm_is_idle(const struct vm *vm);
 /*
  * vm_save() - paused: RAM into @fd, from IMAGE_RAM_AT on, everything else of vCPUs,
  * clocks and memory into @out.  Devices save themselves.
+ * @ram_size: (bytes) of RAM, a multiple of 2 MiB: first what the guest has found when it
+ *	started, then what can be plugged
  */
-int vm_save(struct vm *vm, int fd, struct buf *out, struct err *err);
+int vm_save(struct vm *vm, int fd, uint64_t ram_size, struct buf *out, struct err *err);
 
 /*
  * vm_ram_mark_hot() - note in @fd, into which vm_save() has written, which pieces of RAM

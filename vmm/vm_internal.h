@@ -46,6 +46,8 @@ struct vm {
 	unsigned int n_ram; /* the first of memory.regions are RAM */
 	void *ram; /* mapped, params.memory bytes; NULL until made */
 	void *more; /* mapped, params.more bytes; NULL: none */
+	int pagemap; /* our own /proc/self/pagemap; -1: not opened */
+	bool *from_file; /* of each IMAGE_PIECE of both: mapped from a file; owned */
 
 	struct address_space mmio, pio;
 	struct uart uart;
@@ -71,7 +73,7 @@ struct vm {
 	pthread_cond_t pause_cond; /* each change of these, and of pausing */
 	unsigned int n_parked; /* vCPUs that wait for vm_resume() */
 	unsigned int n_left; /* vCPUs that will never run again */
-	/* With params.to_be_saved: */
+	/* For vm_save(), which can ask /dev/kvm no more: */
 	struct kvm_msr_list *msrs; /* what there is to ask for; owned */
 	struct buf cpuid; /* x86_cpuid_save() */
 	atomic_flag stop_told; /* on_stop was called */
@@ -91,7 +93,9 @@ void vm_memory_free(struct vm *vm);
 
 /* vm_ram.c */
 struct sections;
-int vm_ram_save(const struct vm *vm, int fd, struct buf *out, struct err *err);
+uint64_t vm_ram_total(const struct vm *vm); /* (bytes) ram and more */
+int vm_ram_save(const struct vm *vm, int fd, uint64_t size, struct buf *out,
+		struct err *err);
 int vm_ram_map(struct vm *vm, int fd, struct sections *in, struct err *err);
 
 /* vm_save.c: CPUID (which must be ours), vCPUs and clocks of a saved machine. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "lib/cleanup.h"
 #include "lib/err.h"
 #include "vmm/arch/x86/layout.h"
+#include "vmm/snapshot/image.h"
 #include "vmm/vm_internal.h"
 
 /* Host and guest addresses agree modulo 2 MiB, so KVM may map huge pages where
@@ -117,6 +121,11 @@ int vm_memory_new(struct vm *vm, struct err *err)
 
 	if (ret < 0)
 		return ret;
+	vm->from_file = calloc(vm_ram_total(vm) / IMAGE_PIECE, sizeof(*vm->from_file));
+	if (!vm->from_file)
+		return err_set(err, ENOMEM, "guest memory");
+	/* While there is a /proc.  Without it no machine is saved. */
+	vm->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	mem->regions[0] =
 		(struct guest_region){ .size = low, .host = vm->ram, .ram = true };
 	mem->regions[1] = (struct guest_region){
@@ -146,6 +155,8 @@ void vm_memory_free(struct vm *vm)
 	if (vm->more)
 		(void)munmap(vm->more, vm->params.more); /* likewise */
 	vm->ram = vm->more = NULL;
+	close_fd(vm->pagemap);
+	free(vm->from_file);
 }
 
 int vm_add_memory(struct vm *vm, gpa_t gpa, void *host, uint64_t size, bool readonly,

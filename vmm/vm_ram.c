@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RAM in a file and back.  It is saved in pieces of 2 MiB, those in which anything is:
+ * RAM in a file and back, what was plugged behind what was there at the start.  It is saved
+ * in pieces of 2 MiB, those in which anything is:
  * these are mapped from the file again, or if most machines write to much of them,
  * copied.  The rest is anonymous memory as in any new machine, which may have huge pages.
  * Within a piece pages of zeros are not written.
+ *
+ * Which pages there are /proc/self/pagemap tells (mincore() does not know of swap).  In a
+ * piece that is mapped from a file itself those that are not ours are the file's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +27,9 @@
 #define PIECE IMAGE_PIECE
 #define PIECE_PAGES (PIECE / PAGE)
 
+/* Linux Documentation/admin-guide/mm/pagemap.rst: swapped, or present */
+#define PM_THERE (UINT64_C(3) << 62)
+
 /*
  * A page of a piece that is mapped costs an exit and two faults at its first write, of
  * one that is copied nothing, as KVM maps a huge page at once.  The copy of a
@@ -35,6 +42,20 @@ struct extent {
 	uint64_t offset;
 	uint64_t len;
 };
+
+uint64_t vm_ram_total(const struct vm *vm)
+{
+	return vm->params.memory + vm->params.more;
+}
+
+/* host_at() - where the piece at @offset of all RAM lies. */
+static char *host_at(const struct vm *vm, uint64_t offset)
+{
+	uint64_t memory = vm->params.memory;
+
+	return offset < memory ? (char *)vm->ram + offset
+			       : (char *)vm->more + (offset - memory);
+}
 
 static bool is_zero(const char *page)
 {
@@ -55,22 +76,37 @@ static int save_run(int fd, const char *piece, uint64_t offset, size_t from, siz
 	return 0;
 }
 
+/* look_at() - pagemap(5)'s entries of the piece at @offset. */
+static int look_at(const struct vm *vm, uint64_t offset, uint64_t map[PIECE_PAGES],
+		   struct err *err)
+{
+	uintptr_t at = (uintptr_t)host_at(vm, offset);
+	ssize_t len = PIECE_PAGES * sizeof(*map);
+	ssize_t n =
+		pread(vm->pagemap, map, (size_t)len, (off_t)(at / PAGE * sizeof(*map)));
+
+	return n == len ? 0
+			: err_set(err, n < 0 ? errno : EIO, "read /proc/self/pagemap");
+}
+
 /*
  * save_piece() - what is not zero in the piece at @offset.
- * @in_core: mincore() of its pages: nobody touched the others
+ * @map: pagemap's entries: nobody touched the pages that are not there
  * Return: 1: there was something; 0; -errno
  */
-static int save_piece(const struct vm *vm, int fd, uint64_t offset,
-		      const unsigned char *in_core, struct err *err)
+static int save_piece(const struct vm *vm, int fd, uint64_t offset, const uint64_t *map,
+		      struct err *err)
 {
-	const char *piece = (const char *)vm->ram + offset;
+	bool all = vm->from_file && vm->from_file[offset / PIECE];
+	const char *piece = host_at(vm, offset);
 	size_t from = 0;
 	int found = 0;
 
 	for (size_t i = 0; i <= PIECE_PAGES; i++) {
 		int ret;
 
-		if (i < PIECE_PAGES && in_core[i] & 1 && !is_zero(piece + i * PAGE))
+		if (i < PIECE_PAGES && (all || map[i] & PM_THERE) &&
+		    !is_zero(piece + i * PAGE))
 			continue;
 		if (i > from) {
 			ret = save_run(fd, piece, offset, from, i, err);
@@ -83,17 +119,18 @@ static int save_piece(const struct vm *vm, int fd, uint64_t offset,
 	return found;
 }
 
-int vm_ram_save(const struct vm *vm, int fd, struct buf *out, struct err *err)
+int vm_ram_save(const struct vm *vm, int fd, uint64_t size, struct buf *out,
+		struct err *err)
 {
-	unsigned char in_core[PIECE_PAGES];
+	uint64_t map[PIECE_PAGES];
 	auto_buf struct buf extents = BUF_INIT;
 	struct extent e = { 0 };
 	int ret;
 
-	for (uint64_t at = 0; at < vm->params.memory; at += PIECE) {
-		if (mincore((char *)vm->ram + at, PIECE, in_core) < 0)
-			return err_set(err, errno, "mincore");
-		ret = save_piece(vm, fd, at, in_core, err);
+	for (uint64_t at = 0; at < size; at += PIECE) {
+		ret = look_at(vm, at, map, err);
+		if (ret == 0)
+			ret = save_piece(vm, fd, at, map, err);
 		if (ret < 0)
 			return ret;
 		if (ret && e.len && e.offset + e.len == at) {
@@ -114,13 +151,13 @@ int vm_ram_save(const struct vm *vm, int fd, struct buf *out, struct err *err)
 
 /* changed_pages() - of the piece at @offset, since it was saved as @saved. */
 static unsigned int changed_pages(const struct vm *vm, uint64_t offset, const char *saved,
-				  const unsigned char *in_core)
+				  const uint64_t *map)
 {
-	const char *piece = (const char *)vm->ram + offset;
+	const char *piece = host_at(vm, offset);
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < PIECE_PAGES; i++)
-		if (in_core[i] & 1 && memcmp(piece + i * PAGE, saved + i * PAGE, PAGE))
+		if (map[i] & PM_THERE && memcmp(piece + i * PAGE, saved + i * PAGE, PAGE))
 			n++;
 	return n;
 }
@@ -128,17 +165,20 @@ static unsigned int changed_pages(const struct vm *vm, uint64_t offset, const ch
 int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err)
 {
 	uint8_t hot[IMAGE_HOT_SIZE] = { 0 };
-	unsigned char in_core[PIECE_PAGES];
+	uint64_t map[PIECE_PAGES];
 	auto_free char *saved = malloc(PIECE);
 
 	if (!saved)
 		return err_set(err, ENOMEM, "look for changed RAM");
 	for (uint64_t i = 0; i < vm->params.memory / PIECE && i < 8 * sizeof(hot); i++) {
-		if (mincore((char *)vm->ram + i * PIECE, PIECE, in_core) < 0 ||
-		    pread(fd, saved, PIECE, (off_t)(IMAGE_RAM_AT + i * PIECE)) !=
-			    (ssize_t)PIECE)
+		int ret = look_at(vm, i * PIECE, map, err);
+
+		if (ret < 0)
+			return ret;
+		if (pread(fd, saved, PIECE, (off_t)(IMAGE_RAM_AT + i * PIECE)) !=
+		    (ssize_t)PIECE)
 			return err_set(err, errno ? errno : EIO, "look for changed RAM");
-		if (changed_pages(vm, i * PIECE, saved, in_core) >= HOT_PAGES)
+		if (changed_pages(vm, i * PIECE, saved, map) >= HOT_PAGES)
 			hot[i / 8] |= (uint8_t)(1u << i % 8);
 	}
 	if (pwrite(fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
@@ -155,8 +195,7 @@ static bool is_hot(const uint8_t *hot, uint64_t offset)
 
 static int copy_piece(const struct vm *vm, int fd, uint64_t offset, struct err *err)
 {
-	ssize_t n = pread(fd, (char *)vm->ram + offset, PIECE,
-			  (off_t)(IMAGE_RAM_AT + offset));
+	ssize_t n = pread(fd, host_at(vm, offset), PIECE, (off_t)(IMAGE_RAM_AT + offset));
 
 	return n == (ssize_t)PIECE ? 0
 				   : err_set(err, n < 0 ? errno : EIO, "read saved RAM");
@@ -165,13 +204,15 @@ static int copy_piece(const struct vm *vm, int fd, uint64_t offset, struct err *
 static int map_pieces(const struct vm *vm, int fd, uint64_t offset, uint64_t len,
 		      struct err *err)
 {
-	char *at = (char *)vm->ram + offset;
+	char *at = host_at(vm, offset);
 
 	if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
 		 fd, (off_t)(IMAGE_RAM_AT + offset)) == MAP_FAILED)
 		return err_set(err, errno, "map %llu MiB of saved RAM",
 			       (unsigned long long)(len >> 20));
 	(void)madvise(at, len, MADV_DONTDUMP); /* advice, as for all of RAM */
+	for (uint64_t i = 0; vm->from_file && i < len / PIECE; i++)
+		vm->from_file[offset / PIECE + i] = true;
 	return 0;
 }
 
@@ -182,8 +223,8 @@ static int take_extent(const struct vm *vm, int fd, const struct extent *e,
 	uint64_t end = e->offset + e->len;
 	int ret = 0;
 
-	if (e->offset % PIECE || e->len % PIECE || e->offset > vm->params.memory ||
-	    e->len > vm->params.memory - e->offset)
+	if (e->offset % PIECE || e->len % PIECE || e->offset > vm_ram_total(vm) ||
+	    e->len > vm_ram_total(vm) - e->offset)
 		return err_msg(err, EPROTO, "RAM that the machine does not have");
 	for (uint64_t at = e->offset, next; ret == 0 && at < end; at = next) {
 		next = at + PIECE;
@@ -191,7 +232,7 @@ static int take_extent(const struct vm *vm, int fd, const struct extent *e,
 			ret = copy_piece(vm, fd, at, err);
 			continue;
 		}
-		while (next < end && !is_hot(hot, next))
+		while (next < end && next != vm->params.memory && !is_hot(hot, next))
 			next += PIECE;
 		ret = map_pieces(vm, fd, at, next - at, err);
 	}

@@ -19,10 +19,10 @@
 
 #define TAG_CLOCK SECTION_TAG('c', 'l', 'c', 'k')
 
-int vm_save(struct vm *vm, int fd, struct buf *out, struct err *err)
+int vm_save(struct vm *vm, int fd, uint64_t ram_size, struct buf *out, struct err *err)
 {
 	struct kvm_clock_data clock = { 0 };
-	int ret = vm_ram_save(vm, fd, out, err);
+	int ret = vm_ram_save(vm, fd, ram_size, out, err);
 
 	(void)buf_append(out, vm->cpuid.data, vm->cpuid.len);
 	for (unsigned int i = 0; ret == 0 && i < vm->n_vcpus; i++) {

@@ -347,7 +347,8 @@ void vm_poll_faults(struct vm *vm)
 	if (atomic_exchange(&vm->poll_faults, true))
 		return;
 	for (unsigned int i = 0; i < vm->n_vcpus; i++)
-		vcpu_kick(&vm->vcpus[i]);
+		if (vm->vcpus[i].started) /* those that are not see it when they are */
+			vcpu_kick(&vm->vcpus[i]);
 }
 
 void vm_stop(struct vm *vm)

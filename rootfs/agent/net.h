@@ -54,6 +54,12 @@ void net_free(struct net *n);
  */
 int net_apply(struct net *n, const void *messages, size_t len, struct err *err);
 
+/*
+ * net_unset() - all interfaces lose their addresses and routes and are down, and keep their
+ * names: until they are told again.  Connections outlive it.
+ */
+int net_unset(struct net *n, struct err *err);
+
 /* ---- its parts ------------------------------------------------------------------- */
 
 /* net_enter() - into the container's namespace, until net_leave(). */

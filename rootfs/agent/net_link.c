@@ -372,3 +372,25 @@ int net_link_drop(struct net *n, const struct netlink_in *in, struct err *err)
 	*l = (struct net_link){ 0 };
 	return ret == -ENODEV ? 0 : ret;
 }
+
+int net_unset(struct net *n, struct err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < NET_LINKS; i++) {
+		struct net_link *l = &n->links[i];
+		struct net_info now;
+
+		if (!l->host || !l->guest)
+			continue;
+		ret = net_query(n->fd, l->guest, &now, err);
+		if (ret == 0)
+			ret = drop_addresses(n->fd, now.index, err);
+		if (ret == 0)
+			ret = set_flags(n->fd, &now, IFF_UP, 0, err);
+		if (ret < 0 && ret != -ENODEV)
+			return err_wrap(err, ret, "%s", l->name);
+		ret = 0;
+	}
+	return ret;
+}

@@ -14,6 +14,7 @@
 #include "rootfs/agent/agent.h"
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/freeze.h"
+#include "rootfs/agent/net.h"
 #include "rootfs/agent/ps.h"
 #include "rootfs/agent/sockets.h"
 #include "rootfs/agent/spawn.h"
@@ -260,6 +261,17 @@ static void on_container(struct agent *a, const struct agent_frame *f,
 	}
 }
 
+/* unset_networks() - addresses and routes of the host on which the machine was saved. */
+static int unset_networks(struct agent *a, struct err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < ARRAY_SIZE(a->containers); i++)
+		if (a->containers[i] && a->containers[i]->net)
+			ret = net_unset(a->containers[i]->net, err);
+	return ret;
+}
+
 static void on_wake(struct agent *a, uint32_t seq, const char *payload)
 {
 	struct agent_wake wake;
@@ -269,6 +281,8 @@ static void on_wake(struct agent *a, uint32_t seq, const char *payload)
 	memcpy(&wake, payload, sizeof(wake)); /* frame_check() knows its length */
 	ret = a->params->wake ? a->params->wake(a->params->opaque, &wake, &err)
 			      : err_set(&err, ENOTSUP, "wake");
+	if (ret == 0 && wake.restored)
+		ret = unset_networks(a, &err);
 	explicit_bzero(&wake, sizeof(wake));
 	answer(a, seq, ret, &err);
 }

@@ -126,16 +126,26 @@ static inline void fake_pair(int *ours, int *theirs, bool they_write)
 static const int *fake_preserved;
 static unsigned int fake_n_preserved;
 
-/* A machine that was saved: its vsock device's state, and the agent's end of it. */
+#define FAKE_SAVED_STREAMS 4u
+
+/* A machine that was saved: its vsock device's state, and the agent's ends of it. */
 struct fake_saved {
 	struct buf vsock;
 	struct fake_conn ctl;
+	struct buf container; /* container_save(); empty: it had none */
+	uint32_t image_flags;
+	struct fake_conn streams[FAKE_SAVED_STREAMS];
+	unsigned int n_streams;
 };
 
 /* What else is told of the next machine. */
 static bool (*fake_ready)(void *opaque);
 static void (*fake_made)(void *opaque);
 static const struct fake_saved *fake_saved; /* it goes on from there; NULL: it boots */
+static int (*fake_save_all)(void *opaque, int fd, struct err *err);
+static void (*fake_let_go)(void *opaque);
+static int fake_restored; /* what container_restore() said */
+static struct err fake_restore_err;
 
 /* fake_save() - @vm, whose agent has said hello.  Return: as of the device */
 static inline int fake_save(struct fake_vm *vm, struct fake_saved *saved)
@@ -155,6 +165,15 @@ static inline void fake_restore_(struct fake_vm *vm, const struct fake_saved *sa
 	vm->ctl = &vm->g.conns[vm->g.n_conns++];
 	*vm->ctl = saved->ctl;
 	fake_check(dev->ops->load(dev, &in, NULL) == 0);
+	for (unsigned int i = 0; i < saved->n_streams; i++) {
+		vm->g.conns[vm->g.n_conns] = saved->streams[i];
+		vm->g.conns[vm->g.n_conns++].in = BUF_INIT;
+	}
+	if (!saved->container.len)
+		return;
+	in = (struct sections){ saved->container.data, saved->container.len };
+	fake_restore_err = ERR_INIT;
+	fake_restored = container_restore(vm->c, &in, &fake_restore_err);
 }
 
 /* fake_vm_begin_on() - with the terminal @slave (taken) as stdio; -1: three pipes. */
@@ -173,7 +192,11 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.waiting = fake_waiting_,
 		.ready = fake_ready,
 		.made = fake_made,
-		.restored = fake_saved != NULL,
+		.restored = fake_saved && !fake_saved->container.len,
+		.resumes = fake_saved && fake_saved->container.len,
+		.image_flags = fake_saved ? fake_saved->image_flags : 0,
+		.save = fake_save_all,
+		.let_go = fake_let_go,
 		.opaque = vm,
 	};
 	int sync[2];
@@ -209,7 +232,8 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 	fake_check(container_new(&params, &vm->c, NULL) == 0);
 	if (fake_saved)
 		fake_restore_(vm, fake_saved);
-	fake_check(container_begin(vm->c, NULL) == 0);
+	if (fake_restored == 0)
+		fake_check(container_begin(vm->c, NULL) == 0);
 }
 
 /* fake_vm_begin() - up to where the guest boots. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vmm/fs/save.c: a mounted file system that the guest has not looked into is saved, its
- * driver goes on with the device of a new machine; one that it uses is not.
+ * vmm/fs/save.c and load.c: a file system is saved, and its driver goes on with the device
+ * of a new machine: with the same node ids and open files, deleted ones too, unless they are
+ * not what they were.
  */
 #include "lib/buf.h"
 #include "tests/unit/fs_rig.h"
@@ -144,40 +145,223 @@ static void test_not_mounted(void)
 	rig_end(&r);
 }
 
-static void not_now(struct rig *r, const char *what)
-{
-	auto_buf struct buf state = BUF_INIT;
-	struct err err = ERR_INIT;
-
-	is_int(save(r, &state, &err), -EAGAIN, "%s: not now", what);
-	is_str(err.msg, "the guest uses files", "and why");
-	is_int(state.len, 0, "and nothing is written");
-}
-
-static void test_used(void)
+/* A directory that is open, then what is looked up: known to the guest or not. */
+static void test_untouched(void)
 {
 	struct fuse_open_in open = { .flags = O_RDONLY | O_DIRECTORY };
 	struct fuse_release_in release = { 0 };
-	auto_buf struct buf state = BUF_INIT;
 	struct fuse_open_out out;
-	uint64_t root;
 	struct rig r;
 
 	rig_begin(&r, false);
 	ask_init(&r);
+	ok(fs_untouched(r.dev), "mounted: untouched");
 	is_int(ask(&r, FUSE_OPENDIR, 1, &open, sizeof(open), &out, sizeof(out)), 0,
 	       "OPENDIR");
-	not_now(&r, "a directory is open");
+	ok(!fs_untouched(r.dev), "a directory is open: not any more");
 	release.fh = out.fh;
 	is_int(ask(&r, FUSE_RELEASEDIR, 1, &release, sizeof(release), NULL, 0), 0,
 	       "RELEASEDIR");
-	is_int(save(&r, &state, NULL), 0, "when it is not any more, it can be saved");
-	root = ask_lookup(&r, 1, "0");
-	not_now(&r, "a root was looked up");
-	(void)ask_lookup(&r, root, "file");
-	not_now(&r, "a file was looked up");
+	ok(fs_untouched(r.dev), "closed: untouched");
+	(void)ask_lookup(&r, 1, "0");
+	ok(!fs_untouched(r.dev), "a root was looked up: not any more");
 	ask_init(&r);
-	is_int(save(&r, &state, NULL), 0, "a new mount knows nothing of that");
+	ok(fs_untouched(r.dev), "a new mount knows nothing of that");
+	rig_end(&r);
+}
+
+/* ---- files in use ------------------------------------------------------------------ */
+
+/* A file that the guest has open. */
+struct opened {
+	uint64_t node;
+	uint64_t fh;
+};
+
+static uint64_t rig_open(struct rig *r, uint64_t node, uint32_t flags)
+{
+	struct fuse_open_in in = { .flags = flags };
+	struct fuse_open_out out = { 0 };
+
+	is_int(ask(r, FUSE_OPEN, node, &in, sizeof(in), &out, sizeof(out)), 0, "OPEN");
+	return out.fh;
+}
+
+static int rig_read(struct rig *r, const struct opened *f, char *text, uint32_t len)
+{
+	struct fuse_read_in in = { .fh = f->fh, .size = len };
+
+	memset(text, 0, len);
+	return ask(r, FUSE_READ, f->node, &in, sizeof(in), text, len);
+}
+
+static int rig_write(struct rig *r, const struct opened *f, uint64_t at, const char *text)
+{
+	size_t len = strlen(text);
+	struct fuse_write_in in = { .fh = f->fh, .offset = at, .size = (uint32_t)len };
+	struct fuse_write_out out;
+	char arg[sizeof(in) + 64];
+
+	fc_check(len <= 64);
+	memcpy(arg, &in, sizeof(in));
+	memcpy(arg + sizeof(in), text, len);
+	return ask(r, FUSE_WRITE, f->node, arg, sizeof(in) + len, &out, sizeof(out));
+}
+
+/* begin_files() - "dir/log" is open for writing, "file" for reading. */
+static void begin_files(struct rig *r, struct opened *log, struct opened *file)
+{
+	uint64_t root, dir;
+
+	host_write(host, "file", "text");
+	host_write(host, "dir/log", "one\n");
+	rig_begin(r, false);
+	ask_init(r);
+	root = ask_lookup(r, 1, "0");
+	dir = ask_lookup(r, root, "dir");
+	log->node = ask_lookup(r, dir, "log");
+	log->fh = rig_open(r, log->node, O_RDWR);
+	file->node = ask_lookup(r, root, "file");
+	file->fh = rig_open(r, file->node, O_RDONLY);
+}
+
+static void test_open_files(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file, more;
+	struct err err = ERR_INIT;
+	char text[32];
+	struct rig r;
+
+	begin_files(&r, &log, &file);
+	is_int(save(&r, &state, &err), 0, "files are open: saved");
+	is_int(move(&r, false, &state, &err), 0, "and loaded");
+	is_int(rig_read(&r, &file, text, sizeof(text)), 0, "what is open is read on");
+	is_str(text, "text", "by its handle");
+	is_int(rig_write(&r, &log, 4, "two\n"), 0, "and written on");
+	is_int(rig_read(&r, &log, text, sizeof(text)), 0, "by that of a file");
+	is_str(text, "one\ntwo\n", "in a folder");
+	more = (struct opened){ file.node, rig_open(&r, file.node, O_RDONLY) };
+	ok(more.fh != file.fh && more.fh != log.fh, "a new handle is a new one");
+	is_int((int64_t)ask_lookup(&r, 1, "0") > 1, 1, "the root is looked up");
+	is_int(rig_read(&r, &more, text, sizeof(text)), 0, "and works");
+	rig_end(&r);
+}
+
+static void test_deleted(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file;
+	struct err err = ERR_INIT;
+	char text[32];
+	uint64_t dir;
+	struct rig r;
+
+	begin_files(&r, &log, &file);
+	dir = ask_lookup(&r, ask_lookup(&r, 1, "0"), "dir");
+	is_int(ask(&r, FUSE_UNLINK, dir, "log", 4, NULL, 0), 0, "the guest deletes it");
+	is_int(save(&r, &state, &err), 0, "a file without a name is saved");
+	is_int(move(&r, false, &state, &err), 0, "and made again");
+	is_int(rig_read(&r, &log, text, sizeof(text)), 0, "it is read");
+	is_str(text, "one\n", "as it was");
+	is_int(rig_write(&r, &log, 0, "two\n"), 0, "and written");
+	ok(faccessat(host, "dir/log", F_OK, 0) < 0, "and has no name again");
+	rig_end(&r);
+}
+
+/* refused() - @change is what the host does in between. */
+static void refused(void (*change)(void), int code, const char *why)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file;
+	struct err err = ERR_INIT;
+	struct rig r;
+
+	begin_files(&r, &log, &file);
+	fc_check(save(&r, &state, NULL) == 0);
+	change();
+	is_int(move(&r, false, &state, &err), code, "it is not loaded");
+	is_str(err.msg, why, "and the file is named");
+	rig_end(&r);
+}
+
+static void longer(void)
+{
+	host_write(host, "dir/log", "one\ntwo\n");
+}
+
+static void gone(void)
+{
+	fc_check(unlinkat(host, "dir/log", 0) == 0);
+}
+
+static void touched(void)
+{
+	const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 2 } };
+
+	fc_check(utimensat(host, "file", times, 0) == 0);
+}
+
+static void test_changed(void)
+{
+	refused(longer, -ESTALE,
+		"'/dir/log', which is open, was changed since (8 bytes, then 4)");
+	refused(gone, -ESTALE, "'/dir/log', which is open: Stale file handle");
+	refused(touched, -ESTALE,
+		"'/file', which is open, was changed since (4 bytes, then 4)");
+}
+
+/* What is only known, and not open, may change: the guest's kernel looks again. */
+static void test_known(void)
+{
+	struct fuse_getattr_in in = { 0 };
+	struct fuse_attr_out attr;
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	uint64_t root, file, other;
+	struct rig r;
+
+	host_write(host, "file", "text");
+	host_write(host, "other", "text");
+	rig_begin(&r, false);
+	ask_init(&r);
+	root = ask_lookup(&r, 1, "0");
+	file = ask_lookup(&r, root, "file");
+	other = ask_lookup(&r, root, "other");
+	fc_check(save(&r, &state, NULL) == 0);
+	host_write(host, "file", "longer text");
+	fc_check(unlinkat(host, "other", 0) == 0);
+	is_int(move(&r, false, &state, &err), 0, "files that are not open have changed");
+	is_int(ask(&r, FUSE_GETATTR, file, &in, sizeof(in), &attr, sizeof(attr)), 0,
+	       "one is asked about");
+	is_int((int)attr.attr.size, 11, "and is as it is now");
+	is_int(ask(&r, FUSE_GETATTR, other, &in, sizeof(in), &attr, sizeof(attr)),
+	       -ESTALE, "one that is gone is stale");
+	is_int((int64_t)(ask_lookup(&r, root, "file") - file), 0,
+	       "a file that is there keeps its number");
+	rig_end(&r);
+}
+
+/* Sections that no hull-vmm writes: none is believed. */
+static void test_damaged(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file;
+	struct rig r;
+	unsigned int loaded = 0;
+
+	begin_files(&r, &log, &file);
+	fc_check(save(&r, &state, NULL) == 0);
+	for (size_t i = 0; i < state.len; i += 3) {
+		auto_buf struct buf bad = BUF_INIT;
+		struct err err = ERR_INIT;
+
+		fc_check(buf_append(&bad, state.data, state.len) == 0);
+		bad.data[i] = (char)(bad.data[i] ^ 0x55);
+		loaded += move(&r, false, &bad, &err) == 0;
+		move(&r, false, &state, NULL);
+	}
+	ok(loaded < state.len / 3, "most damage is noticed, and none does harm");
 	rig_end(&r);
 }
 
@@ -191,7 +375,7 @@ static void test_of_another(void)
 	rig_begin(&r, false);
 	section_put(&state, SECTION_TAG('f', 'u', 's', 'e'), "1234", 4);
 	is_int(move(&r, false, &state, &err), -EPROTO, "a state of another length");
-	is_str(err.msg, "section 'fuse' has 4 bytes, not 8", "is refused by name");
+	is_str(err.msg, "section 'fuse' has 4 bytes, not 16", "is refused by name");
 	ok(ask(&r, FUSE_LOOKUP, 1, "0", 2, &e, sizeof(e)) < 0, "and changes nothing");
 	rig_end(&r);
 }
@@ -202,9 +386,15 @@ int main(void)
 
 	host = fc_tmp(tmp, sizeof(tmp));
 	host_write(host, "file", "text");
+	fc_check(mkdirat(host, "dir", 0755) == 0);
 	test_mounted();
 	test_not_mounted();
-	test_used();
+	test_untouched();
+	test_open_files();
+	test_deleted();
+	test_changed();
+	test_known();
+	test_damaged();
 	test_of_another();
 	fc_rm_tree(tmp);
 	(void)close(host);

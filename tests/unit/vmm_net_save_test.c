@@ -66,17 +66,24 @@ static void test_attached(void)
 	fake_check(card_attach(&c) == 0);
 	card_start(&c, ALL, FAKE_EVENT_IDX);
 	is_int(save(&state, &err), -EAGAIN, "a card with a tap: not now");
-	is_str(err.msg, "it has a tap", "and why");
+	is_str(err.msg, "packets are moved", "and why");
 	is_int(state.len, 0, "nothing is written");
+	net_hold(c.dev);
+	is_int(save(&state, &err), 0, "when it is held, it can be saved");
+	card_send(&c, 0, 100, 1);
+	ok(!card_sees(&c, 0, 0, 100), "and nothing is moved");
+	net_let_go(c.dev);
+	ok(card_sees(&c, 0, 0, 100), "until it is let go");
 	net_detach(c.dev);
-	is_int(save(&state, &err), 0, "when the tap is gone, it can be saved");
+	buf_release(&state);
+	is_int(save(&state, &err), 0, "without a tap it can be saved at any time");
 	card_stop(&c);
 	card_release(&c);
 }
 
 static void test_of_another(void)
 {
-	const uint32_t three[2] = { 3 };
+	const uint32_t three[3] = { 3 };
 	auto_buf struct buf state = BUF_INIT;
 	struct err err = ERR_INIT;
 

@@ -178,6 +178,7 @@ static void poke(const struct image *im, size_t at, const void *data, size_t len
 		abort();
 }
 
+#define LONG_STATE (3u << 20)
 #define HEAD_FIELD(field) (IMAGE_HEAD_AT + offsetof(struct image_head, field))
 
 static void test_image(void)
@@ -190,20 +191,22 @@ static void test_image(void)
 	is_int(read_of(&im, RAM, &err), 0, "an image gives its state back");
 	is_int(read_of(&im, 2 * RAM, &err), -EPROTO, "but not to another machine");
 	is_str(err.msg, "its machine has 4 MiB, not 8", "which is told why");
-	if (buf_reserve(&big, IMAGE_MAX_STATE + 1) < 0)
+	if (buf_reserve(&big, LONG_STATE) < 0)
 		abort();
-	memset(big.data, 7, IMAGE_MAX_STATE + 1);
-	big.len = IMAGE_MAX_STATE + 1;
+	memset(big.data, 7, LONG_STATE);
+	big.len = IMAGE_MAX_STATE + 1; /* it is not looked at */
 	is_int(image_write(im.fd, &big, RAM, &err), -E2BIG, "a state that would not fit");
-	is_str(err.msg, "the machine's state has 2093025 bytes",
+	is_str(err.msg, "the machine's state has 268435457 bytes",
 	       "is refused by its size");
 	is_int(read_of(&im, RAM, &err), 0, "and nothing was written");
-	big.len--;
-	is_int(image_write(im.fd, &big, RAM, &err), 0, "the longest one");
+	big.len = LONG_STATE;
+	is_int(image_write(im.fd, &big, RAM, &err), 0, "one too long for its place");
 	buf_release(&im.state);
 	im.state = big;
 	big = BUF_INIT;
-	is_int(read_of(&im, RAM, &err), 0, "comes back");
+	is_int(read_of(&im, RAM, &err), 0, "stands behind RAM, and comes back");
+	is_int(image_sum_ram(im.fd, RAM, &err), 0, "the sums of RAM");
+	is_int(read_of(&im, RAM, &err), 0, "do not come where it stands");
 	image_end(&im);
 }
 
@@ -246,7 +249,7 @@ static void test_image_cut_off(void)
 		{ IMAGE_RAM_AT + RAM - 1, "it is cut off: 6291455 bytes" },
 		{ IMAGE_RAM_AT, "it is cut off: 2097152 bytes" },
 		{ IMAGE_RAM_AT - 1, "it is cut off: 2097151 bytes" },
-		{ IMAGE_STATE_AT - 1, "it is cut off: 4127 bytes" },
+		{ IMAGE_STATE_AT - 1, "it is cut off: 4135 bytes" },
 		{ 0, "it is cut off: 0 bytes" },
 	};
 	struct image im;

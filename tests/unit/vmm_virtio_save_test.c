@@ -280,7 +280,7 @@ static void test_interrupts(void)
 	is_int(m.gsi[1].fd, b.dev.queues[0].call_fd, "those that the queues signal");
 	ok(m.gsi[1].address == ADDRESS && m.gsi[1].data == 0x41, "and their routes");
 	is_int(m.gsi[2].fd, -1, "but for one that the driver has masked");
-	is_int(raised(0), 0, "the configuration has not changed");
+	is_int(raised(0), 1, "that of the configuration is raised: it may have changed");
 	is_int(raised(1), 1, "a queue's vector is raised once");
 	set_msix(2, 0x42, 0);
 	is_int(m.gsi[2].fd, b.dev.queues[1].call_fd, "unmasked it is there");

@@ -49,6 +49,10 @@ static void ram_new(struct vm *vm)
 	(void)munmap((void *)(at + SIZE), IMAGE_PIECE - (at - (uintptr_t)p));
 	vm->ram = (void *)at;
 	vm->params.memory = SIZE;
+	vm->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	must(vm->pagemap >= 0);
+	vm->from_file = calloc(PIECES, sizeof(*vm->from_file));
+	must(vm->from_file);
 	/* What the guest touches is to be seen page by page. */
 	(void)madvise(vm->ram, SIZE, MADV_NOHUGEPAGE);
 }
@@ -56,6 +60,8 @@ static void ram_new(struct vm *vm)
 static void ram_free(struct vm *vm)
 {
 	(void)munmap(vm->ram, SIZE);
+	close_fd(vm->pagemap);
+	free(vm->from_file);
 }
 
 static char *at(const struct vm *vm, unsigned int piece, unsigned int page)
@@ -125,7 +131,7 @@ static void test_round_trip(void)
 
 	ram_new(&a);
 	fill(&a);
-	is_int(vm_ram_save(&a, fd, &state, &err), 0, "RAM is saved");
+	is_int(vm_ram_save(&a, fd, SIZE, &state, &err), 0, "RAM is saved");
 	in = (struct sections){ .data = state.data, .len = state.len };
 	must(section_look(&in, TAG_RAM, &data, &len, &err) == 0);
 	ok(len == sizeof(want) && !memcmp(data, want, len),
@@ -166,7 +172,7 @@ static void test_nothing(void)
 	int fd = image_new();
 
 	ram_new(&a);
-	is_int(vm_ram_save(&a, fd, &state, &err), 0, "RAM that nobody has touched");
+	is_int(vm_ram_save(&a, fd, SIZE, &state, &err), 0, "RAM that nobody has touched");
 	is_int(lseek(fd, 0, SEEK_DATA), -1, "is nothing in the file");
 	is_int(map(&a, fd, &state, &err), 0, "and nothing to be mapped");
 	ok(!mapped(&a, 0), "so it is not");
@@ -192,7 +198,7 @@ static void test_hot(void)
 
 	ram_new(&a);
 	fill(&a);
-	must(vm_ram_save(&a, fd, &state, NULL) == 0);
+	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
 	ram_new(&b);
 	must(map(&b, fd, &state, NULL) == 0);
 	change(&a, 1, 64);
@@ -272,7 +278,7 @@ static void test_cut_off(void)
 
 	ram_new(&a);
 	fill(&a);
-	must(vm_ram_save(&a, fd, &state, NULL) == 0);
+	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
 	must(pwrite(fd, &all, 1, IMAGE_HOT_AT) == 1);
 	must(ftruncate(fd, (off_t)(IMAGE_RAM_AT + 4u * IMAGE_PIECE)) == 0);
 	is_int(map(&a, fd, &state, &err), -EIO, "a piece that is not in the file");
@@ -298,7 +304,7 @@ static void test_no_room(void)
 	must(fd >= 0);
 	ram_new(&a);
 	fill(&a);
-	is_int(vm_ram_save(&a, fd, &state, &err), -ENOSPC, "no room for RAM");
+	is_int(vm_ram_save(&a, fd, SIZE, &state, &err), -ENOSPC, "no room for RAM");
 	is_str(err.msg, "write 2097152 bytes of RAM: No space left on device",
 	       "is an error by name");
 	is_int(state.len, 0, "and there is no section");

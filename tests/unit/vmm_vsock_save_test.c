@@ -9,6 +9,7 @@
 #include "vmm/virtio/vsock_internal.h"
 
 #define PORT 1024u
+#define OTHER_PORT 1027u /* whose connections are not kept */
 #define TAG_CONNS SECTION_TAG('v', 's', 'c', 'k')
 
 /* ---- the host's end -------------------------------------------------------------------- */
@@ -92,11 +93,18 @@ static void owner_send(struct owner *o, const char *data, size_t len)
 	vsock_conn_want_send(o->conn);
 }
 
+static void listen_all(void)
+{
+	fake_check(vsock_listen(g.vsock, PORT, 8, accept_owner, NULL, NULL) == 0);
+	fake_check(vsock_listen(g.vsock, OTHER_PORT, 8, accept_owner, NULL, NULL) == 0);
+	vsock_keep(g.vsock, PORT);
+}
+
 static void begin(void)
 {
 	n_owners = 0;
 	fake_guest_init(&g, 64, FAKE_EVENT_IDX);
-	fake_check(vsock_listen(g.vsock, PORT, 8, accept_owner, NULL, NULL) == 0);
+	listen_all();
 }
 
 static void end(void)
@@ -141,7 +149,7 @@ static int move(const struct buf *state, struct err *err)
 	int ret;
 
 	fake_check(vsock_new(&g.fm.mem, g.loop, FAKE_CID, &g.vsock, NULL) == 0);
-	fake_check(vsock_listen(g.vsock, PORT, 8, accept_owner, NULL, NULL) == 0);
+	listen_all();
 	dev = vsock_device(g.vsock);
 	fake_device_init(&g.dev, dev);
 	move_queue(&g.rx, &dev->queues[VSOCK_VQ_RX]);
@@ -285,51 +293,68 @@ static void test_packet_that_waits(void)
 	end();
 }
 
-static void not_now(const char *why, const char *what)
+/* Connections in the middle of something. */
+static void test_halves(void)
 {
-	auto_buf struct buf state = BUF_INIT;
-	struct err err = ERR_INIT;
-
-	is_int(save(&state, &err), -EAGAIN, "%s: not now", what);
-	is_str(err.msg, why, "and why");
-}
-
-static void test_busy(void)
-{
-	auto_buf struct buf state = BUF_INIT;
 	static char data[300 << 10];
-	const char *busy = "a connection is busy";
 	struct fake_conn *c;
-	struct owner *o;
+	uint32_t sent;
 
 	begin();
 	c = fake_connect(&g, 5000, PORT);
-	o = &owners[0];
-	o->hold = true;
-	fake_send(&g, c, "x", 1);
+	owners[0].hold = true;
+	fake_send(&g, c, "xy", 2);
 	fake_run(&g);
-	not_now(busy, "the owner has not used what came");
-	vsock_conn_consumed(o->conn, 1);
-	fake_run(&g);
-	is_int(save(&state, NULL), 0, "when it has, it can be saved");
+	saved_and_moved();
+	is_int(vsock_conn_unconsumed(owners[0].conn), 2,
+	       "what the owner had not used is not his credit either");
+	vsock_conn_consumed(owners[0].conn, 2);
+	talk(c, &owners[0], 600 << 10, "afterwards");
+	end();
 
+	begin();
+	c = fake_connect(&g, 5000, PORT);
 	c->no_credit = true;
-	owner_send(o, data, sizeof(data));
+	owner_send(&owners[0], data, sizeof(data));
 	fake_run(&g);
-	not_now(busy, "the owner waits for credit");
+	sent = owners[0].conn->tx_cnt;
+	saved_and_moved();
+	ok(sent < sizeof(data) && owners[0].conn->tx_cnt == sent &&
+		   !vsock_conn_sendable(owners[0].conn),
+	   "an owner who waits for credit waits on");
 	end();
 
 	begin();
 	c = fake_connect(&g, 5000, PORT);
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_SHUTDOWN, VSOCK_SHUT_SEND, NULL, 0);
 	fake_run(&g);
-	not_now(busy, "the guest has shut its half");
+	saved_and_moved();
+	is_int(vsock_conn_peer_shut(owners[0].conn), VSOCK_SHUT_SEND,
+	       "a half that the guest has shut is shut");
 	end();
 
 	begin();
 	c = fake_connect(&g, 5000, PORT);
 	vsock_conn_shutdown(owners[0].conn, VSOCK_SHUT_SEND);
-	not_now(busy, "the owner has shut its half");
+	saved_and_moved();
+	fake_run(&g);
+	ok(vsock_conn_shut(owners[0].conn) == VSOCK_SHUT_SEND && !c->reset,
+	   "and so is one that the owner has shut");
+	end();
+}
+
+/* What nobody goes on with. */
+static void test_reset(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct fake_conn *c;
+
+	begin();
+	c = fake_connect(&g, 5000, OTHER_PORT);
+	saved_and_moved();
+	fake_run(&g);
+	ok(c->reset, "a connection of a port that is not kept is reset");
 	end();
 
 	begin();
@@ -343,14 +368,19 @@ static void test_busy(void)
 	c = fake_conn(&g, 7000, 7);
 	fake_packet(&g, c, VIRTIO_VSOCK_OP_REQUEST, 0, NULL, 0);
 	fake_run(&g);
-	not_now("packets are under way", "a reset is owed");
+	ok(!c->reset, "a reset is owed");
+	saved_and_moved();
+	g.no_refill = false;
+	fake_run(&g);
+	ok(c->reset, "and is paid by the other");
 	end();
 
 	begin();
 	fake_offer(&g.tx, 999);
 	fake_kick(&g.tx);
 	fake_run(&g);
-	not_now("packets are under way", "the driver has broken a queue");
+	is_int(save(&state, &err), -EAGAIN, "the driver has broken a queue: not now");
+	is_str(err.msg, "its driver does what cannot be saved", "and why");
 	end();
 }
 
@@ -361,6 +391,7 @@ struct saved {
 	uint32_t guest_port;
 	uint32_t host_port;
 	uint32_t counters[6];
+	uint8_t pending, shut, peer_shut, lost;
 };
 
 static void refused(const void *data, size_t len, const char *why, const char *what)
@@ -382,17 +413,17 @@ static void test_of_another(void)
 	auto_buf struct buf state = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	refused(conns, sizeof(conns[0]) - 1, "section 'vsck' has 31 bytes",
+	refused(conns, sizeof(conns[0]) - 1, "section 'vsck' has 35 bytes",
 		"half a connection");
 	refused(conns, 2 * sizeof(conns[0]), "a connection that is there twice",
 		"one twice");
-	conns[0].counters[0] = 1;
-	refused(conns, sizeof(conns[0]), "a connection that was busy",
-		"one whose owner has not used what came");
+	conns[0].counters[0] = VSOCK_BUF_ALLOC + 1;
+	refused(conns, sizeof(conns[0]), "a connection that cannot be",
+		"one that has sent more than it may");
 	conns[0].counters[0] = 0;
-	conns[0].host_port = 7;
-	refused(conns, sizeof(conns[0]), "nobody listens on port 7",
-		"one to a port where nobody listens");
+	conns[0].shut = 4;
+	refused(conns, sizeof(conns[0]), "a connection that cannot be",
+		"one with a third half");
 
 	begin();
 	section_put(&state, SECTION_TAG('n', 'o', 'n', 'e'), NULL, 0);
@@ -415,7 +446,8 @@ int main(void)
 	test_several();
 	test_buffers_popped_ahead();
 	test_packet_that_waits();
-	test_busy();
+	test_halves();
+	test_reset();
 	test_of_another();
 	return tap_done();
 }

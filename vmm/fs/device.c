@@ -159,6 +159,16 @@ bool fs_mend(struct virtio_device *dev)
 	return fs_dax_mend(&((struct fs_device *)dev)->server->dax);
 }
 
+int fs_hold(struct virtio_device *dev)
+{
+	return fs_pool_hold(&((struct fs_device *)dev)->pool);
+}
+
+void fs_let_go(struct virtio_device *dev)
+{
+	fs_pool_let_go(&((struct fs_device *)dev)->pool);
+}
+
 void fs_freeze(struct virtio_device *dev)
 {
 	fs_gate_close(((struct fs_device *)dev)->server);

@@ -148,6 +148,17 @@ void fs_socket_done(struct virtio_device *dev, uint64_t node, int type, bool ok)
 void fs_sockets_off(struct virtio_device *dev);
 int fs_connect(struct virtio_device *dev, uint64_t node, int type, uint64_t token);
 
+/*
+ * fs_hold() / fs_let_go() - in between no request is served: for whoever saves the machine.
+ * Those that wait for something are not held: -EBUSY.  Main thread.
+ * Return: 0; -EBUSY: a request takes longer than 100 ms, or waits (let go all the same)
+ */
+int fs_hold(struct virtio_device *dev);
+void fs_let_go(struct virtio_device *dev);
+
+/* fs_untouched() - the guest knows no file but the device's own root directory. */
+bool fs_untouched(struct virtio_device *dev);
+
 /* fs_requests() - requests served since fs_new(), of all opcodes.  Any thread. */
 uint64_t fs_requests(const struct virtio_device *dev);
 

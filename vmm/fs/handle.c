@@ -110,6 +110,23 @@ int fs_handle_close(struct fs_server *fs, uint64_t id, bool is_dir)
 	return 0;
 }
 
+int fs_handle_renumber(struct fs_server *fs, uint64_t id, uint64_t saved)
+{
+	struct fs_handle *h;
+	int ret;
+
+	(void)pthread_mutex_lock(&fs->handle_lock);
+	h = idtable_get(&fs->handles, id);
+	idtable_remove(&fs->handles, id);
+	ret = idtable_put_back(&fs->handles, h, saved);
+	if (ret == 0)
+		h->id = saved;
+	(void)pthread_mutex_unlock(&fs->handle_lock);
+	if (ret < 0)
+		remove_handle(fs, h);
+	return ret;
+}
+
 void fs_handle_close_all(struct fs_server *fs)
 {
 	uint32_t pos = 0;

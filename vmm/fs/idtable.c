@@ -76,6 +76,42 @@ int idtable_add(struct idtable *t, void *obj, uint64_t *ret_id)
 	return 0;
 }
 
+/* take_out() - the free @slot is free no more. */
+static void take_out(struct idtable *t, uint32_t slot)
+{
+	uint32_t at = t->free_head;
+
+	if (at == slot) {
+		t->free_head = (uint32_t)slot_at(t, slot)->id;
+		return;
+	}
+	while (slot_at(t, at)->id != slot)
+		at = (uint32_t)slot_at(t, at)->id;
+	slot_at(t, at)->id = slot_at(t, slot)->id;
+}
+
+int idtable_put_back(struct idtable *t, void *obj, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id;
+
+	if (slot < ID_FIRST || slot >= t->max_slots || !(id >> 32))
+		return -EINVAL;
+	while (t->n_slots <= slot) {
+		int ret = t->n_slots / ID_CHUNK >= t->n_chunks ? add_chunk(t) : 0;
+
+		if (ret < 0)
+			return ret;
+		slot_at(t, t->n_slots)->id = t->free_head;
+		t->free_head = t->n_slots++;
+	}
+	if (slot_at(t, slot)->obj)
+		return -EEXIST;
+	take_out(t, slot);
+	*slot_at(t, slot) = (struct id_slot){ .obj = obj, .id = id };
+	t->used++;
+	return 0;
+}
+
 void *idtable_get(const struct idtable *t, uint64_t id)
 {
 	uint32_t slot = (uint32_t)id;

@@ -34,6 +34,14 @@ void idtable_release(struct idtable *t);
 /* idtable_add() - Return: 0; -ENOMEM; -ENFILE (max_slots are in use) */
 int idtable_add(struct idtable *t, void *obj, uint64_t *ret_id);
 
+/*
+ * idtable_put_back() - the object that another table had as @id, into one that has nothing
+ * else there; the ids of a saved table are put back one by one, then @sequence is set to
+ * what it was.
+ * Return: 0; -ENOMEM; -EINVAL (no id of such a table); -EEXIST
+ */
+int idtable_put_back(struct idtable *t, void *obj, uint64_t id);
+
 /* idtable_get() - Return: the object, or NULL: no such id (any more) */
 void *idtable_get(const struct idtable *t, uint64_t id);
 

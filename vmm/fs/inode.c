@@ -301,6 +301,17 @@ void fs_inode_rekey_locked(struct fs_server *fs, struct fs_inode *inode,
 	(void)hash_add(fs, inode); /* the table is there: it had this record */
 }
 
+/* identify() - a loaded record has found its file, which may be another record's. */
+static void identify(struct fs_server *fs, struct fs_inode *inode, const struct stat *st)
+{
+	inode->unsure = false;
+	inode->dev = st->st_dev;
+	inode->ino = st->st_ino;
+	/* Without memory for the table it is found by its names only. */
+	if (!fs_inode_find_locked(fs, inode->root, st->st_dev, st->st_ino))
+		(void)hash_add(fs, inode);
+}
+
 int fs_inode_check(struct fs_server *fs, struct fs_inode *inode, const struct stat *st,
 		   bool changed)
 {
@@ -311,6 +322,8 @@ int fs_inode_check(struct fs_server *fs, struct fs_inode *inode, const struct st
 	(void)pthread_mutex_lock(&fs->lock);
 	if (inode->type != (st->st_mode & S_IFMT)) {
 		ret = -ESTALE;
+	} else if (inode->unsure) {
+		identify(fs, inode, st);
 	} else if (inode->ino != st->st_ino || inode->dev != st->st_dev) {
 		bool by_name = root->overlay && S_ISDIR(inode->type) &&
 			       atomic_load(&root->split);

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -21,6 +22,8 @@ enum {
 	EVENT_STOP,
 	EVENTS,
 };
+
+#define HOLD_MS 100 /* for requests that are being served when the pool is held */
 
 struct worker {
 	struct fs_worker fs;
@@ -171,6 +174,33 @@ void fs_pool_reset(struct fs_pool *p)
 		(void)pthread_cond_wait(&p->cond, &p->lock);
 	drop_parked(p);
 	(void)pthread_mutex_unlock(&p->lock);
+}
+
+int fs_pool_hold(struct fs_pool *p)
+{
+	struct timespec until;
+	int ret = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail */
+	until.tv_nsec += HOLD_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_mutex_lock(&p->lock);
+	p->was_active = atomic_exchange(&p->active, false);
+	while (p->busy && ret == 0)
+		ret = pthread_cond_timedwait(&p->cond, &p->lock, &until);
+	ret = p->busy ? -EBUSY : 0;
+	for (unsigned int i = 0; i < FS_WAITS_FOR; i++)
+		if (atomic_load(&p->parked[i].n))
+			ret = -EBUSY;
+	(void)pthread_mutex_unlock(&p->lock);
+	return ret;
+}
+
+void fs_pool_let_go(struct fs_pool *p)
+{
+	if (p->was_active)
+		fs_pool_activate(p);
 }
 
 /*

@@ -53,12 +53,13 @@ struct fs_pool {
 	int stop_fd; /* owned eventfd, level triggered: all workers, end */
 
 	atomic_uint free; /* workers without a request: asleep, or about to look */
-	atomic_bool active; /* between activate and reset */
+	atomic_bool active; /* between activate and reset, and not held */
 	atomic_uint events; /* raised before those who wait for one are served again */
 
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t cond; /* `busy` is 0; `started` is set */
 	unsigned int busy; /* workers that may touch the queues */
+	bool was_active; /* when it was held */
 	struct fs_parked_list parked[FS_WAITS_FOR];
 	bool serving_parked[FS_WAITS_FOR]; /* a worker is at it */
 	unsigned int events_seen; /* of `events`, when those who wait were served last */
@@ -84,10 +85,14 @@ int fs_pool_start(struct fs_pool *p, struct err *err);
 void fs_pool_activate(struct fs_pool *p);
 void fs_pool_reset(struct fs_pool *p);
 
+/* fs_pool_hold() / fs_pool_let_go() - fs_hold() and fs_let_go(). */
+int fs_pool_hold(struct fs_pool *p);
+void fs_pool_let_go(struct fs_pool *p);
+
 /* fs_device_server() - what is behind a device. */
 struct fs_server *fs_device_server(struct virtio_device *dev);
 
-/* The device's ops (save.c). */
+/* The device's ops (save.c, load.c). */
 struct buf;
 struct sections;
 int fs_save(struct virtio_device *dev, struct buf *out, struct err *err);

@@ -104,6 +104,7 @@ struct fs_inode {
 	uint32_t children; /* names that have this as parent */
 	mode_t type; /* constant: S_IFMT bits */
 	bool hashed; /* found by its identity */
+	bool unsure; /* loaded: its file is what is found first under its name */
 	bool dax; /* constant: the guest maps it instead of reading it */
 	bool offering; /* a socket: the agent is asked for `offered`, or to end it */
 	bool offer_failed;
@@ -375,6 +376,8 @@ void fs_handle_put(struct fs_server *fs, struct fs_handle *h);
 /* fs_handle_close() - the guest's RELEASE. */
 int fs_handle_close(struct fs_server *fs, uint64_t id, bool is_dir);
 void fs_handle_close_all(struct fs_server *fs);
+/* fs_handle_renumber() - its handle of before the save.  Return: as idtable_put_back() */
+int fs_handle_renumber(struct fs_server *fs, uint64_t id, uint64_t saved);
 
 /* ---- attr.c ---- */
 

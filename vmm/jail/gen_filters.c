@@ -55,6 +55,7 @@ struct rule {
 static const struct rule loop_rules[] = {
 #include "vmm/jail/common_syscalls.h"
 #include "vmm/jail/loop_syscalls.h"
+#include "vmm/jail/save_syscalls.h"
 };
 
 static const struct rule vcpu_rules[] = {
@@ -65,12 +66,6 @@ static const struct rule vcpu_rules[] = {
 static const struct rule fs_rules[] = {
 #include "vmm/jail/common_syscalls.h"
 #include "vmm/fs/syscalls.h"
-};
-
-static const struct rule save_rules[] = {
-#include "vmm/jail/common_syscalls.h"
-#include "vmm/jail/loop_syscalls.h"
-#include "vmm/jail/save_syscalls.h"
 };
 
 static const struct rule net_rules[] = {
@@ -87,7 +82,6 @@ static const struct {
 	{ "loop", loop_rules, ARRAY_SIZE(loop_rules) },
 	{ "vcpu", vcpu_rules, ARRAY_SIZE(vcpu_rules) },
 	{ "fs", fs_rules, ARRAY_SIZE(fs_rules) },
-	{ "save", save_rules, ARRAY_SIZE(save_rules) },
 	{ "net", net_rules, ARRAY_SIZE(net_rules) },
 };
 

@@ -60,7 +60,6 @@ enum jail_kind {
 	JAIL_LOOP, /* the main thread: event loop, vsock, streams, control */
 	JAIL_VCPU, /* KVM_RUN and what its exits ask for */
 	JAIL_FS, /* a worker of the virtio-fs server */
-	JAIL_SAVE, /* the main thread while it may save the machine; then JAIL_LOOP too */
 	JAIL_NET, /* hull-net, a process of its own (vmm/net/helper) */
 	JAIL_KINDS,
 };

@@ -17,18 +17,24 @@ static uint32_t crc_of(const struct buf *state)
 
 int image_write(int fd, const struct buf *state, uint64_t ram_size, struct err *err)
 {
-	const struct image_head head = {
-		.magic = IMAGE_MAGIC,
-		.version = IMAGE_VERSION,
-		.state_crc = crc_of(state),
-		.state_len = state->len,
-		.ram_size = ram_size,
-	};
+	struct image_head head;
 
 	if (state->len > IMAGE_MAX_STATE)
 		return err_msg(err, E2BIG, "the machine's state has %zu bytes",
 			       state->len);
-	if (pwrite(fd, state->data, state->len, IMAGE_STATE_AT) != (ssize_t)state->len ||
+	head = (struct image_head){
+		.magic = IMAGE_MAGIC,
+		.version = IMAGE_VERSION,
+		.state_crc = crc_of(state),
+		.state_at = IMAGE_STATE_AT + state->len <= IMAGE_RAM_AT
+				    ? IMAGE_STATE_AT
+				    : IMAGE_RAM_AT + ram_size +
+					      chunks_in(ram_size) * sizeof(uint32_t),
+		.state_len = state->len,
+		.ram_size = ram_size,
+	};
+	if (pwrite(fd, state->data, state->len, (off_t)head.state_at) !=
+		    (ssize_t)state->len ||
 	    pwrite(fd, &head, sizeof(head), IMAGE_HEAD_AT) != sizeof(head))
 		return err_set(err, errno ? errno : EIO, "write the machine's state");
 	return 0;
@@ -47,7 +53,8 @@ static int check_head(const struct image_head *head, uint64_t size, uint64_t ram
 			       (unsigned long long)head->ram_size >> 20,
 			       (unsigned long long)ram_size >> 20);
 	if (head->state_len > IMAGE_MAX_STATE || size < IMAGE_RAM_AT ||
-	    size - IMAGE_RAM_AT < ram_size)
+	    size - IMAGE_RAM_AT < ram_size || head->state_at > size ||
+	    size - head->state_at < head->state_len)
 		return err_msg(err, EPROTO, "it is cut off: %llu bytes",
 			       (unsigned long long)size);
 	return 0;
@@ -69,7 +76,7 @@ int image_read(int fd, uint64_t ram_size, struct buf *state, struct err *err)
 		return ret;
 	if (buf_reserve(state, head.state_len) < 0)
 		return err_set(err, ENOMEM, "read its state");
-	if (pread(fd, state->data, head.state_len, IMAGE_STATE_AT) !=
+	if (pread(fd, state->data, head.state_len, (off_t)head.state_at) !=
 	    (ssize_t)head.state_len)
 		return err_msg(err, EPROTO, "its state cannot be read");
 	state->len = head.state_len;

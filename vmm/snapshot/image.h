@@ -10,6 +10,7 @@
  *	2 MiB		guest RAM from its first byte on, as the machine has it in one
  *			piece; only pages that are not zero are written, the rest are holes
  *	after RAM	its sums (chunks.h), from whoever keeps the file: holes are zeros
+ *	behind them	the state, if it is too long for its place
  *
  * All numbers are the machine's own: little endian, and no file is read by another
  * program than the one that wrote it (`version`).
@@ -31,17 +32,18 @@ struct err;
 #define IMAGE_STATE_AT (IMAGE_HEAD_AT + sizeof(struct image_head))
 #define IMAGE_RAM_AT (2ull << 20)
 #define IMAGE_PIECE (2u << 20) /* (bytes) of RAM that are saved and mapped as one */
-#define IMAGE_MAX_STATE (IMAGE_RAM_AT - IMAGE_STATE_AT)
+#define IMAGE_MAX_STATE (256ull << 20) /* (bytes) some million files of virtio-fs */
 
 struct image_head {
 	uint64_t magic; /* IMAGE_MAGIC */
 	uint32_t version; /* IMAGE_VERSION */
 	uint32_t state_crc; /* CRC-32 of the state, as zlib's crc32() counts it */
+	uint64_t state_at; /* (bytes) in the file */
 	uint64_t state_len; /* (bytes) */
 	uint64_t ram_size; /* (bytes) of the machine */
 };
 
-static_assert(sizeof(struct image_head) == 32, "file format");
+static_assert(sizeof(struct image_head) == 40, "file format");
 
 #define IMAGE_MACHINE_MAGIC 0x454e4948434d5548ull /* "HUMCHINE" */
 #define IMAGE_MACHINE_ROOTS 256u
@@ -63,7 +65,7 @@ struct image_file {
 /*
  * The machine of a container that was saved (CONTROL_CHECKPOINT): whoever restores it
  * gives hull-vmm one that has the same (vm_config).  hull-vmm writes all but the files'
- * identities, which are hull's.
+ * identities and the CRC, which are hull's.
  */
 struct image_machine {
 	uint64_t magic; /* IMAGE_MACHINE_MAGIC */
@@ -80,9 +82,11 @@ struct image_machine {
 	struct image_file kernel;
 	struct image_file initrd;
 	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device, | 0x80: readonly */
+	uint32_t crc; /* CRC-32 of all before it */
+	uint32_t reserved;
 };
 
-static_assert(sizeof(struct image_machine) == 352, "file format");
+static_assert(sizeof(struct image_machine) == 360, "file format");
 static_assert(sizeof(struct image_machine) <= IMAGE_HOT_AT, "in its place");
 
 /*

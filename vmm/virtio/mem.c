@@ -236,39 +236,72 @@ static void mem_config_read(struct virtio_device *dev, uint32_t offset, void *da
 
 #define TAG_MEM SECTION_TAG('v', 'm', 'e', 'm')
 
-/* What a driver has read when it began and never reads again. */
+#define TAG_PLUGGED SECTION_TAG('p', 'l', 'u', 'g')
+
 struct saved {
-	uint64_t addr;
+	uint64_t addr; /* what a driver has read when it began, and never reads again */
 	uint64_t region_size;
+	uint64_t requested_size;
+	uint64_t
+		blocks; /* that the next section has a byte of: 0, unless some are plugged */
 };
 
-/* mem_save() - of a guest that has plugged nothing: how much it may have is new in each
- * machine. */
 static int mem_save(struct virtio_device *dev, struct buf *out, struct err *err)
 {
 	struct mem *m = container_of(dev, struct mem, dev);
 	struct saved s;
-	bool grows;
 
+	(void)err;
 	(void)loop_device_enter(&m->ld);
-	s = (struct saved){ m->config.addr, m->config.region_size };
-	grows = m->config.requested_size || m->config.plugged_size;
-	loop_device_leave(&m->ld);
-	if (grows)
-		return err_msg(err, EAGAIN, "memory was plugged");
+	s = (struct saved){
+		.addr = m->config.addr,
+		.region_size = m->config.region_size,
+		.requested_size = m->config.requested_size,
+		.blocks = m->config.plugged_size ? m->blocks : 0,
+	};
 	section_put(out, TAG_MEM, &s, sizeof(s));
+	section_put(out, TAG_PLUGGED, m->plugged, s.blocks);
+	loop_device_leave(&m->ld);
+	return 0;
+}
+
+/* load_plugged() - a byte for each block. */
+static int load_plugged(struct mem *m, const uint8_t *plugged, uint64_t n,
+			uint64_t requested, struct err *err)
+{
+	struct virtio_mem_config *c = &m->config;
+
+	if (n > m->blocks || requested > m->blocks * MEM_BLOCK || requested % MEM_BLOCK)
+		return err_msg(err, EPROTO, "more memory was plugged than there is");
+	c->requested_size = requested;
+	c->plugged_size = 0;
+	for (uint64_t i = 0; i < n; i++) {
+		m->plugged[i] = plugged[i];
+		c->plugged_size += m->plugged[i] ? MEM_BLOCK : 0;
+	}
 	return 0;
 }
 
 static int mem_load(struct virtio_device *dev, struct sections *in, struct err *err)
 {
 	struct mem *m = container_of(dev, struct mem, dev);
+	const void *plugged = NULL;
 	struct saved s;
+	size_t n = 0;
 	int ret = section_get(in, TAG_MEM, &s, sizeof(s), err);
 
 	if (ret == 0 &&
 	    (s.addr != m->config.addr || s.region_size != m->config.region_size))
 		ret = err_msg(err, EPROTO, "another region was saved");
+	if (ret == 0)
+		ret = section_look(in, TAG_PLUGGED, &plugged, &n, err);
+	if (ret == 0 && n != s.blocks)
+		ret = err_msg(err, EPROTO, "%zu of its blocks are saved", n);
+	if (ret < 0)
+		return ret;
+	(void)loop_device_enter(&m->ld);
+	ret = load_plugged(m, plugged, n, s.requested_size, err);
+	loop_device_leave(&m->ld);
 	return ret;
 }
 
@@ -374,4 +407,17 @@ uint64_t mem_plugged(struct virtio_device *dev)
 	size = m->config.plugged_size;
 	loop_device_leave(&m->ld);
 	return size;
+}
+
+uint64_t mem_extent(struct virtio_device *dev)
+{
+	struct mem *m = container_of(dev, struct mem, dev);
+	uint64_t end = 0;
+
+	(void)loop_device_enter(&m->ld);
+	for (uint64_t i = 0; i < m->blocks; i++)
+		if (m->plugged[i])
+			end = i + 1;
+	loop_device_leave(&m->ld);
+	return end * MEM_BLOCK;
 }

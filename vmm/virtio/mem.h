@@ -58,4 +58,7 @@ uint64_t mem_grow(struct virtio_device *dev, uint64_t bytes);
 /* mem_plugged() - (bytes) that the guest has plugged.  Any thread. */
 uint64_t mem_plugged(struct virtio_device *dev);
 
+/* mem_extent() - (bytes) from the region's begin to the end of the last plugged block. */
+uint64_t mem_extent(struct virtio_device *dev);
+
 #endif

@@ -246,6 +246,26 @@ void net_detach(struct virtio_device *dev)
 	loop_device_leave(&net->ld);
 }
 
+void net_hold(struct virtio_device *dev)
+{
+	struct net *net = net_of(dev);
+
+	(void)loop_device_enter(&net->ld);
+	net->held = true;
+	net_stop_locked(net);
+	loop_device_leave(&net->ld);
+}
+
+void net_let_go(struct virtio_device *dev)
+{
+	struct net *net = net_of(dev);
+
+	(void)loop_device_enter(&net->ld);
+	net->held = false;
+	net_start_locked(net);
+	loop_device_leave(&net->ld);
+}
+
 void net_set_carrier(struct virtio_device *dev, bool up)
 {
 	struct net *net = net_of(dev);

@@ -60,6 +60,13 @@ int net_attach(struct virtio_device *dev, const struct net_backend *backend,
 /* net_detach() - take it away and close it; the link goes down.  Thread: the loop's */
 void net_detach(struct virtio_device *dev);
 
+/*
+ * net_hold() / net_let_go() - no packet is moved in between, and the rings are the card's
+ * own: for whoever saves the machine.  Thread: the loop's
+ */
+void net_hold(struct virtio_device *dev);
+void net_let_go(struct virtio_device *dev);
+
 /* net_set_carrier() - of an attached card: VIRTIO_NET_S_LINK_UP.  Thread: the loop's */
 void net_set_carrier(struct virtio_device *dev, bool up);
 

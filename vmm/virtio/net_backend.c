@@ -131,7 +131,7 @@ void net_start_locked(struct net *net)
 {
 	struct err err = ERR_INIT;
 
-	if (!net->attached || !net->driver_ok || net->failed)
+	if (!net->attached || !net->driver_ok || net->failed || net->held)
 		return;
 	set_offload(net);
 	net_use_pairs_locked(net);

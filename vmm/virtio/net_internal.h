@@ -40,6 +40,7 @@ struct net {
 	bool driver_ok; /* between activate and reset */
 	uint64_t features; /* accepted; 0 without driver_ok */
 	bool failed; /* since then: NEEDS_RESET, nothing is moved any more */
+	bool held; /* net_hold(): nothing is moved meanwhile */
 	unsigned int pairs; /* that the driver uses; 0: it has not said */
 	struct virtio_net_config config;
 

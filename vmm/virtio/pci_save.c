@@ -4,8 +4,9 @@
  * same order.
  *
  * An interrupt that was on its way between us and the guest's local APIC when it was
- * saved is in neither's state: each queue's vector is raised once after the load.  A
- * driver that finds nothing new does nothing.
+ * saved is in neither's state: each queue's vector is raised once after the load, and that
+ * of the configuration, which may be another now.  A driver that finds nothing new does
+ * nothing.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -86,9 +87,16 @@ static int check(const struct virtio_pci *vp, const struct saved *s, struct err 
 	return vectors ? 0 : err_msg(err, EPROTO, "interrupts that it does not have");
 }
 
-static int load(struct virtio_pci *vp, struct sections *in, struct err *err)
+static void raise_fd(int fd)
 {
 	static const uint64_t one = 1;
+
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return; /* full: pending as well */
+}
+
+static int load(struct virtio_pci *vp, struct sections *in, struct err *err)
+{
 	struct virtio_device *dev = vp->dev;
 	struct saved s;
 	int ret = section_get(in, TAG_PCI, &s, sizeof(s), err);
@@ -117,9 +125,10 @@ static int load(struct virtio_pci *vp, struct sections *in, struct err *err)
 		ret = dev->ops->activate(dev, err);
 	}
 	for (unsigned int i = 0; ret == 0 && i < dev->n_queues; i++)
-		if (dev->queues[i].enabled && dev->queues[i].call_fd >= 0 &&
-		    write(dev->queues[i].call_fd, &one, sizeof(one)) < 0)
-			continue; /* full: pending as well */
+		if (dev->queues[i].enabled)
+			raise_fd(dev->queues[i].call_fd);
+	if (ret == 0 && vp->state.activated)
+		raise_fd(vp_msix_fd(vp, vp->state.config_vector));
 	return ret;
 }
 

@@ -97,10 +97,26 @@ struct virtio_device *vsock_device(struct vsock *v);
 int vsock_listen(struct vsock *v, uint32_t port, unsigned int max_conns,
 		 vsock_accept_fn accept, void *opaque, struct err *err);
 
+/*
+ * vsock_keep() - connections of @port go on in a machine that is restored: they are accepted
+ * again, before the guest runs.  Those of other ports are reset there.
+ */
+void vsock_keep(struct vsock *v, uint32_t port);
+
 void vsock_conn_own(struct vsock_conn *conn, const struct vsock_conn_ops *ops,
 		    void *opaque);
 void *vsock_conn_opaque(const struct vsock_conn *conn);
 uint32_t vsock_conn_guest_port(const struct vsock_conn *conn);
+
+/* vsock_conn_shut() / vsock_conn_peer_shut() - halves that were shut (VSOCK_SHUT_*). */
+unsigned int vsock_conn_shut(const struct vsock_conn *conn);
+unsigned int vsock_conn_peer_shut(const struct vsock_conn *conn);
+
+/* vsock_conn_unconsumed() - (bytes) received and not yet vsock_conn_consumed(). */
+uint32_t vsock_conn_unconsumed(const struct vsock_conn *conn);
+
+/* vsock_find() - the guest's connection from @guest_port; NULL: there is none. */
+struct vsock_conn *vsock_find(struct vsock *v, uint32_t guest_port, uint32_t host_port);
 
 /* vsock_conn_want_send() - have pull() called, as soon as credit and buffers are there. */
 void vsock_conn_want_send(struct vsock_conn *conn);

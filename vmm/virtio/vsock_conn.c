@@ -156,6 +156,14 @@ int vsock_listen(struct vsock *v, uint32_t port, unsigned int max_conns,
 	return 0;
 }
 
+void vsock_keep(struct vsock *v, uint32_t port)
+{
+	struct vsock_listener *l = find_listener(v, port);
+
+	if (l)
+		l->kept = true;
+}
+
 void vsock_conn_own(struct vsock_conn *conn, const struct vsock_conn_ops *ops,
 		    void *opaque)
 {
@@ -171,6 +179,28 @@ void *vsock_conn_opaque(const struct vsock_conn *conn)
 uint32_t vsock_conn_guest_port(const struct vsock_conn *conn)
 {
 	return conn->guest_port;
+}
+
+unsigned int vsock_conn_shut(const struct vsock_conn *conn)
+{
+	return conn->shut;
+}
+
+unsigned int vsock_conn_peer_shut(const struct vsock_conn *conn)
+{
+	return conn->peer_shut;
+}
+
+uint32_t vsock_conn_unconsumed(const struct vsock_conn *conn)
+{
+	return conn->rx_cnt - conn->fwd_cnt;
+}
+
+struct vsock_conn *vsock_find(struct vsock *v, uint32_t guest_port, uint32_t host_port)
+{
+	struct vsock_conn *conn = vsock_conn_find(v, guest_port, host_port);
+
+	return conn && conn->ops ? conn : NULL;
 }
 
 uint32_t vsock_conn_sendable(const struct vsock_conn *conn)

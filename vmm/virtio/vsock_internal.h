@@ -44,10 +44,14 @@ enum vsock_pending {
 	VSOCK_TELL_RST = 1 << 3, /* the last packet; nobody owns it any more */
 };
 
+#define VSOCK_TELL_ALL 15u
+#define VSOCK_SHUT_BOTH (VSOCK_SHUT_RCV | VSOCK_SHUT_SEND)
+
 struct vsock_listener {
 	uint32_t port;
 	unsigned int max_conns;
 	unsigned int conns;
+	bool kept; /* vsock_keep() */
 	vsock_accept_fn accept;
 	void *opaque;
 };

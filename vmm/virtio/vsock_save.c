@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The connections of a guest that is at rest: the guest keeps its ends, so ours are made
- * again as they were, and nothing is told to it.
+ * The connections: the guest keeps its ends, so ours are made again as they were and
+ * nothing is told to it.  Whoever owns one on the host saves what is his own (the agent's
+ * link, streams); a connection that nobody can go on with is reset after the load.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "lib/buf.h"
 #include "lib/container_of.h"
@@ -22,13 +24,30 @@ struct saved {
 	uint32_t tx_cnt;
 	uint32_t peer_buf_alloc;
 	uint32_t peer_fwd_cnt;
+	uint8_t pending; /* enum vsock_pending */
+	uint8_t shut;
+	uint8_t peer_shut;
+	uint8_t lost; /* nobody goes on with it */
 };
 
-/* is_quiet() - both ends are open, all that was sent has been taken, nothing is owed. */
-static bool is_quiet(const struct vsock_conn *conn)
+static void save_conn(const struct vsock_conn *conn, struct buf *all)
 {
-	return conn->ops && !conn->pending && !conn->shut && !conn->peer_shut &&
-	       !conn->want_send && conn->rx_cnt == conn->fwd_cnt;
+	const struct saved s = {
+		.guest_port = conn->guest_port,
+		.host_port = conn->host_port,
+		.rx_cnt = conn->rx_cnt,
+		.fwd_cnt = conn->fwd_cnt,
+		.fwd_told = conn->fwd_told,
+		.tx_cnt = conn->tx_cnt,
+		.peer_buf_alloc = conn->peer_buf_alloc,
+		.peer_fwd_cnt = conn->peer_fwd_cnt,
+		.pending = (uint8_t)conn->pending,
+		.shut = (uint8_t)conn->shut,
+		.peer_shut = (uint8_t)conn->peer_shut,
+		.lost = !conn->ops || !conn->listener->kept,
+	};
+
+	(void)buf_append(all, &s, sizeof(s));
 }
 
 static int save_conns(const struct vsock *v, struct buf *out, struct err *err)
@@ -38,23 +57,17 @@ static int save_conns(const struct vsock *v, struct buf *out, struct err *err)
 	for (unsigned int i = 0; i < VSOCK_HASH; i++) {
 		const struct vsock_conn *conn;
 
-		for (conn = LIST_FIRST(&v->hash[i]); conn;
-		     conn = LIST_NEXT(conn, hashed)) {
-			const struct saved s = {
-				.guest_port = conn->guest_port,
-				.host_port = conn->host_port,
-				.rx_cnt = conn->rx_cnt,
-				.fwd_cnt = conn->fwd_cnt,
-				.fwd_told = conn->fwd_told,
-				.tx_cnt = conn->tx_cnt,
-				.peer_buf_alloc = conn->peer_buf_alloc,
-				.peer_fwd_cnt = conn->peer_fwd_cnt,
-			};
+		for (conn = LIST_FIRST(&v->hash[i]); conn; conn = LIST_NEXT(conn, hashed))
+			save_conn(conn, &all);
+	}
+	for (unsigned int i = 0; i < v->n_rsts; i++) {
+		const struct saved s = {
+			.guest_port = v->rsts[i].guest_port,
+			.host_port = v->rsts[i].host_port,
+			.lost = 1,
+		};
 
-			if (!is_quiet(conn))
-				return err_msg(err, EAGAIN, "a connection is busy");
-			(void)buf_append(&all, &s, sizeof(s));
-		}
+		(void)buf_append(&all, &s, sizeof(s));
 	}
 	if (buf_ok(&all) < 0)
 		return err_set(err, ENOMEM, "connections");
@@ -68,8 +81,8 @@ int vsock_save(struct virtio_device *dev, struct buf *out, struct err *err)
 	int ret;
 
 	(void)pthread_mutex_lock(&v->lock);
-	if (v->broken || v->was_reset || v->tx_waiting || v->rx_waiting || v->n_rsts) {
-		ret = err_msg(err, EAGAIN, "packets are under way");
+	if (v->broken || v->was_reset) {
+		ret = err_msg(err, EAGAIN, "its driver does what cannot be saved");
 	} else {
 		ret = save_conns(v, out, err);
 		/* What was popped ahead is popped again. */
@@ -79,6 +92,18 @@ int vsock_save(struct virtio_device *dev, struct buf *out, struct err *err)
 	}
 	(void)pthread_mutex_unlock(&v->lock);
 	return ret;
+}
+
+/* reset() - a connection that nobody goes on with, or -ENOSPC. */
+static int reset(struct vsock *v, const struct virtio_vsock_hdr *hdr, struct err *err)
+{
+	struct vsock_conn *conn = vsock_conn_find(v, hdr->src_port, hdr->dst_port);
+
+	if (conn)
+		vsock_conn_close(conn);
+	else if (!vsock_owe_rst(v, hdr))
+		return err_msg(err, EPROTO, "too many connections of nobody");
+	return 0;
 }
 
 static int load_conn(struct vsock *v, const struct saved *s, struct err *err)
@@ -91,18 +116,22 @@ static int load_conn(struct vsock *v, const struct saved *s, struct err *err)
 	};
 	struct vsock_conn *conn;
 
-	if (s->rx_cnt != s->fwd_cnt) /* what the guest may send is counted from these */
-		return err_msg(err, EPROTO, "a connection that was busy");
+	/* What the guest may send is counted from these. */
+	if (s->rx_cnt - s->fwd_cnt > VSOCK_BUF_ALLOC || s->shut & ~VSOCK_SHUT_BOTH ||
+	    s->peer_shut & ~VSOCK_SHUT_BOTH || s->pending & ~VSOCK_TELL_ALL)
+		return err_msg(err, EPROTO, "a connection that cannot be");
 	if (vsock_conn_find(v, s->guest_port, s->host_port))
 		return err_msg(err, EPROTO, "a connection that is there twice");
-	conn = vsock_conn_open(v, &hdr);
+	conn = s->lost ? NULL : vsock_conn_open(v, &hdr);
 	if (!conn)
-		return err_msg(err, EPROTO, "nobody listens on port %u", s->host_port);
-	conn->pending = 0; /* the guest knows that it stands */
+		return reset(v, &hdr, err);
+	conn->pending = s->pending;
 	conn->rx_cnt = s->rx_cnt;
 	conn->fwd_cnt = s->fwd_cnt;
 	conn->fwd_told = s->fwd_told;
 	conn->tx_cnt = s->tx_cnt;
+	conn->shut = s->shut;
+	conn->peer_shut = s->peer_shut;
 	return 0;
 }
 
