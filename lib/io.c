@@ -132,6 +132,36 @@ int io_open_folder(const char *path, char folder[PATH_MAX], const char **ret_nam
 	return fd >= 0 ? fd : -errno;
 }
 
+int io_make_folders(const char *path, bool *ret_made, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	bool made = false; /* one of them: then those below it are as new */
+
+	if (len >= sizeof(part))
+		return err_set(err, ENAMETOOLONG, "create '%s'", path);
+	if (!len)
+		return err_set(err, ENOENT, "create ''");
+	memcpy(part, path, len + 1);
+	for (char *p = part + 1;; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = 0;
+		if (mkdir(part, 0700) == 0)
+			made = true;
+		else if (errno != EEXIST)
+			return err_set(err, errno, "create '%s'", part);
+		*p = c;
+		if (c)
+			continue;
+		if (ret_made)
+			*ret_made = made;
+		return 0;
+	}
+}
+
 int io_replace_file(int dirfd, const char *name, const void *data, size_t len,
 		    mode_t mode, struct err *err)
 {

@@ -9,6 +9,7 @@
 #define HULL_LIB_IO_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -54,6 +55,12 @@ int io_leave_stdio(struct err *err);
  * Return: a descriptor (the caller's), or -errno.
  */
 int io_open_folder(const char *path, char folder[PATH_MAX], const char **ret_name);
+
+/*
+ * io_make_folders() - `mkdir -p`, for their owner only.
+ * @ret_made: whether the last one was not there; may be NULL
+ */
+int io_make_folders(const char *path, bool *ret_made, struct err *err);
 
 /*
  * io_replace_file() - make @name below @dirfd hold @data, or leave it as it was:

@@ -154,6 +154,8 @@ int oci_features(const char *packets, struct buf *b, struct err *err)
 	json_open_object(&w, "annotations");
 	json_put_str(&w, "org.hull.version", HULL_VERSION);
 	json_put_str(&w, "org.hull.net", packets);
+	/* For callers that know it from runc. */
+	json_put_str(&w, "org.opencontainers.runc.checkpoint.enabled", "true");
 	json_close_object(&w);
 	json_open_array(&w, "potentiallyUnsafeConfigAnnotations");
 	json_put_str(&w, NULL, HULL_ANNOTATION_PREFIX);

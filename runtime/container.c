@@ -37,29 +37,6 @@ int container_check_id(const char *id, struct err *err)
 	return 0;
 }
 
-/* make_folders() - `mkdir -p`. */
-static int make_folders(const char *path, struct err *err)
-{
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-
-	if (len >= sizeof(part))
-		return err_set(err, ENAMETOOLONG, "create '%s'", path);
-	memcpy(part, path, len + 1);
-	for (char *p = part + 1;; p++) {
-		char c = *p;
-
-		if (c && c != '/')
-			continue;
-		*p = 0;
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return err_set(err, errno, "create '%s'", part);
-		*p = c;
-		if (!c)
-			return 0;
-	}
-}
-
 static struct container *alloc(const char *root, const char *id)
 {
 	struct container *c = calloc(1, sizeof(*c));
@@ -132,7 +109,7 @@ int container_new(const char *root, const char *id, struct container **ret,
 
 	r = container_check_id(id, err);
 	if (r == 0)
-		r = make_folders(root, err);
+		r = io_make_folders(root, NULL, err);
 	if (r < 0)
 		return r;
 	c = alloc(root, id);
@@ -278,6 +255,7 @@ static int parse_state(struct container *c, const struct buf *text, struct err *
 		{ "netAntispoof", &c->net_antispoof },
 		{ "rdtRoot", &c->rdt.root },	   { "rdtGroup", &c->rdt.group },
 		{ "rdtMonitor", &c->rdt.monitor }, { "rdtRemove", &c->rdt.remove },
+		{ "kernel", &c->kernel },	   { "initrd", &c->initrd },
 	};
 	uint64_t pid = 0, owner = 0, vcpus = 0;
 	int r;
@@ -386,6 +364,8 @@ int container_save(const struct container *c, struct err *err)
 	put_given(&w, "rdtGroup", c->rdt.group);
 	put_given(&w, "rdtMonitor", c->rdt.monitor);
 	put_given(&w, "rdtRemove", c->rdt.remove);
+	put_given(&w, "kernel", c->kernel);
+	put_given(&w, "initrd", c->initrd);
 	put_map(&w, "cgroup1", &c->cgroup1);
 	put_map(&w, "annotations", &c->annotations);
 	json_close_object(&w);

@@ -53,6 +53,8 @@ struct container {
 	char *net_joined; /* path of the network namespace, or NULL: one of its own */
 	char *net_followed; /* not NULL: a hull-net was started */
 	struct intel_rdt rdt; /* resctrl groups of hull-vmm */
+	char *kernel; /* boot_file_note() of what its machine booted from, or NULL */
+	char *initrd;
 	uint64_t memory; /* (bytes) of its machine */
 	uint32_t vcpus; /* of its machine */
 	uid_t owner;

@@ -21,6 +21,7 @@
 #include "oci/options.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
+#include "runtime/boot_file.h"
 #include "runtime/cli.h"
 #include "runtime/container.h"
 #include "runtime/cpuset.h"
@@ -146,6 +147,8 @@ static int load_bundle(struct creation *cr, struct err *err)
 		return err_wrap(err, ret, "bundle '%s'", path);
 	ret = oci_spec_parse(text.data, text.len, &cr->spec, err);
 	if (ret == 0)
+		ret = create_restore_labels(cr, err);
+	if (ret == 0)
 		ret = check_unified(cr->spec, err);
 	if (ret == 0)
 		ret = cpuset_of_unified(cr->spec, err);
@@ -184,6 +187,17 @@ static uint64_t boot_memory(const struct hull_options *opt, bool own_kernel)
 	if (!n)
 		n = own_kernel ? HULL_BOOT_MEMORY : opt->memory;
 	return n + HULL_GROW_MIN <= opt->memory ? n : opt->memory;
+}
+
+/* note_boot_files() - for a checkpoint, which tells what the machine was started with. */
+static int note_boot_files(struct creation *cr, struct err *err)
+{
+	struct container *c = cr->container;
+
+	if (boot_file_note(cr->config->kernel_fd, &c->arena, &c->kernel) < 0 ||
+	    boot_file_note(cr->config->initrd_fd, &c->arena, &c->initrd) < 0)
+		return err_set(err, ENOMEM, "kernel and initramfs");
+	return 0;
 }
 
 /* open_machine() - kernel, initramfs, modules, KVM, sizes. */
@@ -230,7 +244,11 @@ static int open_machine(struct creation *cr, struct err *err)
 	if (c->initrd_fd < 0)
 		return opt.initrd ? err_set(err, errno, "open initrd '%s'", opt.initrd) :
 				    c->initrd_fd;
-	ret = kernel_release(c->kernel_fd, release, sizeof(release), err);
+	if (cr->params->image_path)
+		return create_restore_machine(cr, err);
+	ret = note_boot_files(cr, err);
+	if (ret == 0)
+		ret = kernel_release(c->kernel_fd, release, sizeof(release), err);
 	if (ret < 0)
 		return ret;
 	c->boot_memory = boot_memory(&opt, guest_kernel_is_own(release));
@@ -385,7 +403,9 @@ static int prepare(struct creation *cr, struct err *err)
 		ret = roots_plan(cr->spec, cr->container->bundle, c, err);
 	if (ret == 0)
 		ret = cpuset_take(cr->spec, &cr->launch.cpuset, err); /* sized the machine */
-	if (ret == 0 && !cr->no_template && c->modules_fd < 0)
+	if (ret == 0)
+		ret = create_restore_check(cr, err);
+	if (ret == 0 && !cr->no_template && c->modules_fd < 0 && c->restore_fd < 0)
 		template_plan(&cr->templates, cr->vmm_fd, cr->template_group, c);
 	if (ret == 0)
 		ret = make_sockets(cr, err);
@@ -439,13 +459,17 @@ static int hand_out_pid(struct creation *cr, struct err *err)
 
 static int create(struct creation *cr, struct err *err)
 {
-	int ret = load_bundle(cr, err);
+	int ret = create_restore_open(cr, err);
 
+	if (ret == 0)
+		ret = load_bundle(cr, err);
 	if (ret < 0)
 		return ret;
 	ret = container_describe(cr->container, &cr->spec->annotations, err);
 	if (ret == 0)
 		ret = prepare(cr, err);
+	if (ret == 0)
+		ret = create_restore_verify(cr, err);
 	if (ret == 0)
 		ret = launch(cr, err);
 	if (ret == 0)

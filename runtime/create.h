@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `create`, the way from a bundle to a container that waits for `start`; `run`
- * begins the same way.
+ * `create`, the way from a bundle to a container that waits for `start`; `run` begins
+ * the same way, and so does `restore`, whose container then runs.
  */
 #ifndef HULL_RUNTIME_CREATE_H
 #define HULL_RUNTIME_CREATE_H
@@ -25,6 +25,8 @@ struct create_params {
 	const char *const *set; /* --set key=value */
 	size_t n_set;
 	long preserve_fds; /* the caller's descriptors besides stdio and LISTEN_FDS */
+	const char *image_path; /* `restore`: the folder of the saved machine; or NULL */
+	const char *lsm_profile; /* TYPE:NAME in place of config.json's, or NULL */
 	bool foreground; /* `run` without --detach: a terminal is the caller's own */
 	bool systemd_cgroup; /* the cgroup is a scope of systemd's */
 	bool debug;

@@ -53,8 +53,9 @@ static int on_map_users(struct creation *cr, struct err *err)
 		ret = create_hooks_container(hooks, cr->container, cr->pidfd, &root, err);
 	if (ret == 0 && wait)
 		ret = answer_map_users(cr, &answer, root, err);
-	/* Unless somebody brought interfaces there is nothing to look for yet. */
-	if (ret == 0 && cr->config->n_nics)
+	/* Unless somebody brought interfaces there is nothing to look for yet; a container
+	 * that is restored has no start in which to look again. */
+	if (ret == 0 && (cr->config->n_nics || cr->params->image_path))
 		ret = network_follow(cr->container, &cr->launch.cgroup, false, err);
 	return ret;
 }

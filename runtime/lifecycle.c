@@ -3,11 +3,15 @@
  * Start and end of a container: what `start`, `run` and `delete` share.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -156,15 +160,38 @@ void container_leave_host(const struct container *c)
 		log_warn("container '%s': %s", c->id, err.msg);
 }
 
+/*
+ * take() - one at a time takes a container away: who waited for the end of it, as `run`
+ * does, and who brought it about.  By a lock on its status file.
+ * @ret_lock: the caller's
+ * Return: 1; 0: another one has done it
+ */
+static int take(const struct container *c, int *ret_lock)
+{
+	auto_fd int fd = openat(c->dir, "status", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	/* Without one hull-vmm was never there; or all of it has gone. */
+	if (fd < 0)
+		return faccessat(c->dir, "state.json", F_OK, 0) == 0;
+	if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+		return 1; /* better twice than never */
+	*ret_lock = take_fd(&fd);
+	return st.st_nlink > 0;
+}
+
 int container_delete(struct container *c, bool force, struct err *err)
 {
 	enum container_status status = container_status(c);
+	auto_fd int lock = -1;
 	auto_fd int pidfd = -1;
 
 	if ((status == CONTAINER_RUNNING || status == CONTAINER_PAUSED) && !force)
 		return err_msg(err, EBUSY,
 			       "cannot delete container %s that is not stopped: %s",
 			       c->id, container_status_name(status));
+	if (!take(c, &lock))
+		return 0;
 	pidfd = container_pidfd_to_end(c);
 	if (pidfd >= 0)
 		end(c, status == CONTAINER_STOPPED, pidfd);

@@ -15,10 +15,10 @@
 #include "runtime/verbs.h"
 
 static const struct command *const commands[] = {
-	&cmd_create, &cmd_delete, &cmd_events, &cmd_exec,  &cmd_features,
-	&cmd_freeze, &cmd_kill,   &cmd_list,   &cmd_pause, &cmd_ps,
-	&cmd_resume, &cmd_run,    &cmd_spec,   &cmd_start, &cmd_state,
-	&cmd_template, &cmd_thaw, &cmd_update,
+	&cmd_checkpoint, &cmd_create,  &cmd_delete,   &cmd_events, &cmd_exec,
+	&cmd_features,   &cmd_freeze,  &cmd_kill,     &cmd_list,   &cmd_pause,
+	&cmd_ps,         &cmd_restore, &cmd_resume,   &cmd_run,    &cmd_spec,
+	&cmd_start,      &cmd_state,   &cmd_template, &cmd_thaw,   &cmd_update,
 };
 
 static const struct option_def global_options[] = {

@@ -34,32 +34,17 @@ static_assert(sizeof(((struct utsname *)NULL)->release) ==
 		      sizeof(((struct template_key *)NULL)->release),
 	      "Linux, __NEW_UTS_LEN");
 
-static int identify(int fd, struct template_identity *id)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*id = (struct template_identity){
-		.dev = st.st_dev,
-		.ino = st.st_ino,
-		.size = (uint64_t)st.st_size,
-		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-	};
-	return 0;
-}
-
 static int make_key(struct template_key *key, int vmm_fd, const char *group,
 		    const struct vm_config *c)
 {
 	struct utsname host;
-	int ret = identify(vmm_fd, &key->vmm);
+	int ret = file_identify(vmm_fd, &key->vmm);
 
 	memcpy(key->magic, TEMPLATE_MAGIC, sizeof(key->magic));
 	if (ret == 0)
-		ret = identify(c->kernel_fd, &key->kernel);
+		ret = file_identify(c->kernel_fd, &key->kernel);
 	if (ret == 0)
-		ret = identify(c->initrd_fd, &key->initrd);
+		ret = file_identify(c->initrd_fd, &key->initrd);
 	if (ret == 0 && uname(&host) < 0)
 		ret = -errno;
 	if (ret < 0)
@@ -163,7 +148,7 @@ static int open_file(const struct template_use *use)
 
 	if (fd < 0 || !page ||
 	    pread(fd, page, TEMPLATE_KEY_SIZE, 0) != (ssize_t)TEMPLATE_KEY_SIZE ||
-	    memcmp(page, use->key, TEMPLATE_KEY_SIZE))
+	    memcmp(page, use->key, TEMPLATE_KEY_SIZE) != 0)
 		return -1;
 	(void)futimens(fd, NULL); /* it was used: others go first */
 	return take_fd(&fd);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "oci/options.h"
+#include "runtime/boot_file.h"
 #include "runtime/template.h"
 #include "vmm/snapshot/image.h"
 #include "vmm/vm_config.h"
@@ -16,20 +17,12 @@
 #define TEMPLATE_MAGIC "HULLTPL1"
 #define TEMPLATE_KEY_SIZE IMAGE_HOT_AT
 
-/* A file that was not changed since: no file of ours is changed in place. */
-struct template_identity {
-	uint64_t dev;
-	uint64_t ino;
-	uint64_t size;
-	int64_t mtime_ns;
-};
-
 /* What a machine depends on.  Compared as bytes: nothing in it is left unset. */
 struct template_key {
 	char magic[8]; /* TEMPLATE_MAGIC */
-	struct template_identity vmm;
-	struct template_identity kernel;
-	struct template_identity initrd;
+	struct file_identity vmm;
+	struct file_identity kernel;
+	struct file_identity initrd;
 	uint64_t boot_memory;
 	uint64_t large; /* its memory, if that is more than the host's: see below */
 	uint64_t dax_size;

@@ -13,6 +13,7 @@ struct container;
 struct err;
 struct oci_spec;
 
+extern const struct command cmd_checkpoint;
 extern const struct command cmd_create;
 extern const struct command cmd_delete;
 extern const struct command cmd_events;
@@ -23,6 +24,7 @@ extern const struct command cmd_kill;
 extern const struct command cmd_list;
 extern const struct command cmd_pause;
 extern const struct command cmd_ps;
+extern const struct command cmd_restore;
 extern const struct command cmd_resume;
 extern const struct command cmd_run;
 extern const struct command cmd_spec;

@@ -159,6 +159,27 @@ static void test_folders(void)
 	is_int(io_open_folder(longer, folder, &name), -ENAMETOOLONG, "a path too long");
 }
 
+static void test_make_folders(int dir)
+{
+	struct err err = ERR_INIT;
+	bool made = false;
+	struct stat st;
+
+	if (dir < 0 || fchdir(dir) < 0)
+		return;
+	is_int(io_make_folders("a/b/", &made, &err), 0, "a folder in a folder");
+	ok(made && stat("a/b", &st) == 0 && (st.st_mode & 0777) == 0700,
+	   "is made, for its owner");
+	is_int(io_make_folders("a/b", &made, &err), 0, "once more");
+	ok(!made, "it was there");
+	is_int(io_make_folders("a/c", NULL, &err), 0, "nobody wants to know");
+	is_int(io_make_folders("", &made, &err), -ENOENT, "none");
+	is_int(io_make_folders("/proc/self/status/x", &made, &err), -ENOTDIR, "in a file");
+	is_str(err.msg, "create '/proc/self/status/x': Not a directory", "by its name");
+	ok(rmdir("a/b") == 0 && rmdir("a/c") == 0 && rmdir("a") == 0, "and nothing else");
+	is_int(chdir("/"), 0, "away from there");
+}
+
 static void test_wait_readable(void)
 {
 	int fds[2];
@@ -188,6 +209,7 @@ int main(void)
 	test_no_rest(path);
 	test_socket();
 	test_folders();
+	test_make_folders(dir);
 	(void)rmdir(path);
 	test_wait_readable();
 	return tap_done();

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/checkpoint_image.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "oci/options.h"
+#include "vmm/snapshot/image.h"
+#include "vmm/vm_config.h"
+
+#define TEMPORARY ".machine.new"
+#define KNOWN_FLAGS (IMAGE_FROZEN | IMAGE_TERMINAL | IMAGE_PAUSED | IMAGE_HAS_TEMPLATE)
+
+static const char mark[] = "This is hull's: the machine of a container is in the file "
+			   "'" CHECKPOINT_IMAGE_MACHINE "'.\n";
+
+static_assert(IMAGE_MACHINE_ROOTS == VM_MAX_ROOTS, "all of them");
+
+/* ---- writing ------------------------------------------------------------------------ */
+
+static int open_folder(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_set(err, errno, "--image-path '%s'", path) : fd;
+}
+
+static int open_new(struct checkpoint_image *image, struct err *err)
+{
+	image->fd = openat(image->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (image->fd >= 0)
+		return 0;
+	/* EISDIR: the file system has never heard of it. */
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+		return err_set(err, errno, "make a file in '%s'", image->path);
+	image->fd = openat(image->dir, TEMPORARY,
+			   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (image->fd < 0)
+		return err_set(err, errno, "create '%s/" TEMPORARY "'", image->path);
+	image->named = true;
+	return 0;
+}
+
+int checkpoint_image_begin(const char *path, struct checkpoint_image *image,
+			   struct err *err)
+{
+	int ret = io_make_folders(path, &image->made, err);
+
+	if (ret < 0)
+		return err_wrap(err, ret, "--image-path");
+	image->path = path;
+	image->dir = open_folder(path, err);
+	if (image->dir < 0)
+		return image->dir;
+	/* A file system that has no locks for folders goes without. */
+	if (flock(image->dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_msg(err, EBUSY,
+			       "--image-path '%s': another checkpoint is being written "
+			       "there",
+			       path);
+	/* Of one that was killed. */
+	if (unlinkat(image->dir, TEMPORARY, 0) < 0 && errno != ENOENT)
+		return err_set(err, errno, "remove '%s/" TEMPORARY "'", path);
+	return open_new(image, err);
+}
+
+/* read_head() - @fd is a saved container, as far as the head tells. */
+static int read_head(int fd, struct image_machine *m, struct err *err)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(err, errno, "fstat");
+	if (!S_ISREG(st.st_mode))
+		return err_msg(err, EPROTO, "it is no file");
+	n = pread(fd, m, sizeof(*m), 0);
+	if (n < 0)
+		return err_set(err, errno, "read");
+	if (n != sizeof(*m) || m->magic != IMAGE_MACHINE_MAGIC)
+		return err_msg(err, EPROTO, "it is no image of a container");
+	if (m->version != IMAGE_VERSION)
+		return err_msg(err, EPROTO,
+			       "its format is %" PRIu32 ", and this hull has %u",
+			       m->version, IMAGE_VERSION);
+	if ((uint64_t)st.st_size < IMAGE_RAM_AT)
+		return err_msg(err, EPROTO, "it is cut off: %llu bytes",
+			       (unsigned long long)st.st_size);
+	return 0;
+}
+
+static int check_number(const char *what, uint64_t n, uint64_t min, uint64_t max,
+			struct err *err)
+{
+	if (n >= min && n <= max)
+		return 0;
+	return err_msg(err, EPROTO, "its head is damaged: %s is %" PRIu64, what, n);
+}
+
+static int check_size(const char *what, uint64_t n, uint64_t max, struct err *err)
+{
+	return check_number(what, n % HULL_MEMORY_ALIGN ? 0 : n, HULL_MEMORY_ALIGN, max,
+			    err);
+}
+
+/* check_machine() - numbers that a machine may have; hull-vmm compares them with what it
+ * finds in the rest. */
+static int check_machine(const struct image_machine *m, struct err *err)
+{
+	int ret = check_number("flags", m->flags, 0, KNOWN_FLAGS, err);
+
+	if (ret == 0)
+		ret = check_size("memory", m->memory, HULL_MEMORY_MAX, err);
+	if (ret == 0)
+		ret = check_size("boot_memory", m->boot_memory, m->memory, err);
+	if (ret == 0 && m->dax_size)
+		ret = check_number("dax_size",
+				   m->dax_size & (m->dax_size - 1) ? 0 : m->dax_size,
+				   VM_DAX_MIN, VM_DAX_MAX, err);
+	if (ret == 0)
+		ret = check_number("vcpus", m->vcpus, 1, VM_MAX_VCPUS, err);
+	if (ret == 0)
+		ret = check_number("n_nics", m->n_nics, 0, UINT8_MAX, err);
+	if (ret == 0)
+		ret = check_number("n_roots", m->n_roots, 1, IMAGE_MACHINE_ROOTS, err);
+	if (ret == 0)
+		ret = check_number("n_preserved", m->n_preserved, 0, VM_MAX_PRESERVED,
+				   err);
+	for (uint32_t i = 0; ret == 0 && i < m->n_roots; i++)
+		ret = check_number("a root", m->roots[i] & 0x7f, 0, VM_FS_DEVICES - 1,
+				   err);
+	return ret;
+}
+
+int checkpoint_image_head(const struct checkpoint_image *image, struct image_machine *ret,
+			  struct err *err)
+{
+	int r = read_head(image->fd, ret, err);
+
+	if (r == 0)
+		r = check_machine(ret, err);
+	return r < 0 ? err_wrap(err, r, "what hull-vmm has saved") : 0;
+}
+
+/* put_mark() - unless there is one, CRIU's even. */
+static int put_mark(struct checkpoint_image *image, struct err *err)
+{
+	int ret;
+
+	if (faccessat(image->dir, CHECKPOINT_IMAGE_MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	ret = io_replace_file(image->dir, CHECKPOINT_IMAGE_MARK, mark, strlen(mark), 0600,
+			      err);
+	if (ret < 0)
+		return err_wrap(err, ret, "'%s'", image->path);
+	image->marked = true;
+	return 0;
+}
+
+static int give_name(struct checkpoint_image *image, struct err *err)
+{
+	char link[32];
+
+	(void)!snprintf(link, sizeof(link), "/proc/self/fd/%d", image->fd);
+	if (!image->named &&
+	    linkat(AT_FDCWD, link, image->dir, TEMPORARY, AT_SYMLINK_FOLLOW) < 0)
+		return err_set(err, errno, "create '%s/" TEMPORARY "'", image->path);
+	image->named = true;
+	if (renameat(image->dir, TEMPORARY, image->dir, CHECKPOINT_IMAGE_MACHINE) < 0)
+		return err_set(err, errno, "rename to '%s/" CHECKPOINT_IMAGE_MACHINE "'",
+			       image->path);
+	image->named = false;
+	image->marked = false;
+	image->made = false;
+	return 0;
+}
+
+/* crc_of() - as struct image_machine has it. */
+static uint32_t crc_of(const struct image_machine *m)
+{
+	return (uint32_t)crc32_z(0, (const unsigned char *)m,
+				 offsetof(struct image_machine, crc));
+}
+
+int checkpoint_image_commit(struct checkpoint_image *image,
+			    const struct image_machine *machine, struct err *err)
+{
+	struct image_machine head = *machine;
+	int ret = image_sum_ram(image->fd, head.memory, err);
+	ssize_t n;
+
+	if (ret < 0)
+		return err_wrap(err, ret, "sum up the memory in '%s'", image->path);
+	head.crc = crc_of(&head);
+	n = pwrite(image->fd, &head, sizeof(head), 0);
+	if (n != sizeof(head))
+		return err_set(err, n < 0 ? errno : EIO, "write into '%s'", image->path);
+	if (fsync(image->fd) < 0)
+		return err_set(err, errno, "write into '%s'", image->path);
+	ret = put_mark(image, err);
+	if (ret == 0)
+		ret = give_name(image, err);
+	if (ret == 0 && fsync(image->dir) < 0)
+		ret = err_set(err, errno, "write '%s'", image->path);
+	return ret;
+}
+
+void checkpoint_image_release(struct checkpoint_image *image)
+{
+	/* What cannot be removed is not taken for an image. */
+	if (image->named)
+		(void)unlinkat(image->dir, TEMPORARY, 0);
+	if (image->marked)
+		(void)unlinkat(image->dir, CHECKPOINT_IMAGE_MARK, 0);
+	if (image->made)
+		(void)rmdir(image->path); /* somebody may use it already */
+	close_fd(image->fd);
+	close_fd(image->dir);
+	*image = CHECKPOINT_IMAGE_INIT;
+}
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+int checkpoint_image_open(const char *path, struct image_machine *ret, struct err *err)
+{
+	auto_fd int dir = open_folder(path, err);
+	auto_fd int fd = -1;
+	int r;
+
+	if (dir < 0)
+		return dir;
+	/* A FIFO must not hold us up. */
+	fd = openat(dir, CHECKPOINT_IMAGE_MACHINE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, errno, "open '%s/" CHECKPOINT_IMAGE_MACHINE "'",
+			       path);
+	r = read_head(fd, ret, err);
+	if (r == 0 && ret->crc != crc_of(ret))
+		r = err_msg(err, EPROTO, "it is damaged: the CRC of its head");
+	if (r == 0)
+		r = check_machine(ret, err);
+	if (r < 0)
+		return err_wrap(err, r, "'%s/" CHECKPOINT_IMAGE_MACHINE "'", path);
+	return take_fd(&fd);
+}
+
+int checkpoint_image_verify(const char *path, int fd, const struct image_machine *machine,
+			    struct err *err)
+{
+	int ret = image_check_ram(fd, machine->memory, err);
+
+	return ret < 0 ? err_wrap(err, ret, "'%s/" CHECKPOINT_IMAGE_MACHINE "'", path)
+		       : 0;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `restore` as a `create` whose machine was saved (checkpoint_image.h).
+ *
+ * What is inside the machine is as it was: its process, its mounts, its limits.  The
+ * host's side is made anew from config.json: file systems, cgroup, network namespace,
+ * hooks.  Where the two would contradict each other the restore fails and says what.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "oci/spec.h"
+#include "runtime/boot_file.h"
+#include "runtime/checkpoint_image.h"
+#include "runtime/container.h"
+#include "runtime/create_internal.h"
+#include "vmm/vm_config.h"
+
+#define READONLY 0x80u /* of image_machine.roots */
+#define MIB(bytes) ((bytes) >> 20)
+
+int create_restore_open(struct creation *cr, struct err *err)
+{
+	int fd;
+
+	if (!cr->params->image_path)
+		return 0;
+	fd = checkpoint_image_open(cr->params->image_path, &cr->image, err);
+	if (fd < 0)
+		return fd;
+	cr->config->restore_fd = fd;
+	return 0;
+}
+
+int create_restore_labels(struct creation *cr, struct err *err)
+{
+	const char *given = cr->params->lsm_profile;
+	const char *name = given ? strchr(given, ':') : NULL;
+	struct oci_process *process = cr->spec->process;
+	char **to = NULL;
+
+	if (!given || !process)
+		return 0;
+	if (name && strncmp(given, "selinux:", 8) == 0)
+		to = &process->selinux_label;
+	else if (name && strncmp(given, "apparmor:", 9) == 0)
+		to = &process->apparmor_profile;
+	if (!to)
+		return err_msg(
+			err, EINVAL,
+			"invalid --lsm-profile \"%.200s\": expected selinux:LABEL or "
+			"apparmor:PROFILE",
+			given);
+	*to = oci_strdup(cr->spec, name + 1);
+	return *to ? 0 : err_set(err, ENOMEM, "--lsm-profile");
+}
+
+/* check_boot_file() - @note: what a further checkpoint is to know of it */
+static int check_boot_file(struct creation *cr, int fd, const struct image_file *want,
+			   const char *what, char **note, struct err *err)
+{
+	int ret = boot_file_check(fd, want, what, err);
+
+	if (ret == 0 && want->size && boot_file_note(fd, &cr->container->arena, note) < 0)
+		ret = err_set(err, ENOMEM, "%s", what);
+	return ret;
+}
+
+int create_restore_machine(struct creation *cr, struct err *err)
+{
+	const struct image_machine *m = &cr->image;
+	struct container *c = cr->container;
+	struct vm_config *config = cr->config;
+	int ret;
+
+	ret = check_boot_file(cr, config->kernel_fd, &m->kernel, "guest kernel",
+			      &c->kernel, err);
+	if (ret == 0)
+		ret = check_boot_file(cr, config->initrd_fd, &m->initrd,
+				      "guest initramfs", &c->initrd, err);
+	if (ret < 0)
+		return ret;
+	if (config->memory < m->memory)
+		return err_msg(err, EINVAL,
+			       "the saved machine has %" PRIu64
+			       " MiB of memory, more than the %" PRIu64
+			       " MiB that this one may have (org.hull.memory)",
+			       MIB(m->memory), MIB(config->memory));
+	config->memory = c->memory = m->memory;
+	config->boot_memory = m->boot_memory;
+	config->dax_size = m->dax_size;
+	config->vcpus = c->vcpus = m->vcpus;
+	config->has_template = !!(m->flags & IMAGE_HAS_TEMPLATE);
+	return 0;
+}
+
+static int check_roots(const struct creation *cr, struct err *err)
+{
+	static const char *const kinds[VM_FS_DEVICES] = {
+		[VM_FS_PRIVATE] = "the container's own",
+		[VM_FS_SHARED] = "shared",
+	};
+	const struct image_machine *m = &cr->image;
+	const struct vm_config *c = cr->config;
+
+	if (c->n_roots != m->n_roots)
+		return err_msg(err, EINVAL,
+			       "config.json: root and mounts: %" PRIu32
+			       " trees of the host, the saved container had %" PRIu32,
+			       c->n_roots, m->n_roots);
+	for (uint32_t i = 0; i < c->n_roots; i++) {
+		const struct vm_root *r = &c->roots[i];
+		unsigned int was = m->roots[i];
+
+		if (was == (r->device | (r->readonly ? READONLY : 0)))
+			continue;
+		return err_msg(
+			err, EINVAL,
+			"config.json: root and mounts: tree %" PRIu32
+			" of the host is %s, read-%s; of the saved container it was "
+			"%s, read-%s",
+			i, kinds[r->device], r->readonly ? "only" : "write",
+			kinds[was & ~READONLY], was & READONLY ? "only" : "write");
+	}
+	return 0;
+}
+
+int create_restore_check(struct creation *cr, struct err *err)
+{
+	const struct image_machine *m = &cr->image;
+	bool terminal = m->flags & IMAGE_TERMINAL;
+
+	if (!cr->params->image_path)
+		return 0;
+	if (cr->spec->process->terminal != terminal)
+		return err_msg(
+			err, EINVAL,
+			"config.json: process.terminal: the saved container has %s",
+			terminal ? "a terminal" : "none");
+	if (cr->preserved.n != m->n_preserved)
+		return err_msg(
+			err, EINVAL,
+			"%u descriptors besides stdio (--preserve-fds, LISTEN_FDS), "
+			"the saved container has %" PRIu32,
+			cr->preserved.n, m->n_preserved);
+	/* More interfaces than cards: the rest is plugged. */
+	cr->config->n_nics = (uint8_t)m->n_nics;
+	return check_roots(cr, err);
+}
+
+int create_restore_verify(struct creation *cr, struct err *err)
+{
+	const struct create_params *p = cr->params;
+
+	if (!p->image_path)
+		return 0;
+	return checkpoint_image_verify(p->image_path, cr->config->restore_fd, &cr->image,
+				       err);
+}

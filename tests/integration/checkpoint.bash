@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What the files about checkpoint and restore share: a container that counts, into a
+# file that it has open and with a variable that is in its memory only.
+
+load helpers
+
+setup() {
+	ID=${WORK##*/}-$BATS_TEST_NUMBER
+	IMAGE=$WORK/image
+	rm -rf "$IMAGE" "$BUNDLE/rootfs/t"
+	mkdir -p "$BUNDLE/rootfs/t"
+	: >"$BUNDLE/rootfs/t/ticks"
+	cp "$BUNDLE/config.default" "$BUNDLE/config.json"
+	config '.process.terminal = false | .root.readonly = false'
+}
+
+ticks() {
+	wc -l <"$BUNDLE/rootfs/t/ticks"
+}
+
+more_than() {
+	[[ $(ticks) -gt $1 ]]
+}
+
+# counts - the container $ID goes on counting
+counts() {
+	wait_for 30 more_than "$(ticks)"
+}
+
+# still - nobody counts for a second
+still() {
+	local before
+
+	before=$(ticks)
+	sleep 1
+	[[ $(ticks) -eq $before ]]
+}
+
+# no_gap - from 1 on, and no number is missing or there twice
+no_gap() {
+	local n
+
+	n=$(ticks)
+	cmp <(seq "$n") <(head -n "$n" "$BUNDLE/rootfs/t/ticks")
+}
+
+# start_counter - a container that runs and counts; USR1 ends it with 42
+start_counter() {
+	# shellcheck disable=SC2016 # for the container
+	args /bin/sh -c 'exec 5>>/t/ticks; trap "exit 42" USR1; n=0
+		while :; do n=$((n + 1)); echo $n >&5; sleep 0.05; done'
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err"
+	wait_for 60 more_than 3
+}
+
+# checkpoint [OPTIONS...] - of $ID, into $IMAGE
+checkpoint() {
+	hull checkpoint --image-path "$IMAGE" "$@" "$ID"
+}
+
+# restore ID [OPTIONS...] - detached, from $IMAGE
+restore() {
+	hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "${@:2}" "$1" \
+		</dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err" ||
+		fail "restore: $(<"$BATS_TEST_TMPDIR/err")"
+}
+
+# lives_on - as if no checkpoint had been asked for
+lives_on() {
+	[[ $(status_of "$ID") == running ]]
+	counts
+	[[ $(hull exec "$ID" echo alive) == alive ]]
+	[[ $(hull freeze --status "$ID" | jq -r .state) == thawed ]]
+}

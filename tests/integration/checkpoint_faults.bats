@@ -1,0 +1,214 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# checkpoint, restore: what fails, by which name, and what is left.
+
+load checkpoint
+
+# refused ID TEXT [OPTIONS...] - a restore that fails with TEXT and leaves nothing
+refused() {
+	run --separate-stderr hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "${@:3}" "$1"
+	# shellcheck disable=SC2154 # bats sets it
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"$2"* ]]
+	nothing_left "$1"
+}
+
+# flip OFFSET - one bit of the image
+flip() {
+	local byte
+
+	byte=$(od -An -tu1 -j "$1" -N1 "$IMAGE/machine" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is made here
+	printf "\\x$(printf %x $((byte ^ 4)))" |
+		dd of="$IMAGE/machine" bs=1 seek="$1" conv=notrunc status=none
+}
+
+@test "checkpoint: a full disk: the container lives on, nothing half is left" {
+	start_counter
+	mkdir -p "$IMAGE"
+	mount -t tmpfs -o size=4M tmpfs "$IMAGE"
+	run --separate-stderr checkpoint
+	echo "$stderr"
+	left=$(ls -A "$IMAGE")
+	umount "$IMAGE"
+	[[ $status -eq 1 && $stderr == *"No space left on device"* && -z $left ]]
+	lives_on
+	no_gap
+	checkpoint
+	restore "$ID"
+	counts
+	no_gap
+}
+
+@test "checkpoint: states, options and paths that are wrong" {
+	run --separate-stderr checkpoint
+	[[ $status -eq 1 && $stderr == *"container does not exist"* ]]
+	args /bin/sleep 1000
+	hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run --separate-stderr checkpoint
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"Container cannot be checkpointed in created state"* ]]
+	hull start "$ID"
+	for option in --pre-dump --lazy-pages --parent-path=../x --page-server=127.0.0.1:1; do
+		run --separate-stderr checkpoint "$option"
+		echo "$stderr"
+		[[ $status -eq 1 && $stderr == *"${option%=*} is not supported"* ]]
+	done
+	touch "$WORK/file"
+	run --separate-stderr hull checkpoint --image-path "$WORK/file" "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"'$WORK/file'"* ]]
+	[[ ! -e $IMAGE && $(status_of "$ID") == running ]]
+	hull kill "$ID" KILL
+	wait_for 30 is_stopped "$ID"
+	run --separate-stderr checkpoint
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"Container cannot be checkpointed in stopped state"* ]]
+	hull delete "$ID"
+	refused "$ID" "--image-path '$IMAGE': No such file or directory"
+	mkdir "$IMAGE"
+	refused "$ID" "open '$IMAGE/machine': No such file or directory"
+	head -c 3M /dev/zero >"$IMAGE/machine"
+	refused "$ID" "'$IMAGE/machine': it is no image of a container"
+}
+
+@test "checkpoint: an image that is cut off or has a flipped bit is refused" {
+	start_counter
+	checkpoint
+	cp --sparse=always "$IMAGE/machine" "$WORK/whole"
+	# of the head, the state, the first and the last page of memory that are there
+	size=$(stat -c %s "$WORK/whole")
+	last=$(python3 -c '
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY); at = 2 << 20; found = 0
+size = os.fstat(fd).st_size
+while at < size:
+    try: at = os.lseek(fd, at, os.SEEK_DATA)
+    except OSError: break
+    end = os.lseek(fd, at, os.SEEK_HOLE)
+    data = os.pread(fd, end - at, at).rstrip(b"\0")
+    if data: found = at + len(data) - 1
+    at = end
+print(found)' "$WORK/whole")
+	for offset in 0 9 4097 5000 "$last"; do
+		cp --sparse=always "$WORK/whole" "$IMAGE/machine"
+		flip "$offset"
+		echo "flipped at $offset of $size"
+		refused "$ID" "image"
+	done
+	for size in 0 100 5000 3000000 $((size - 1)) $((size / 2)); do
+		cp --sparse=always "$WORK/whole" "$IMAGE/machine"
+		truncate -s "$size" "$IMAGE/machine"
+		echo "cut off at $size"
+		refused "$ID" "it is"
+	done
+	cp --sparse=always "$WORK/whole" "$IMAGE/machine"
+	restore "$ID"
+	counts
+	no_gap
+}
+
+@test "checkpoint: kill -9 of hull-vmm, and of hull, while the machine is saved" {
+	# Enough memory that nobody is too late.
+	# shellcheck disable=SC2016 # for the container
+	args /usr/bin/python3 -c 'import os, time
+b = bytearray(os.urandom(1 << 20) * 200)
+with open("/t/ticks", "a", buffering=1) as f:
+    n = 0
+    while True:
+        n += 1
+        print(n, file=f)
+        time.sleep(0.05)'
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	wait_for 60 more_than 3
+	mkdir -p "$IMAGE"
+	mount -t tmpfs -o size=600M tmpfs "$IMAGE"
+	saving() { [[ $(df --output=used "$IMAGE" | tail -n 1) -gt 2000 ]]; }
+	free() { [[ $(df --output=used "$IMAGE" | tail -n 1) -lt 100 ]]; }
+
+	command hull --root "$STATE" checkpoint --image-path "$IMAGE" "$ID" 2>"$WORK/err" 3>&- &
+	wait_for 60 saving
+	kill -9 $!
+	wait $! || true
+	wait_for 60 free
+	lives_on
+	no_gap
+
+	hull checkpoint --image-path "$IMAGE" "$ID" 2>"$WORK/err" 3>&- &
+	wait_for 60 saving
+	kill -9 "$(pid_of "$ID")"
+	status=0
+	wait $! || status=$?
+	cat "$WORK/err"
+	[[ $status -eq 1 ]]
+	grep -q 'hull-vmm has ended' "$WORK/err"
+	[[ -z $(ls -A "$IMAGE") && $(status_of "$ID") == stopped ]]
+	free
+	umount "$IMAGE"
+}
+
+@test "checkpoint: two at once, a freeze that fails" {
+	start_counter
+	hull checkpoint --leave-running --image-path "$IMAGE-1" "$ID" 2>"$WORK/err1" 3>&- &
+	run --separate-stderr hull checkpoint --leave-running --image-path "$IMAGE-2" "$ID"
+	echo "$stderr"
+	first=0
+	wait $! || first=$?
+	cat "$WORK/err1"
+	# Which one comes first is chance.
+	[[ $status -eq 0 || $stderr == *busy* || $stderr == *"checkpoint"* ]]
+	[[ $first -eq 0 || $status -eq 0 ]]
+	[[ -e $IMAGE-1/machine || $first -ne 0 ]]
+	[[ -e $IMAGE-2/machine || $status -ne 0 ]]
+	lives_on
+	hull delete -f "$ID"
+	rm -rf "$IMAGE-1" "$IMAGE-2"
+
+	# shellcheck disable=SC2016 # for the hook
+	printf '#!/bin/sh\ntest $1 = thaw || { echo no; exit 3; }\n' >"$BUNDLE/rootfs/usr/local/bin/hook"
+	chmod 755 "$BUNDLE/rootfs/usr/local/bin/hook"
+	config '.annotations["org.hull.freeze.hooks"] = "/usr/local/bin/hook"'
+	: >"$BUNDLE/rootfs/t/ticks"
+	start_counter
+	run --separate-stderr checkpoint
+	echo "$stderr"
+	[[ $status -eq 1 && ! -e $IMAGE ]]
+	[[ $stderr == *"freeze hook '/usr/local/bin/hook': exit status 3, output: no"* ]]
+	lives_on
+	checkpoint --no-freeze
+	restore "$ID"
+	counts
+	no_gap
+}
+
+@test "checkpoint: what bundle and image do not agree about is refused by name" {
+	start_counter
+	checkpoint --leave-running
+	# nothing_left looks for hull-vmms of all ids of this file
+	run --separate-stderr hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"container with given ID already exists"* ]]
+	lives_on
+	hull delete -f "$ID"
+	cp "$BUNDLE/config.json" "$WORK/config.good"
+	config '.process.terminal = true'
+	refused "$ID" "process.terminal: the saved container has none" --console-socket "$WORK/none"
+	cp "$WORK/config.good" "$BUNDLE/config.json"
+	# shellcheck disable=SC2016 # jq's
+	config --arg w "$WORK" '.mounts += [{destination: "/mnt", source: $w, options: ["bind"]}]'
+	refused "$ID" "root and mounts: "
+	cp "$WORK/config.good" "$BUNDLE/config.json"
+	run --separate-stderr hull --set memory=256M restore --image-path "$IMAGE" -b "$BUNDLE" -d "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"the saved machine has 512 MiB of memory"* ]]
+	cp --sparse=always /usr/local/lib/hull/vmlinux "$WORK/vmlinux" 2>/dev/null ||
+		cp /hull/build/vmlinux "$WORK/vmlinux"
+	printf x >>"$WORK/vmlinux"
+	run --separate-stderr hull --set "kernel=$WORK/vmlinux" restore --image-path "$IMAGE" -b "$BUNDLE" -d "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"the image needs another guest kernel"* ]]
+	nothing_left "$ID"
+	restore "$ID"
+	counts
+}
