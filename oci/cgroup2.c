@@ -6,12 +6,15 @@
 #include "oci/cgroup2.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/err.h"
 #include "lib/io.h"
+#include "oci/honoured.h"
 #include "oci/spec.h"
 #include "oci/unified.h"
 
@@ -183,8 +186,15 @@ static int set_cpu_max(int cgroup, const struct oci_cpu *c, struct err *err)
 	return set_text(cgroup, "cpu.max", text, err);
 }
 
-static int set_cpu(int cgroup, const struct oci_cpu *c, struct err *err)
+/* lacks() - on the host, where it is an addition, a file of a newer kernel may be missing. */
+static bool lacks(int cgroup, const char *name, unsigned int by)
 {
+	return by == OCI_BY_HOST && faccessat(cgroup, name, F_OK, 0) < 0;
+}
+
+static int set_cpu(int cgroup, const struct oci_cpu *c, unsigned int by, struct err *err)
+{
+	bool burst = c->burst.set && !lacks(cgroup, "cpu.max.burst", by);
 	int ret = 0;
 
 	if (c->idle.set)
@@ -193,12 +203,12 @@ static int set_cpu(int cgroup, const struct oci_cpu *c, struct err *err)
 		ret = set_number(cgroup, "cpu.weight",
 				 cgroup_weight_of_shares(c->shares.value), err);
 	/* A burst may not exceed the quota: where it falls it goes first ... */
-	if (ret == 0 && c->burst.set)
+	if (ret == 0 && burst)
 		(void)set_number(cgroup, "cpu.max.burst", c->burst.value, NULL);
 	if (ret == 0)
 		ret = set_cpu_max(cgroup, c, err);
 	/* ... and where it rises, behind it. */
-	if (ret == 0 && c->burst.set)
+	if (ret == 0 && burst)
 		ret = set_number(cgroup, "cpu.max.burst", c->burst.value, err);
 	return ret;
 }
@@ -261,13 +271,16 @@ static int set_io(int cgroup, const struct oci_block_io *b, struct err *err)
 	return ret;
 }
 
-static int set_hugepages(int cgroup, const struct oci_hugepage_limit *h, struct err *err)
+static int set_hugepages(int cgroup, const struct oci_hugepage_limit *h, unsigned int by,
+			 struct err *err)
 {
 	char name[64];
 	char text[24];
 	int ret;
 
 	(void)!snprintf(name, sizeof(name), "hugetlb.%.24s.max", h->page_size);
+	if (lacks(cgroup, name, by))
+		return 0;
 	ret = set_number(cgroup, name, h->limit, err);
 	if (ret < 0)
 		return ret;
@@ -316,9 +329,9 @@ int cgroup_set(int cgroup, const struct oci_resources *res, unsigned int by,
 	if (ret == 0 && res->block_io)
 		ret = set_io(cgroup, res->block_io, err);
 	if (ret == 0 && res->cpu)
-		ret = set_cpu(cgroup, res->cpu, err);
+		ret = set_cpu(cgroup, res->cpu, by, err);
 	for (size_t i = 0; i < res->hugepage_limits.n && ret == 0; i++)
-		ret = set_hugepages(cgroup, &res->hugepage_limits.v[i], err);
+		ret = set_hugepages(cgroup, &res->hugepage_limits.v[i], by, err);
 	if (ret == 0)
 		ret = set_rdma(cgroup, res, err);
 	if (ret == 0)

@@ -133,6 +133,7 @@ static int set_cpuset(const struct host_cgroup *h, const struct oci_cpu *c,
 
 /* ---- memory ------------------------------------------------------------------------- */
 
+#define BURST "cpu.cfs_burst_us"
 #define LIMIT "memory.limit_in_bytes"
 #define WITH_SWAP "memory.memsw.limit_in_bytes"
 
@@ -213,20 +214,26 @@ static int set_shares(int dir, int64_t shares, struct err *err)
 
 static int set_cpu(const struct host_cgroup *h, const struct oci_cpu *c, struct err *err)
 {
+	bool burst = c->burst.set && exists(dir_of(h, "cpu"), BURST);
 	int dir;
 	int ret = 0;
 
 	if (!c->shares.value && !c->quota.value && !c->period.value && !c->idle.set &&
-	    !c->realtime_period.value && !c->realtime_runtime.value)
+	    !burst && !c->realtime_period.value && !c->realtime_runtime.value)
 		return 0;
 	dir = folder_of(h, "cpu", err);
 	if (dir < 0)
 		return dir;
 	if (c->shares.value)
 		ret = set_shares(dir, (int64_t)c->shares.value, err);
+	/* It may not exceed the quota, which may fall or rise. */
+	if (ret == 0 && burst)
+		(void)set_number(dir, BURST, (int64_t)c->burst.value, NULL);
 	if (ret == 0)
 		ret = set_pair(dir, "cpu.cfs_period_us", (int64_t)c->period.value,
 			       "cpu.cfs_quota_us", c->quota.value, err);
+	if (ret == 0 && burst)
+		ret = set_number(dir, BURST, (int64_t)c->burst.value, err);
 	if (ret == 0 && c->idle.set)
 		ret = set_number(dir, "cpu.idle", c->idle.value, err);
 	if (ret == 0)
@@ -323,8 +330,8 @@ static int set_hugepages(const struct host_cgroup *h, const struct host_limits *
 	int dir = dir_of(h, "hugetlb");
 	int ret = 0;
 
-	for (size_t i = 0; dir >= 0 && i < l->n_hugepages && ret == 0; i++) {
-		const struct oci_hugepage_limit *p = &l->hugepages[i];
+	for (size_t i = 0; dir >= 0 && i < l->res.hugepage_limits.n && ret == 0; i++) {
+		const struct oci_hugepage_limit *p = &l->res.hugepage_limits.v[i];
 		char name[80];
 		char text[24];
 
@@ -432,6 +439,7 @@ static int save_all(struct cgroup_saved *s, const struct host_cgroup *h,
 		{ "cpu", "cpu.shares", NULL },
 		{ "cpu", "cpu.cfs_quota_us", NULL },
 		{ "cpu", "cpu.cfs_period_us", NULL },
+		{ "cpu", BURST, NULL },
 		{ "cpu", "cpu.idle", NULL },
 		{ "cpu", "cpu.rt_runtime_us", NULL },
 		{ "cpu", "cpu.rt_period_us", NULL },
@@ -458,8 +466,8 @@ static int save_all(struct cgroup_saved *s, const struct host_cgroup *h,
 		if (dir >= 0)
 			ret = cgroup_saved_add(s, dir, files[i].name, files[i].lift);
 	}
-	for (size_t i = 0; huge >= 0 && i < limits->n_hugepages && ret == 0; i++)
-		ret = save_hugepages(s, huge, limits->hugepages[i].page_size);
+	for (size_t i = 0; huge >= 0 && i < limits->res.hugepage_limits.n && ret == 0; i++)
+		ret = save_hugepages(s, huge, limits->res.hugepage_limits.v[i].page_size);
 	return ret;
 }
 

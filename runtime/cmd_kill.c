@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include <signal.h>
+
 #include "lib/err.h"
+#include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/signals.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
+
+/*
+ * all_gone() - a container without a pid namespace of its own may outlive its init, so a
+ * SIGKILL is for all its processes, and in runc no error when there are none.
+ */
+static bool all_gone(const struct container *c, int sig)
+{
+	auto_oci_spec struct oci_spec *spec = NULL;
+
+	return sig == SIGKILL && container_spec(c, &spec, NULL) == 0 &&
+	       !oci_namespace(spec, OCI_NS_PID);
+}
 
 static int run(struct cli *cli, struct err *err)
 {
@@ -23,7 +38,7 @@ static int run(struct cli *cli, struct err *err)
 		return sig;
 	if (container_status(c) == CONTAINER_STOPPED)
 		/* With --all there is just nobody to kill, as in runc. */
-		return all ? 0 : err_msg(err, ESRCH, "container not running");
+		return all || all_gone(c, sig) ? 0 : err_msg(err, ESRCH, "container not running");
 	if (sig == 0) /* kill(2): nothing is sent */
 		return 0;
 	return control_call(c,

@@ -51,8 +51,6 @@ static void cpu_limit(struct oci_cpu *c)
 {
 	if (c->quota.set && c->quota.value > 0)
 		add(&c->quota.value, CPU_ROOM(cgroup_cpu_period(c)));
-	/* Measured by the quota it was made for. */
-	c->burst.set = false;
 }
 
 /* take_part() - a copy of what means something on the host, with the container's values. */
@@ -81,8 +79,9 @@ static void take_part(const struct oci_resources *res, const struct cpuset *set,
 	ret->res.rdma = res->rdma;
 	ret->res.unified = res->unified; /* of which only the host's is set */
 	ret->res.network = res->network;
-	ret->hugepages = res->hugepage_limits.v;
-	ret->n_hugepages = res->hugepage_limits.n;
+	/* hull-vmm has none: for those who look. */
+	ret->res.hugepage_limits.v = res->hugepage_limits.v;
+	ret->res.hugepage_limits.n = res->hugepage_limits.n;
 }
 
 /* make_room() - hull-vmm's values instead. */

@@ -27,8 +27,6 @@ struct host_limits {
 	struct oci_memory memory;
 	struct oci_cpu cpu;
 	struct oci_pids pids;
-	const struct oci_hugepage_limit *hugepages; /* for those who look, on cgroup v1 */
-	size_t n_hugepages;
 };
 
 /*

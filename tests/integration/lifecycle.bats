@@ -76,6 +76,16 @@ load helpers
 	[[ $stderr == *'unknown signal \"NONSENSE\"'* ]]
 }
 
+@test "kill: SIGKILL where the pid namespace is not its own: nobody left is no error" {
+	config '.linux.namespaces -= [{type: "pid"}]'
+	start_sleeper
+	hull kill "$ID" KILL
+	wait_for 30 is_stopped "$ID"
+	hull kill "$ID" KILL
+	run --separate-stderr hull kill "$ID" TERM
+	[[ $status -eq 1 && $stderr == *"container not running"* ]]
+}
+
 @test "kill: a created container, before its process ran" {
 	args /bin/true
 	hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
