@@ -159,7 +159,7 @@ check-callers:
 check-systemd:
 	$(Q)tests/check-systemd
 
-# Other projects' suites with hull as their runtime: SUITES=DIR, with checkouts of runc and runtime-tools in DIR. Writes docs/conformance.md.
+# Other projects' suites with hull as their runtime: SUITES=DIR, with checkouts of runc, runtime-tools and runtime-spec in DIR. Writes docs/conformance.md.
 # FILES="x.bats ..." or PROGRAMS="x ..." runs only those of the one suite.
 conf_bins := $(addprefix $(O)/conformance/bin/,recvtty pidfd-kill fs-idmap)
 $(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c tests/conformance/receive_fd.h $(call ars,runtime lib)
@@ -168,6 +168,7 @@ $(conf_bins): $(O)/conformance/bin/%: tests/conformance/%.c tests/conformance/re
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STATIC) $(LDFLAGS) -o $@ $< $(call ars,runtime lib)
 conformance-products: all $(O)/vmlinux $(conf_bins)
 conformance:
+	$(if $(FILES)$(PROGRAMS),,$(Q)tests/install-packages conformance && $(MAKE) --no-print-directory hull && tests/conformance/run-schemas "$(SUITES)" $(O))
 	$(if $(PROGRAMS),,$(Q)tests/conformance/run "$(SUITES)" $(FILES))
 	$(if $(FILES),,$(Q)tests/conformance/run-runtime-tools "$(SUITES)" $(PROGRAMS))
 

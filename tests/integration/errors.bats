@@ -175,6 +175,26 @@ create() {
 	[[ $stderr == "$(jq -r .msg "$WORK/log")" ]]
 }
 
+# in_json FILTER TEXT - with that change of config.json the one line is TEXT, in JSON too
+in_json() {
+	cp "$BUNDLE/config.default" "$BUNDLE/config.json"
+	config "$1"
+	refused 1 "$2" create
+	rm -f "$WORK/log"
+	refused 1 "$2" hull --log "$WORK/log" --log-format json create -b "$BUNDLE" "$ID"
+	[[ $(jq -r '[.level, .msg] | join(" ")' "$WORK/log") == "error $stderr" ]]
+	run --separate-stderr hull --log-format json create -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 && $(jq -r .msg <<<"$stderr") == *"$2"* ]]
+}
+
+@test "errors: a wrong type, a value out of range, a contradiction, an unknown name: path and value" {
+	in_json '.process.args = "sh"' 'process.args: expected an array, got a string'
+	in_json '.process.oomScoreAdj = 1001' 'process.oomScoreAdj: 1001 is not between -1000 and 1000'
+	in_json '.process.rlimits = [{type: "RLIMIT_CORE", soft: 2, hard: 1}]' 'process.rlimits[0]: soft 2 is above hard 1'
+	in_json '.linux.namespaces += [{type: "galaxy"}]' 'linux.namespaces['
+	in_json '.linux.seccomp = {defaultAction: "SCMP_ACT_WHAT"}' 'linux.seccomp.defaultAction: '
+}
+
 @test "errors: the command line" {
 	refused 1 "flag provided but not defined: -nonsense" hull run --nonsense x
 	refused 1 "requires exactly 1 argument" hull state

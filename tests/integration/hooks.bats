@@ -198,3 +198,43 @@ noting() {
 	[[ $stderr == *"createContainer hook #0: hook '/bin/sleep' ran past its timeout of 1 s"* ]]
 	nothing_left "$ID"
 }
+
+@test "createRuntime, prestart: a failure or a timeout fails create; what a good one prints is not shown" {
+	noting poststop
+	for kind in prestart createRuntime; do
+		config --arg k $kind '.hooks |= {poststop} | .hooks[$k] = [{path: "/bin/sh", args: ["sh", "-c", "echo on no account >&2; exit 3"]}]'
+		run --separate-stderr hull create -b "$BUNDLE" "$ID"
+		echo "$stderr"
+		[[ $status -eq 1 && $(wc -l <<<"$stderr") -eq 1 ]]
+		[[ $stderr == *"error running $kind hook #0: hook '/bin/sh': exit status 3, output: on no account"* ]]
+		jq -e '.status == "stopped"' "$WORK/hook-of-poststop"
+		nothing_left "$ID"
+		config --arg k $kind '.hooks[$k] = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
+		run --separate-stderr hull run -b "$BUNDLE" "$ID"
+		[[ $status -eq 1 ]]
+		[[ $stderr == *"$kind hook #0: hook '/bin/sleep' ran past its timeout of 1 s"* ]]
+		nothing_left "$ID"
+	done
+	config '.hooks |= {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "echo noise; echo more noise >&2"]}]}'
+	run_in /bin/echo ran
+	[[ $status -eq 0 && $output == ran && -z $stderr ]]
+}
+
+@test "poststart: its failure fails start, and the container goes on; hull run ends it" {
+	noting poststop
+	config '.hooks.poststart = [{path: "/bin/sh", args: ["sh", "-c", "echo too late; exit 3"]}]'
+	args /bin/sleep 1000
+	hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run --separate-stderr hull start "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"error running poststart hook #0: hook '/bin/sh': exit status 3, output: too late"* ]]
+	[[ $(status_of "$ID") == running && ! -e $WORK/hook-of-poststop ]]
+	hull delete --force "$ID"
+	rm "$WORK/hook-of-poststop"
+	run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"error running poststart hook #0: hook '/bin/sh': exit status 3, output: too late"* ]]
+	jq -e '.status == "stopped"' "$WORK/hook-of-poststop"
+	nothing_left "$ID"
+}
