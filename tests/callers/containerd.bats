@@ -65,6 +65,15 @@ is() {
 	[[ $status -eq 0 && $output == *"exit code 5"* ]]
 }
 
+@test "ctr events: a container that ended for lack of memory" {
+	con events >"$WORK/events" 2>&1 3>&- &
+	events=$!
+	run start --rm --memory-limit 67108864 "$WORK/image" box tail /dev/zero
+	[[ $status -eq 137 ]]
+	wait_for 20 grep -q '/tasks/oom.*"box"' "$WORK/events"
+	kill $events
+}
+
 @test "ctr tasks kill: a process that has no ear for SIGTERM" {
 	start -d "$WORK/image" box sleep 1000
 	con tasks kill -s TERM box

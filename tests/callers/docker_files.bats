@@ -17,6 +17,16 @@ load docker
 	cmp "$WORK/file" "$WORK/back"
 }
 
+@test "docker kill: 200 MB that were written and not synced are there" {
+	head -c 200000000 /dev/urandom >"$WORK/large"
+	sleeper -v "$WORK/large:/in:ro"
+	docker exec box sh -c 'cat /in >/root/out'
+	docker kill box >/dev/null
+	docker cp box:/root/out "$WORK/out"
+	cmp "$WORK/large" "$WORK/out"
+	rm "$WORK/large" "$WORK/out"
+}
+
 @test "docker run -v: a volume and a folder, read-only ones too" {
 	mkdir -p "$WORK/folder"
 	echo host >"$WORK/folder/file"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# podman with storage of its own and hull, for the files podman*.bats.
+# podman with storage of its own and hull, for the files podman*.bats. CGROUP_DRIVER: cgroupfs.
 
 load helpers
 
@@ -24,6 +24,6 @@ teardown_file() {
 
 # pod ARGS... - podman with storage of its own and hull
 pod() {
-	podman --root "$WORK/storage" --runroot "$WORK/run" --cgroup-manager cgroupfs --events-backend file \
+	podman --root "$WORK/storage" --runroot "$WORK/run" --cgroup-manager "${CGROUP_DRIVER:-cgroupfs}" --events-backend file \
 		--network-config-dir "$WORK/networks" --runtime "$PREFIX/bin/hull" "$@"
 }

@@ -50,6 +50,13 @@ is() {
 	is ExitCode 137
 }
 
+@test "podman inspect: OOMKilled of a container that ended for lack of memory" {
+	run pod run --name box --network none -m 64m image tail /dev/zero
+	[[ $status -eq 137 ]]
+	is OOMKilled true
+	is ExitCode 137
+}
+
 @test "podman: a health check" {
 	pod run -d --name box --network none --health-cmd 'test -e /tmp/well' --health-interval disable image sleep 1000 >/dev/null
 	run pod healthcheck run box

@@ -1,0 +1,43 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# podman with the systemd driver, where systemd is PID 1: check-callers --systemd
+
+CGROUP_DRIVER=systemd
+load podman
+
+is() {
+	[[ $(pod inspect -f "{{.State.$1}}" box) == "$2" ]]
+}
+
+# unit PROPERTY - of the scope of `box`
+unit() {
+	systemctl show --value -p "$1" "libpod-$(pod inspect -f '{{.Id}}' box).scope"
+}
+
+@test "podman, systemd driver: a scope with the limits, exec, pause, stop" {
+	pod run -d --name box --network none -m 64m --cpus 0.5 image sh -c 'trap "exit 5" TERM; while :; do sleep 0.2; done' >/dev/null
+	[[ $(unit ActiveState) == active && $(unit Slice) == machine.slice ]]
+	[[ $(unit MemoryMax) -gt 67108864 && $(unit CPUQuotaPerSecUSec) == 750ms ]]
+	run pod exec box sh -c 'exit 3'
+	[[ $status -eq 3 ]]
+	pod pause box >/dev/null
+	is Status paused
+	pod unpause box >/dev/null
+	pod stop -t 30 box >/dev/null
+	is ExitCode 5
+	wait_for 30 eval '[[ $(unit LoadState) == not-found ]]'
+}
+
+@test "podman, systemd driver: a health check by its timer" {
+	pod run -d --name box --network none --health-cmd 'test -e /tmp/well' --health-interval 2s --health-retries 1 image sleep 1000 >/dev/null
+	wait_for 120 is Health.Status unhealthy
+	pod exec box touch /tmp/well
+	wait_for 120 is Health.Status healthy
+}
+
+@test "podman, systemd driver: OOMKilled" {
+	run pod run --name box --network none -m 64m image tail /dev/zero
+	[[ $status -eq 137 ]]
+	is OOMKilled true
+}
