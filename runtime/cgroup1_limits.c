@@ -466,7 +466,8 @@ static int save_all(struct cgroup_saved *s, const struct host_cgroup *h,
 		if (dir >= 0)
 			ret = cgroup_saved_add(s, dir, files[i].name, files[i].lift);
 	}
-	for (size_t i = 0; huge >= 0 && i < limits->res.hugepage_limits.n && ret == 0; i++)
+	for (size_t i = 0; huge >= 0 && i < limits->res.hugepage_limits.n && ret == 0;
+	     i++)
 		ret = save_hugepages(s, huge, limits->res.hugepage_limits.v[i].page_size);
 	return ret;
 }

@@ -36,9 +36,12 @@ static int run(struct cli *cli, struct err *err)
 	sig = signal_parse(cli->argc > 1 ? cli->argv[1] : "SIGTERM", err);
 	if (sig < 0)
 		return sig;
-	if (container_status(c) == CONTAINER_STOPPED)
+	if (container_status(c) == CONTAINER_STOPPED) {
 		/* With --all there is just nobody to kill, as in runc. */
-		return all || all_gone(c, sig) ? 0 : err_msg(err, ESRCH, "container not running");
+		if (all || all_gone(c, sig))
+			return 0;
+		return err_msg(err, ESRCH, "container not running");
+	}
 	if (sig == 0) /* kill(2): nothing is sent */
 		return 0;
 	return control_call(c,

@@ -399,7 +399,8 @@ static void test_limits(struct host_cgroup *h)
 	    "net_cls,net_prio/leaf/net_cls.classid", "", "1048577");
 	has(h, "\"network\":{\"priorities\":[{\"name\":\"lo\",\"priority\":5}]}",
 	    "net_cls,net_prio/leaf/net_prio.ifpriomap", "", "lo 5");
-	has(h, "\"cpu\":{\"burst\":5000}", "cpu,cpuacct/leaf/cpu.cfs_burst_us", "0", "5000");
+	has(h, "\"cpu\":{\"burst\":5000}", "cpu,cpuacct/leaf/cpu.cfs_burst_us", "0",
+	    "5000");
 	is_int(set(h, "\"cpu\":{\"burst\":5000,\"cpus\":\"0\"}", NULL), 0,
 	       "a kernel without bursts, and a hierarchy that threads can do without");
 	is_int(set(h, "\"pids\":{\"limit\":10}", &err), -ENOENT, "no such file");

@@ -256,9 +256,10 @@ int main(void)
 	has("\"blockIO\":{\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":7}]}",
 	    "io.max", "8:0 wiops=7");
 	has("\"cpu\":{\"burst\":5}", "cpu.max.burst", "5");
-	has("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4096}]", "hugetlb.2MB.max",
-	    "4096");
-	is_int(apply("\"unified\":{\"memory.high\":\"1\"}", NULL), 0, "the guest's alone");
+	has("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4096}]",
+	    "hugetlb.2MB.max", "4096");
+	is_int(apply("\"unified\":{\"memory.high\":\"1\"}", NULL), 0,
+	       "the guest's alone");
 	is_int(apply("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":0}],"
 		     "\"cpu\":{\"burst\":5}",
 		     NULL),
