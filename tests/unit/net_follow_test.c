@@ -126,6 +126,12 @@ static void test_changes(struct net_host *h)
 	is_str(nh_settle(h), LINK("16", "0110", ETH0, "78050000"), "another MTU");
 	nh_run("ip link show hull0 | grep -q 'mtu 1400'");
 	ok(true, "is the tap's, too");
+	nh_run("ip link set eth0 mtu 65535");
+	is_str(nh_settle(h), LINK("16", "0110", ETH0, "ffff0000"), "the largest MTU");
+	nh_run("ip link show hull0 | grep -q 'mtu 65521'");
+	ok(true, "is more than a tap may have: it has the most that it may");
+	nh_run("ip link set eth0 mtu 1400");
+	(void)nh_settle(h);
 	nh_run("ip addr add 10.2.0.5/24 dev eth0");
 	is_str(nh_settle(h), ADDR("20", "0a020005", ETH0), "one more address");
 	nh_run("ip addr del 10.2.0.5/24 dev eth0");

@@ -293,6 +293,27 @@ static inline void nh_say(struct buf *b, const struct net_msg *msg, size_t len)
 		(void)buf_printf(b, "message %u\n", msg->type);
 }
 
+/* nh_said() - those lines of @text that begin with @begin; valid until the next call. */
+static inline const char *nh_said(const char *text, const char *begin)
+{
+	static char out[4096];
+	size_t n = 0;
+
+	out[0] = 0;
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		len += text[len] == '\n';
+		if (strncmp(text, begin, strlen(begin)) == 0 && n + len < sizeof(out)) {
+			memcpy(out + n, text, len);
+			n += len;
+			out[n] = 0;
+		}
+		text += len;
+	}
+	return out;
+}
+
 /* nh_hear() - one message, within the time: its type; 0: none came. */
 static inline uint32_t nh_hear(struct net_host *h, int timeout_ms)
 {

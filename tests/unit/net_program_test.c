@@ -215,6 +215,35 @@ static void test_other_message(struct net_host *h)
 	ok(true, "and leaves nothing");
 }
 
+/* test_names_taken() - as where 500 containers have their taps in one namespace. */
+static void test_names_taken(const struct net_host *before)
+{
+	struct net_host h;
+
+	nh_init(&h);
+	nh_run("seq 0 499 | sed 's/.*/tuntap add dev hull& mode tap/' | ip -batch -");
+	nh_run("ip link del hull250 && ip link add hull250 type veth peer name w250 netns "
+	       "/proc/%d/fd/%d",
+	       (int)getpid(), h.outer);
+	nh_start(&h, program, 1);
+	is_str(nh_said(nh_settle(&h), "add "), "add 0 eth0 1\nadd 1 hull250 1\n",
+	       "500 names that taps have are taken: two more are found");
+	/* The first one went with its descriptors, when those of the second came. */
+	nh_run("ip -d link show hull501 | grep -q tun && "
+	       "tc filter show dev hull250 ingress | grep -q hull501");
+	ok(true, "which are the next ones");
+	(void)nh_end(&h);
+	nh_run("! ip link show hull501 2>/dev/null && "
+	       "test $(ip -br link | grep -c '^hull') -eq 500");
+	ok(true, "and the others stay");
+	buf_release(&h.said);
+	close_fd(h.wire);
+	close_fd(h.outer);
+	close_fd(h.inner);
+	if (setns(before->inner, CLONE_NEWNET) < 0)
+		abort();
+}
+
 /* test_no_tun() - the last one: this process has no devices after. */
 static void test_no_tun(struct net_host *h)
 {
@@ -253,6 +282,7 @@ int main(int argc, char **argv)
 	test_too_many(&h);
 	test_usage();
 	test_other_message(&h);
+	test_names_taken(&h);
 	test_no_tun(&h);
 	buf_release(&h.said);
 	return tap_done();
