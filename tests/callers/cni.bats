@@ -28,3 +28,44 @@ setup() {
 	[[ $output == *'inet 10.66.0.'*'/24 '* && $output == *'inet6 fd00:66::'* ]]
 	[[ $output == *'default via 10.66.0.1 dev eth0'* ]]
 }
+
+# plugin COMMAND TYPE INTERFACE - a CNI plugin, its configuration on stdin
+plugin() {
+	CNI_COMMAND=$1 CNI_CONTAINERID=box CNI_NETNS=/run/netns/hull-cni CNI_IFNAME=$3 CNI_PATH=/usr/lib/cni \
+		timeout 60 "/usr/lib/cni/$2"
+}
+
+# as_cri COMMAND - what the CRI's plugin of containerd does for a pod: loopback, then each
+# plugin of the list; port 8083 of the host is the container's 80
+as_cri() {
+	local list=/etc/cni/net.d/10-hull.conflist result
+
+	echo '{"cniVersion": "0.4.0", "name": "lo", "type": "loopback"}' | plugin "$1" loopback lo >/dev/null
+	result=$(jq '.plugins[0] + {cniVersion, name}' "$list" | plugin "$1" bridge eth0)
+	jq --argjson result "${result:-null}" '.plugins[1] + {cniVersion, name, prevResult: $result,
+		runtimeConfig: {portMappings: [{hostPort: 8083, containerPort: 80, protocol: "tcp"}]}}
+		| if .prevResult then . else del(.prevResult) end' "$list" | plugin "$1" portmap eth0 >/dev/null
+}
+
+page() {
+	timeout 5 busybox wget -qO- http://127.0.0.1:8083/
+}
+
+@test "a namespace filled by loopback, bridge, host-local and portmap: a published port, and nothing left in it" {
+	local before
+
+	ip netns add hull-cni
+	as_cri ADD
+	before=$(ip -n hull-cni -d link; tc -n hull-cni qdisc)
+	con run -d --with-ns network:/run/netns/hull-cni --runc-binary "$PREFIX/bin/hull" --env PATH=/bin --rootfs "$WORK/image" box sh -c \
+		'mkdir -p /tmp/www; echo box >/tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www'
+	wait_for 30 page
+	[[ $(page) == box ]]
+	con tasks exec --exec-id 1 box ping -c 1 -W 5 127.0.0.1
+	con tasks kill -s KILL box
+	wait_for 20 gone
+	con containers rm box
+	wait_for 10 eval '[[ $(ip -n hull-cni -d link; tc -n hull-cni qdisc) == "$before" ]]'
+	as_cri DEL
+	ip netns del hull-cni
+}

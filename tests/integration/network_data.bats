@@ -77,3 +77,19 @@ transfer() {
 	wait_for 20 cmp "$BATS_TEST_TMPDIR/got" "$BUNDLE/rootfs/t/datagram"
 	in_peer ping -c 1 -W 5 -M do -s 8900 10.9.0.2
 }
+
+@test "network: a big file by HTTP from a server in another namespace (64 MiB, or NET_MIB), as it was sent" {
+	local sum
+
+	mkdir -p "$WORK/www"
+	head -c "${NET_MIB:-64}M" /dev/urandom >"$WORK/www/big"
+	sum=$(md5sum <"$WORK/www/big")
+	link
+	join
+	serve "$WORK/www"
+	args /bin/sh -c 'busybox wget -qO- http://10.9.0.1:8000/big | md5sum'
+	HULL_DEADLINE=600 run --separate-stderr hull run -b "$BUNDLE" "$ID"
+	rm "$WORK/www/big"
+	echo "$output $stderr"
+	[[ $status -eq 0 && $output == "$sum" ]]
+}

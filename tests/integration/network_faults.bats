@@ -111,3 +111,95 @@ has_all_of_eth0() {
 	grep -q '^hull1 ' <<<"$output"
 	as_before
 }
+
+# without NODE - a /dev that lacks it, in a mount namespace of its own, for `hull`
+without() {
+	mkdir -p "$WORK/dev"
+	rm -rf "$WORK/dev"/*
+	cp -a /dev/{null,zero,full,random,urandom,tty,ptmx,kvm,net,vhost-net} "$WORK/dev/"
+	rm "$WORK/dev/$1"
+	cat >"$WORK/hull" <<-END
+		#!/bin/sh
+		exec unshare -m sh -c 'mount --bind "$WORK/dev" /dev && exec "\$0" "\$@"' "$(type -P hull)" "\$@"
+	END
+	chmod +x "$WORK/hull"
+}
+
+@test "network: a host without /dev/vhost-net: it is told, and packets go all the same" {
+	link
+	join
+	without vhost-net
+	args /bin/sh -c 'ping -c 1 -W 5 10.9.0.1'
+	run --separate-stderr timeout -k 5 120 "$WORK/hull" --debug --log "$WORK/log" --root "$STATE" \
+		--set vcpus=1 --set memory=512M run -b "$BUNDLE" "$ID"
+	echo "$output $stderr"
+	[[ $status -eq 0 ]]
+	grep -q 'net eth0: no vhost (open /dev/vhost-net: No such file or directory)' "$WORK/log"
+}
+
+@test "network: a host without /dev/net/tun is told by its name, and nothing is left" {
+	link
+	note
+	join
+	without net/tun
+	args true
+	run --separate-stderr timeout -k 5 120 "$WORK/hull" --root "$STATE" --set vcpus=1 --set memory=512M \
+		run -b "$BUNDLE" "$ID"
+	echo "$output $stderr"
+	[[ $status -eq 1 ]]
+	[[ $stderr == *"network interface 'eth0': open /dev/net/tun: No such file or directory"* ]]
+	nothing_left "$ID"
+	as_before
+}
+
+# used - (us) of CPU that the container's host cgroup has had
+used() {
+	awk '$1 == "usage_usec" { print $2 }' "/sys/fs/cgroup/$ID/cpu.stat"
+}
+
+# vhost_threads - those of the container's that are in its cgroup on the host
+vhost_threads() {
+	local pid
+
+	while read -r pid; do
+		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != vhost-* ]] || echo "$pid"
+	done <"/sys/fs/cgroup/$ID/cgroup.procs"
+}
+
+@test "network: a flood costs its container's share of the CPU and no more, and its neighbour answers" {
+	local neighbour=$ID-n other=$NS-n before begin percent
+
+	link
+	join
+	cat >"$BUNDLE/rootfs/t/flood.py" <<-'END'
+		import socket
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		while True:
+		    try:
+		        s.sendto(b"flood", ("10.9.0.1", 9))
+		    except OSError:
+		        pass
+	END
+	start_sleeper
+	ip netns add "$other"
+	ip -n "$PEER" link add p1 type veth peer name eth0 netns "$other"
+	ip -n "$PEER" addr add 10.9.1.1/24 dev p1
+	ip -n "$PEER" link set p1 up
+	ip -n "$other" addr add 10.9.1.2/24 dev eth0
+	ip -n "$other" link set eth0 up
+	config --arg p "/run/netns/$other" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
+	hull run -d -b "$BUNDLE" "$neighbour" </dev/null >/dev/null 2>&1
+	wait_for 30 answers 10.9.1.2
+	hull update --cpu-period 100000 --cpu-quota 20000 "$ID"
+	# Whoever moves its packets is held as it is itself
+	[[ -n $(vhost_threads) ]]
+	hull exec -d "$ID" python3 /t/flood.py
+	wait_for 60 eval '[[ $(in_peer cat /sys/class/net/p0/statistics/rx_packets) -gt 10000 ]]'
+	before=$(used) begin=${EPOCHREALTIME/./}
+	in_peer ping -c 10 -i 0.5 -W 5 10.9.1.2
+	percent=$((($(used) - before) * 100 / (${EPOCHREALTIME/./} - begin)))
+	echo "$percent % of a CPU (at most 20 and what a tick more makes)"
+	[[ $percent -le 30 ]]
+	hull delete -f "$neighbour"
+	ip netns del "$other"
+}
