@@ -190,16 +190,16 @@ vhost_threads() {
 	config --arg p "/run/netns/$other" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
 	hull run -d -b "$BUNDLE" "$neighbour" </dev/null >/dev/null 2>&1
 	wait_for 30 answers 10.9.1.2
-	hull update --cpu-period 100000 --cpu-quota 20000 "$ID"
+	hull exec -d "$ID" python3 /t/flood.py
+	wait_for 60 eval '[[ $(in_peer cat /sys/class/net/p0/statistics/rx_packets) -gt 1000 ]]'
 	# Whoever moves its packets is held as it is itself
 	[[ -n $(vhost_threads) ]]
-	hull exec -d "$ID" python3 /t/flood.py
-	wait_for 60 eval '[[ $(in_peer cat /sys/class/net/p0/statistics/rx_packets) -gt 10000 ]]'
+	hull update --cpu-period 100000 --cpu-quota 20000 "$ID"
 	before=$(used) begin=${EPOCHREALTIME/./}
 	in_peer ping -c 10 -i 0.5 -W 5 10.9.1.2
 	percent=$((($(used) - before) * 100 / (${EPOCHREALTIME/./} - begin)))
-	echo "$percent % of a CPU (at most 20 and what a tick more makes)"
-	[[ $percent -le 30 ]]
+	echo "$percent % of a CPU (at most 20 and the guest's kernel's 25; without a quota 100 and more)"
+	[[ $percent -le 50 ]]
 	hull delete -f "$neighbour"
 	ip netns del "$other"
 }
