@@ -90,6 +90,18 @@ int procs_save(const struct container *c, struct buf *out, struct err *err)
 	return ret;
 }
 
+/* names_stream() - is a connection about to say what it is for?  One that has said nothing, as
+ * the agent keeps some, says it to the next machine. */
+static bool names_stream(const struct container *c)
+{
+	const struct incoming *in;
+
+	for (in = LIST_FIRST(&c->incoming); in; in = LIST_NEXT(in, link))
+		if (in->len)
+			return true;
+	return false;
+}
+
 int container_save(const struct container *c, struct buf *out, struct err *err)
 {
 	const struct saved saved = {
@@ -100,7 +112,7 @@ int container_save(const struct container *c, struct buf *out, struct err *err)
 
 	if (!agent_link_quiet(c->link))
 		return err_msg(err, EAGAIN, "the agent is at work");
-	if (!LIST_EMPTY(&c->incoming))
+	if (names_stream(c))
 		return err_msg(err, EAGAIN, "a stream is being opened");
 	section_put(out, TAG_CONTAINER, &saved, sizeof(saved));
 	return procs_save(c, out, err);
