@@ -20,21 +20,30 @@ static void run(struct rig *r)
 	fake_check(fake_device_activate(&r->fd, NULL) == 0);
 }
 
-/* device() - a new one, with the root `host`; @shared: submounts are offered. */
+#define MAX_ROOTS 3u
+
+static unsigned int n_roots = 1; /* of the next device */
+
+/* device() - a new one, with the roots `host`; @shared: submounts are offered. */
 static void device(struct rig *r, bool shared)
 {
-	struct fs_root_params root = { .fd = fcntl(host, F_DUPFD_CLOEXEC, 0),
-				       .data_fd = -1 };
+	struct fs_root_params roots[MAX_ROOTS];
 	struct fs_params params = {
 		.mem = &r->fm.mem,
 		.tag = "tag",
-		.roots = &root,
-		.n_roots = 1,
+		.roots = roots,
+		.n_roots = n_roots,
 		.max_workers = 2,
 		.on_thread = on_thread,
 		.shared = shared,
 	};
 
+	for (unsigned int i = 0; i < n_roots; i++)
+		roots[i] = (struct fs_root_params){
+			.fd = fcntl(host, F_DUPFD_CLOEXEC, 0),
+			.data_fd = -1,
+			.index = i,
+		};
 	fake_check(fs_new(&params, &r->dev, NULL) == 0);
 }
 
@@ -126,6 +135,28 @@ static void test_mounted(void)
 	init_with(&r, ~(uint32_t)FUSE_SUBMOUNTS);
 	ok(!saved_and_moved(&r), "or none of them");
 	rig_end(&r);
+}
+
+/* A template is used by machines that have other roots. */
+static void test_other_roots(void)
+{
+	static const unsigned int from_to[][2] = { { 1, 3 }, { 3, 1 }, { 0, 2 } };
+	auto_buf struct buf state = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct rig r;
+
+	for (size_t i = 0; i < sizeof(from_to) / sizeof(from_to[0]); i++) {
+		buf_release(&state);
+		n_roots = from_to[i][0];
+		rig_begin(&r, true);
+		ask_init(&r);
+		is_int(save(&r, &state, &err), 0, "saved with %u roots", n_roots);
+		n_roots = from_to[i][1];
+		is_int(move(&r, true, &state, &err), 0, "loaded with %u", n_roots);
+		(void)ask_lookup(&r, ask_lookup(&r, 1, n_roots == 1 ? "0" : "1"), "file");
+		rig_end(&r);
+	}
+	n_roots = 1;
 }
 
 static void test_not_mounted(void)
@@ -388,6 +419,7 @@ int main(void)
 	host_write(host, "file", "text");
 	fc_check(mkdirat(host, "dir", 0755) == 0);
 	test_mounted();
+	test_other_roots();
 	test_not_mounted();
 	test_untouched();
 	test_open_files();

@@ -235,17 +235,16 @@ static int third_pass(struct fs_server *fs, const struct fs_saved_inode *s,
 	return ret < 0 ? ret : look_for(fs, by_id(fs, s->id), err);
 }
 
-/* check_roots() - all are in the table, also when it failed: it owns the records. */
-static int check_roots(struct fs_server *fs, int ret, struct err *err)
+/* add_roots() - those that the guest has not looked at; also when it failed, as the table
+ * owns the records. */
+static int add_roots(struct fs_server *fs, int ret, struct err *err)
 {
 	for (unsigned int i = 0; i < VM_MAX_ROOTS; i++) {
 		const struct fs_root *root = atomic_load(&fs->roots[i]);
 
-		if (!root || idtable_get(&fs->inodes, root->inode->id) == root->inode)
-			continue;
-		if (ret == 0)
-			ret = err_msg(err, EPROTO, "root %u was not there", i);
-		if (idtable_add(&fs->inodes, root->inode, &root->inode->id) < 0)
+		if (root &&
+		    idtable_get(&fs->inodes, root->inode->id) != root->inode &&
+		    idtable_add(&fs->inodes, root->inode, &root->inode->id) < 0)
 			return err_set(err, ENOMEM, "root %u", i);
 	}
 	return ret;
@@ -272,7 +271,7 @@ static int load_records(struct fs_server *fs, struct sections *in, struct rest *
 			ret = passes[pass](fs, &s, &r, err);
 		}
 	}
-	return check_roots(fs, ret, err);
+	return add_roots(fs, ret, err);
 }
 
 /* ---- open files -------------------------------------------------------------------- */
@@ -507,7 +506,9 @@ int fs_load(struct virtio_device *dev, struct sections *in, struct err *err)
 		ret = load_window(fs, in, err);
 	if (ret == 0)
 		ret = begin(in, FS_TAG_GHOSTS, &ghosts, err);
-	fs->inodes.sequence = s.inode_sequence;
-	fs->handles.sequence = s.handle_sequence;
+	if (fs->inodes.sequence < s.inode_sequence)
+		fs->inodes.sequence = s.inode_sequence;
+	if (fs->handles.sequence < s.handle_sequence)
+		fs->handles.sequence = s.handle_sequence;
 	return ret;
 }

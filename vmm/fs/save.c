@@ -102,7 +102,10 @@ static int save_records(struct fs_server *fs, struct buf *out, struct err *err)
 	uint32_t pos = 0;
 	int ret = 0;
 
-	while (ret == 0 && (i = idtable_next(&fs->inodes, &pos)))
+	/* Roots that the guest has not looked at may be others in the next machine: a
+	 * template is none of a container's. */
+	while (ret == 0 && atomic_load(&fs->root_known) &&
+	       (i = idtable_next(&fs->inodes, &pos)))
 		ret = save_record(fs, i, &all, err);
 	section_put(out, FS_TAG_INODES, all.data, all.len);
 	return ret;
