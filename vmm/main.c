@@ -450,6 +450,8 @@ static int make_inside(struct vmm *v, struct err *err)
 		ret = net_cards_expect(v->cards, v->config->n_nics, err);
 	if (ret < 0)
 		return ret;
+	if (v->config->template_new_fd >= 0 && !v->restored)
+		net_cards_defer(v->cards); /* until it is saved */
 	if (v->restored) {
 		ret = main_load_template(v, err);
 		timeline_mark("template loaded");

@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "vmm/container.h"
 #include "vmm/main.h"
+#include "vmm/net_cards.h"
 #include "vmm/snapshot/image.h"
 #include "vmm/template.h"
 
@@ -74,6 +75,7 @@ static void on_template(void *opaque, bool saved)
 	struct vmm *v = opaque;
 
 	v->saved = saved;
+	net_cards_go_on(v->cards);
 	container_go_on(v->container);
 }
 

@@ -31,6 +31,8 @@ struct net_cards {
 	const struct net_cards_ops *ops;
 	void *opaque;
 	struct loop_source source; /* fd: -1 without hull-net */
+	int waiting; /* hull-net's, which is not listened to yet; or -1 */
+	bool deferred; /* nothing comes behind a card yet */
 	union packet *packet; /* while connected */
 	bool limiting; /* a NET_LIMIT is to be answered */
 };
@@ -263,6 +265,22 @@ static void on_ready(struct loop_source *src, uint32_t events)
 			return;
 }
 
+/* listen_to() - @fd: owned when it succeeds */
+static int listen_to(struct net_cards *cards, int fd, struct err *err)
+{
+	int ret;
+
+	cards->packet = malloc(sizeof(*cards->packet));
+	if (!cards->packet)
+		return err_set(err, ENOMEM, "hull-net");
+	ret = loop_add(cards->params.loop, &cards->source, fd, EPOLLIN, on_ready, err);
+	if (ret < 0) {
+		free(cards->packet);
+		cards->packet = NULL;
+	}
+	return ret;
+}
+
 /* ---- for the owner -------------------------------------------------------------------- */
 
 int net_cards_follow(struct net_cards *cards, int sock, const struct net_cards_ops *ops,
@@ -271,23 +289,40 @@ int net_cards_follow(struct net_cards *cards, int sock, const struct net_cards_o
 	auto_fd int fd = sock;
 	int ret;
 
-	if (cards->source.fd >= 0)
+	if (cards->source.fd >= 0 || cards->waiting >= 0)
 		return err_msg(err, EEXIST, "a hull-net is there already");
 	if (!(fcntl(fd, F_GETFL) & O_NONBLOCK))
 		return err_msg(err, EINVAL, "hull-net's socket is a blocking one");
-	cards->packet = malloc(sizeof(*cards->packet));
-	if (!cards->packet)
-		return err_set(err, ENOMEM, "hull-net");
-	ret = loop_add(cards->params.loop, &cards->source, fd, EPOLLIN, on_ready, err);
-	if (ret < 0) {
-		free(cards->packet);
-		cards->packet = NULL;
-		return ret;
-	}
-	(void)take_fd(&fd);
 	cards->ops = ops;
 	cards->opaque = opaque;
-	return 0;
+	if (cards->deferred) {
+		cards->waiting = take_fd(&fd);
+		return 0;
+	}
+	ret = listen_to(cards, fd, err);
+	if (ret == 0)
+		(void)take_fd(&fd);
+	return ret;
+}
+
+void net_cards_defer(struct net_cards *cards)
+{
+	cards->deferred = true;
+}
+
+void net_cards_go_on(struct net_cards *cards)
+{
+	struct err err = ERR_INIT;
+
+	cards->deferred = false;
+	if (cards->waiting < 0)
+		return;
+	if (listen_to(cards, cards->waiting, &err) == 0) {
+		cards->waiting = -1;
+		return;
+	}
+	close_fd(take_fd(&cards->waiting));
+	cards->ops->gone(cards->opaque, &err);
 }
 
 int net_cards_settle(struct net_cards *cards, struct err *err)
@@ -359,7 +394,7 @@ int net_cards_new(const struct net_cards_params *params, struct net_cards **ret,
 	if (!cards)
 		return err_set(err, ENOMEM, "network cards");
 	cards->params = *params;
-	cards->source.fd = -1;
+	cards->source.fd = cards->waiting = -1;
 	*ret = cards;
 	return 0;
 }
@@ -369,5 +404,6 @@ void net_cards_free(struct net_cards *cards)
 	if (!cards)
 		return;
 	disconnect(cards);
+	close_fd(cards->waiting);
 	free(cards);
 }

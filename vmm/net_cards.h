@@ -63,6 +63,14 @@ int net_cards_expect(struct net_cards *cards, unsigned int n, struct err *err);
 int net_cards_follow(struct net_cards *cards, int sock, const struct net_cards_ops *ops,
 		     void *opaque, struct err *err);
 
+/*
+ * net_cards_defer() - a hull-net that comes is not listened to, so that no card gets a tap:
+ * no packet of the container's reaches a machine that becomes a template.
+ * net_cards_go_on() - it is from now on.
+ */
+void net_cards_defer(struct net_cards *cards);
+void net_cards_go_on(struct net_cards *cards);
+
 /* net_cards_settle() - ask to be told all that is there now; then settled() or gone().
  * Return: 0; -ENOTCONN: no hull-net is there */
 int net_cards_settle(struct net_cards *cards, struct err *err);

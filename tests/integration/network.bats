@@ -168,6 +168,21 @@ has_no_link() {
 	hull exec "$ID" ls /sys/bus/pci/devices | grep -c . >"$BATS_TEST_TMPDIR/cards"
 }
 
+@test "network: a container with an interface goes on from a template, and the first one makes it" {
+	local i
+
+	link
+	join
+	args /bin/sh -c 'ping -c 1 -W 5 10.9.0.1'
+	for i in 1 2; do
+		hull --debug --log "$WORK/log" run -b "$BUNDLE" "$ID"
+	done
+	cat "$WORK/log"
+	grep -q 'timeline: template loaded' "$WORK/log"
+	run -1 grep 'no template is made' "$WORK/log"
+	rm "$WORK/log"
+}
+
 @test "network: nothing is left in a namespace that stays, also after a kill" {
 	link
 	note

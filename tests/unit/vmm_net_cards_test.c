@@ -248,6 +248,44 @@ static void test_cards(void)
 	end();
 }
 
+/* test_held() - the machine is being saved: cards stay as they are meanwhile. */
+static void test_held(void)
+{
+	int pair[2];
+
+	begin();
+	(void)close(helper);
+	turn();
+	buf_release(&told);
+	net_cards_defer(cards);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) < 0)
+		abort();
+	helper = pair[0];
+	is_int(net_cards_follow(cards, pair[1], &ops, NULL, NULL), 0,
+	       "a hull-net comes while cards are held");
+	say(NET_FAILED, 0, 0, "one", 3, NULL, 0);
+	add(0, PAIRS, 0, PAIRS, sizeof(struct net_nic));
+	turn();
+	says("", "and is not listened to");
+	is_int(n_plugged, 0, "nor is a card made");
+	net_cards_go_on(cards);
+	turn();
+	ok(told.data && strncmp(told.data, "failed one\n", 11) == 0 && n_plugged == 1,
+	   "until it may: %s", told.data ? told.data : "");
+	buf_release(&told);
+	net_cards_go_on(cards);
+	(void)close(helper);
+	helper = -1;
+	turn();
+	says("gone hull-net has ended\n", "its end");
+	net_cards_defer(cards);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) < 0)
+		abort();
+	helper = pair[0];
+	is_int(net_cards_follow(cards, pair[1], &ops, NULL, NULL), 0, "another one");
+	end(); /* which is never listened to: its descriptor goes all the same */
+}
+
 static void wrong(void (*how)(void), const char *text)
 {
 	begin();
@@ -354,6 +392,7 @@ int main(void)
 	test_messages();
 	test_limits();
 	test_cards();
+	test_held();
 	test_wrong();
 	loop_free(loop);
 	fake_memory_release(&fm);
