@@ -235,8 +235,8 @@ static void test_cards(void)
 	say(NET_NIC_REMOVE, 1, 0, "", 0, NULL, 0);
 	says("", "of a card without a tap nothing is told");
 	add(1, PAIRS, 0, PAIRS, sizeof(struct net_nic));
-	ok(told.data && strstr(told.data, "failed net eth0: net 1: "), "what is no tap: %s",
-	   told.data);
+	ok(told.data && strstr(told.data, "failed net eth0: net 1: "),
+	   "what is no tap: %s", told.data);
 	buf_release(&told);
 	add(2, PAIRS, 0, PAIRS, sizeof(struct net_nic));
 	is_int(n_plugged, 3, "a third is put on the bus");
