@@ -235,6 +235,73 @@ flip_ram() {
 	hull template rm "$first"
 }
 
+# vmm_runs - hull-vmm's pid, once it has its threads
+vmm_runs() {
+	local tasks
+
+	VMM=$(vmms | sed -n '1s|/proc/\([0-9]*\)/.*|\1|p')
+	tasks=$(ls "/proc/${VMM:-none}/task" 2>/dev/null | wc -l)
+	[[ $tasks -ge 3 ]]
+}
+
+# vmm_saves - there is something in the file that it was given for its machine
+vmm_saves() {
+	local fd
+
+	fd=$(find "/proc/$VMM/fd" -lname '/memfd:hull-template*')
+	[[ $(stat -L -c %b "$fd") -gt 0 ]]
+}
+
+# killed COMMAND - hull-vmm is killed once COMMAND is true, and hull, which would take what
+# was saved, does nothing meanwhile
+killed() {
+	local waits hull
+
+	timeout 60 hull --root "$STATE" --set vcpus=1 --set memory=512M --set "cmdline=hull.test=${WORK##*.}" \
+		run -b "$BUNDLE" "$ID" </dev/null >"$WORK/out" 2>"$WORK/err" &
+	waits=$!
+	wait_for 30 vmm_runs
+	hull=$(pgrep -P "$waits" -x hull)
+	kill -STOP "$hull"
+	wait_for 30 "$1"
+	kill -KILL "$VMM"
+	kill -CONT "$hull"
+	run wait "$waits"
+	[[ $status -eq 1 ]]
+	grep -q 'hull-vmm ended unexpectedly: signal 9 (Killed)' "$WORK/err"
+	nothing_left "$ID"
+	[[ -z $(ours) ]]
+}
+
+@test "template: hull-vmm killed while it makes one leaves none" {
+	remove_ours
+	args /bin/true
+	killed vmm_runs
+	killed vmm_saves
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	grep -q 'template saved' "$LOG"
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	grep -q 'template loaded' "$LOG"
+}
+
+@test "template: a full folder costs the template, not the container" {
+	local blocks free
+
+	remove_ours
+	read -r blocks free < <(stat -f -c '%b %f' "$DIR")
+	mount -o "remount,nr_blocks=$((blocks - free + 100))" "$DIR"
+	run_warm /bin/echo alive
+	mount -o remount,size=1G "$DIR"
+	[[ $status -eq 0 && $output == alive ]]
+	grep -q 'template: sendfile: No space left on device' "$LOG"
+	[[ -z $(ours) ]]
+	run_warm /bin/true
+	[[ $status -eq 0 ]]
+	[[ $(ours | wc -l) -eq 1 ]]
+}
+
 @test "template: built ahead, listed, verified and removed" {
 	local name
 
