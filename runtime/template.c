@@ -159,7 +159,7 @@ static int open_new(const struct vm_config *c)
 {
 	auto_fd int fd = memfd_create("hull-template", MFD_CLOEXEC);
 
-	if (fd < 0 || ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->boot_memory)) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)image_size(c->boot_memory)) < 0)
 		return -1;
 	return take_fd(&fd);
 }
@@ -269,7 +269,7 @@ int template_store(struct template_use *use, const struct vm_config *c, struct e
 
 	if (fd < 0)
 		return err_set(err, errno, "template: make a file in '%s'", TEMPLATE_DIR);
-	if (ftruncate(fd, (off_t)(IMAGE_RAM_AT + c->boot_memory)) < 0)
+	if (ftruncate(fd, (off_t)image_size(c->boot_memory)) < 0)
 		return err_set(err, errno, "template: ftruncate");
 	ret = io_write_full(fd, use->key, TEMPLATE_KEY_SIZE);
 	if (ret < 0)
@@ -290,17 +290,33 @@ int template_sum(struct template_use *use, const struct vm_config *c, struct err
 	return ret < 0 ? err_wrap(err, ret, "template") : 0;
 }
 
+/* copy_hint() - [@at, @at + @size) of hull-vmm's file. */
+static int copy_hint(int from, int to, uint64_t at, uint64_t size, struct err *err)
+{
+	auto_free void *data = malloc(size);
+
+	if (!data)
+		return err_set(err, ENOMEM, "template: what is changed of it");
+	if (pread(from, data, size, (off_t)at) != (ssize_t)size ||
+	    pwrite(to, data, size, (off_t)at) != (ssize_t)size)
+		return err_set(err, errno ? errno : EIO,
+			       "template: what is changed of it");
+	return 0;
+}
+
 int template_publish(struct template_use *use, const struct vm_config *c, struct err *err)
 {
-	uint8_t hot[IMAGE_HOT_SIZE];
+	int from = c->template_new_fd;
 	int ret;
 
 	if (use->file < 0)
 		return 0;
-	if (pread(c->template_new_fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot) ||
-	    pwrite(use->file, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
-		return err_set(err, errno ? errno : EIO,
-			       "template: what is changed of it");
+	ret = copy_hint(from, use->file, IMAGE_HOT_AT, IMAGE_HOT_SIZE, err);
+	if (ret == 0)
+		ret = copy_hint(from, use->file, image_touched_at(c->boot_memory),
+				image_touched_size(c->boot_memory), err);
+	if (ret < 0)
+		return ret;
 	ret = link_file(use, use->file, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "template");

@@ -36,13 +36,18 @@ void main_look_at_template(struct vmm *v)
 
 int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 {
-	struct vm_image image = { v->config->template_fd, &v->sections };
+	struct vm_image image = {
+		.fd = v->config->template_fd,
+		.state = &v->sections,
+		.is_template = true,
+	};
 	const struct vm_boot *boot = params->boot;
 	struct err why = ERR_INIT;
 	int ret;
 
 	if (v->resumes) {
 		image.fd = v->config->restore_fd;
+		image.is_template = false;
 		params->image = &image;
 		params->boot = NULL;
 		return vm_new(params, &v->vm, err);

@@ -43,6 +43,7 @@ struct vm_boot {
 struct vm_image {
 	int fd; /* its file; borrowed */
 	struct sections *state; /* advances as it is used */
+	bool is_template; /* with notes of what others have changed since */
 };
 
 struct vm_params {

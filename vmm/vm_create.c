@@ -70,7 +70,7 @@ static int prepare_memory(struct vm *vm, struct err *err)
 	int ret = vm_memory_new(vm, err);
 
 	if (ret == 0 && image) {
-		ret = vm_ram_map(vm, image->fd, image->state, err);
+		ret = vm_ram_map(vm, image, err);
 	} else if (ret == 0 && boot) {
 		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
 		vm->image_loaded = ret == 0;

@@ -96,7 +96,7 @@ struct sections;
 uint64_t vm_ram_total(const struct vm *vm); /* (bytes) ram and more */
 int vm_ram_save(const struct vm *vm, int fd, uint64_t size, struct buf *out,
 		struct err *err);
-int vm_ram_map(struct vm *vm, int fd, struct sections *in, struct err *err);
+int vm_ram_map(struct vm *vm, const struct vm_image *image, struct err *err);
 
 /* vm_save.c: CPUID (which must be ours), vCPUs and clocks of a saved machine. */
 int vm_restore(struct vm *vm, struct sections *in, struct err *err);

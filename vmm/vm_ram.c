@@ -33,9 +33,12 @@
 /*
  * A page of a piece that is mapped costs an exit and two faults at its first write, of
  * one that is copied nothing, as KVM maps a huge page at once.  The copy of a
- * piece costs as much as some 50 of these (counted in instructions).
+ * piece costs as much as some 50 of these (counted in instructions), but while KVM
+ * makes the VM there is nothing else to do.  What limits it is memory: a copy is the
+ * container's own.
  */
-#define HOT_PAGES 64u
+#define HOT_PAGES 24u
+#define MAX_HOT 4u
 
 /* Bytes of RAM that are in the file, at IMAGE_RAM_AT + offset. */
 struct extent {
@@ -57,9 +60,9 @@ static char *host_at(const struct vm *vm, uint64_t offset)
 			       : (char *)vm->more + (offset - memory);
 }
 
-static bool is_zero(const char *page)
+static bool is_zero(const char *p, size_t len)
 {
-	return !page[0] && !memcmp(page, page + 1, PAGE - 1);
+	return !p[0] && !memcmp(p, p + 1, len - 1);
 }
 
 /* save_run() - the pages [@from, @to) of the piece at @offset. */
@@ -106,7 +109,7 @@ static int save_piece(const struct vm *vm, int fd, uint64_t offset, const uint64
 		int ret;
 
 		if (i < PIECE_PAGES && (all || map[i] & PM_THERE) &&
-		    !is_zero(piece + i * PAGE))
+		    !is_zero(piece + i * PAGE, PAGE))
 			continue;
 		if (i > from) {
 			ret = save_run(fd, piece, offset, from, i, err);
@@ -149,39 +152,74 @@ int vm_ram_save(const struct vm *vm, int fd, uint64_t size, struct buf *out,
 	return 0;
 }
 
-/* changed_pages() - of the piece at @offset, since it was saved as @saved. */
-static unsigned int changed_pages(const struct vm *vm, uint64_t offset, const char *saved,
-				  const uint64_t *map)
+/* look_at_piece() - a bit for each page of piece @i that changed since it was @saved. */
+static unsigned int look_at_piece(const struct vm *vm, uint64_t i, const char *saved,
+				  const uint64_t *map, uint8_t *touched)
 {
-	const char *piece = host_at(vm, offset);
+	const char *piece = host_at(vm, i * PIECE);
 	unsigned int n = 0;
 
-	for (size_t i = 0; i < PIECE_PAGES; i++)
-		if (map[i] & PM_THERE && memcmp(piece + i * PAGE, saved + i * PAGE, PAGE))
-			n++;
+	for (size_t k = 0; k < PIECE_PAGES; k++) {
+		if (!(map[k] & PM_THERE) ||
+		    !memcmp(piece + k * PAGE, saved + k * PAGE, PAGE))
+			continue;
+		touched[k / 8] |= (uint8_t)(1u << k % 8);
+		n++;
+	}
 	return n;
+}
+
+/* A piece, and how many of its pages were changed. */
+struct heat {
+	uint64_t piece;
+	unsigned int pages;
+};
+
+/* note_heat() - keep the hottest, in their order. */
+static void note_heat(struct heat hottest[MAX_HOT], uint64_t piece, unsigned int pages)
+{
+	struct heat h = { piece, pages };
+
+	for (unsigned int i = 0; i < MAX_HOT; i++) {
+		struct heat other = hottest[i];
+
+		if (other.pages >= h.pages)
+			continue;
+		hottest[i] = h;
+		h = other;
+	}
 }
 
 int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err)
 {
+	const uint64_t size = image_touched_size(vm->params.memory);
+	struct heat hottest[MAX_HOT] = { 0 };
 	uint8_t hot[IMAGE_HOT_SIZE] = { 0 };
 	uint64_t map[PIECE_PAGES];
 	auto_free char *saved = malloc(PIECE);
+	auto_free uint8_t *touched = calloc(1, size);
 
-	if (!saved)
+	if (!saved || !touched)
 		return err_set(err, ENOMEM, "look for changed RAM");
-	for (uint64_t i = 0; i < vm->params.memory / PIECE && i < 8 * sizeof(hot); i++) {
+	for (uint64_t i = 0; i < vm->params.memory / PIECE; i++) {
 		int ret = look_at(vm, i * PIECE, map, err);
+		unsigned int n;
 
 		if (ret < 0)
 			return ret;
 		if (pread(fd, saved, PIECE, (off_t)(IMAGE_RAM_AT + i * PIECE)) !=
 		    (ssize_t)PIECE)
 			return err_set(err, errno ? errno : EIO, "look for changed RAM");
-		if (changed_pages(vm, i * PIECE, saved, map) >= HOT_PAGES)
-			hot[i / 8] |= (uint8_t)(1u << i % 8);
+		n = look_at_piece(vm, i, saved, map, touched + i * PIECE_PAGES / 8);
+		/* What was not saved is not copied, but memory as ever. */
+		if (n >= HOT_PAGES && i < 8 * sizeof(hot) && !is_zero(saved, PIECE))
+			note_heat(hottest, i, n);
 	}
-	if (pwrite(fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
+	for (unsigned int i = 0; i < MAX_HOT && hottest[i].pages; i++)
+		hot[hottest[i].piece / 8] |= (uint8_t)(1u << hottest[i].piece % 8);
+	if (pwrite(fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot) ||
+	    pwrite(fd, touched, size, (off_t)image_touched_at(vm->params.memory)) !=
+		    (ssize_t)size)
 		return err_set(err, errno, "mark changed RAM");
 	return 0;
 }
@@ -191,6 +229,26 @@ static bool is_hot(const uint8_t *hot, uint64_t offset)
 	uint64_t i = offset / PIECE;
 
 	return i < (uint64_t)8 * IMAGE_HOT_SIZE && hot[i / 8] >> i % 8 & 1;
+}
+
+/* What is known of the machines that began so before. */
+struct hints {
+	uint8_t hot[IMAGE_HOT_SIZE];
+	uint8_t *touched; /* owned: image_touched_size() bytes; NULL: nothing is known */
+};
+
+/* read_hints() - the file may have none: they are zeros then. */
+static int read_hints(const struct vm *vm, int fd, struct hints *h, struct err *err)
+{
+	uint64_t size = image_touched_size(vm->params.memory);
+
+	h->touched = calloc(1, size);
+	if (!h->touched)
+		return err_set(err, ENOMEM, "read what is changed of RAM");
+	if (pread(fd, h->hot, sizeof(h->hot), IMAGE_HOT_AT) != sizeof(h->hot) ||
+	    pread(fd, h->touched, size, (off_t)image_touched_at(vm->params.memory)) < 0)
+		return err_set(err, errno ? errno : EIO, "read what is changed of RAM");
+	return 0;
 }
 
 static int copy_piece(const struct vm *vm, int fd, uint64_t offset, struct err *err)
@@ -216,45 +274,70 @@ static int map_pieces(const struct vm *vm, int fd, uint64_t offset, uint64_t len
 	return 0;
 }
 
+/*
+ * touch_pages() - those of the mapped piece at @offset that others have changed: copies are
+ * made of them now, all at once and while KVM makes the VM, and not one by one when the
+ * guest has found that it may only read them.
+ * @touched: a bit for each page of the piece
+ */
+static void touch_pages(const struct vm *vm, uint64_t offset, const uint8_t *touched)
+{
+	char *piece = host_at(vm, offset);
+	size_t from = 0;
+
+	for (size_t i = 0; i <= PIECE_PAGES; i++) {
+		if (i < PIECE_PAGES && touched[i / 8] >> i % 8 & 1)
+			continue;
+		if (i > from) /* before Linux 5.14: not at all */
+			(void)madvise(piece + from * PAGE, (i - from) * PAGE,
+				      MADV_POPULATE_WRITE);
+		from = i + 1;
+	}
+}
+
 /* take_extent() - what is hot is copied, what is not is mapped, in runs. */
 static int take_extent(const struct vm *vm, int fd, const struct extent *e,
-		       const uint8_t *hot, struct err *err)
+		       const struct hints *hints, struct err *err)
 {
 	uint64_t end = e->offset + e->len;
+	uint64_t total = hints->touched ? vm->params.memory : vm_ram_total(vm);
 	int ret = 0;
 
-	if (e->offset % PIECE || e->len % PIECE || e->offset > vm_ram_total(vm) ||
-	    e->len > vm_ram_total(vm) - e->offset)
+	if (e->offset % PIECE || e->len % PIECE || e->offset > total ||
+	    e->len > total - e->offset)
 		return err_msg(err, EPROTO, "RAM that the machine does not have");
 	for (uint64_t at = e->offset, next; ret == 0 && at < end; at = next) {
 		next = at + PIECE;
-		if (is_hot(hot, at)) {
+		if (is_hot(hints->hot, at)) {
 			ret = copy_piece(vm, fd, at, err);
 			continue;
 		}
-		while (next < end && next != vm->params.memory && !is_hot(hot, next))
+		while (next < end && next != vm->params.memory && !is_hot(hints->hot, next))
 			next += PIECE;
 		ret = map_pieces(vm, fd, at, next - at, err);
+		for (; ret == 0 && hints->touched && at < next; at += PIECE)
+			touch_pages(vm, at, hints->touched + at / PAGE / 8);
 	}
 	return ret;
 }
 
-int vm_ram_map(struct vm *vm, int fd, struct sections *in, struct err *err)
+int vm_ram_map(struct vm *vm, const struct vm_image *image, struct err *err)
 {
-	uint8_t hot[IMAGE_HOT_SIZE];
+	struct hints hints = { .touched = NULL };
 	const void *data;
 	size_t len;
-	int ret = section_look(in, TAG_RAM, &data, &len, err);
+	int ret = section_look(image->state, TAG_RAM, &data, &len, err);
 
-	if (ret == 0 && pread(fd, hot, sizeof(hot), IMAGE_HOT_AT) != sizeof(hot))
-		ret = err_set(err, errno ? errno : EIO, "read what is changed of RAM");
+	if (ret == 0 && image->is_template)
+		ret = read_hints(vm, image->fd, &hints, err);
 	if (ret == 0 && len % sizeof(struct extent))
 		ret = err_msg(err, EPROTO, "section 'ram' has %zu bytes", len);
 	for (size_t at = 0; ret == 0 && at < len; at += sizeof(struct extent)) {
 		struct extent e;
 
 		memcpy(&e, (const char *)data + at, sizeof(e));
-		ret = take_extent(vm, fd, &e, hot, err);
+		ret = take_extent(vm, image->fd, &e, &hints, err);
 	}
+	free(hints.touched);
 	return ret;
 }

@@ -80,7 +80,10 @@ static void save(const struct creation *cr)
 /* mark_hot() - likewise, later. */
 static void mark_hot(const struct creation *cr)
 {
-	must(pwrite(cr->config.template_new_fd, "hot", 4, IMAGE_HOT_AT) == 4);
+	int fd = cr->config.template_new_fd;
+
+	must(pwrite(fd, "hot", 4, IMAGE_HOT_AT) == 4);
+	must(pwrite(fd, "pages", 6, (off_t)image_touched_at(MEMORY)) == 6);
 }
 
 static void make(const struct vm_config *config)
@@ -192,7 +195,7 @@ static void test_made(void)
 		   cr.use.lock >= 0 && cr.config.has_template,
 	   "there is none: the machine is to become one");
 	must(fstat(cr.config.template_new_fd, &st) == 0);
-	is_int(st.st_size, IMAGE_RAM_AT + MEMORY, "in a file with room for its RAM");
+	is_int(st.st_size, image_size(MEMORY), "in a file with room for its RAM");
 	is_int(template_publish(&cr.use, &cr.config, &err), 0, "nothing was stored:");
 	is_int(count(), 0, "nothing is published");
 	save(&cr);
@@ -207,7 +210,7 @@ static void test_made(void)
 	is_int(count(), 1, "it has");
 	must(fstatat(cr.use.dir, cr.use.name, &st, 0) == 0);
 	is_int(st.st_mode, S_IFREG | 0400, "nobody may write to it");
-	is_int(st.st_size, IMAGE_RAM_AT + MEMORY + MEMORY / 65536 * 4,
+	is_int(st.st_size, image_size(MEMORY),
 	       "all of the machine is in it, and the sums of its RAM");
 	ok(st.st_blocks < 8 << 11, "but for what nobody has written: %lld blocks",
 	   (long long)st.st_blocks);
@@ -219,7 +222,8 @@ static void test_made(void)
 	   "the next machine goes on from it");
 	ok(has(next.config.template_fd, IMAGE_HEAD_AT, "machine") &&
 		   has(next.config.template_fd, (off_t)RAM_AT, "memory") &&
-		   has(next.config.template_fd, IMAGE_HOT_AT, "hot"),
+		   has(next.config.template_fd, IMAGE_HOT_AT, "hot") &&
+		   has(next.config.template_fd, (off_t)image_touched_at(MEMORY), "pages"),
 	   "with all that hull-vmm has written");
 	ok(write(next.config.template_fd, "x", 1) < 0, "to read only");
 	template_drop(&next.use);

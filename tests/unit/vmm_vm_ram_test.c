@@ -73,7 +73,7 @@ static int image_new(void)
 {
 	int fd = memfd_create("image", MFD_CLOEXEC);
 
-	must(fd >= 0 && ftruncate(fd, (off_t)(IMAGE_RAM_AT + SIZE)) == 0);
+	must(fd >= 0 && ftruncate(fd, (off_t)image_size(SIZE)) == 0);
 	return fd;
 }
 
@@ -90,7 +90,10 @@ static int map(struct vm *vm, int fd, const struct buf *state, struct err *err)
 {
 	struct sections in = { .data = state->data, .len = state->len };
 
-	return vm_ram_map(vm, fd, &in, err);
+	return vm_ram_map(
+		vm,
+		&(struct vm_image){ .fd = fd, .state = &in, .is_template = true },
+		err);
 }
 
 /* mapped() - is the piece a file's, by /proc/self/maps? */
@@ -187,6 +190,42 @@ static void change(const struct vm *vm, unsigned int piece, unsigned int n)
 		*at(vm, piece, 8 * i % 512 + 8 * i / 512) ^= 0x77;
 }
 
+/* is_copy() - is the page there, and no page of the file? */
+static bool is_copy(const struct vm *vm, unsigned int piece, unsigned int page)
+{
+	const uint64_t present = 1ull << 63, of_file = 1ull << 61;
+	auto_fd int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	must(fd >= 0);
+	must(pread(fd, &entry, sizeof(entry),
+		   (off_t)((uintptr_t)at(vm, piece, page) / PAGE * sizeof(entry))) ==
+	     sizeof(entry));
+	return (entry & (present | of_file)) == present;
+}
+
+/* More pieces are hot than may be copied. */
+static void test_hottest(void)
+{
+	static const unsigned int pages[PIECES] = { 30, 40, 24, 50, 60, 25 };
+	auto_buf struct buf state = BUF_INIT;
+	uint8_t hot = 0;
+	struct vm a;
+	int fd = image_new();
+
+	ram_new(&a);
+	for (unsigned int i = 0; i < PIECES; i++)
+		memset(at(&a, i, 0), 0x11, IMAGE_PIECE);
+	must(vm_ram_save(&a, fd, &state, NULL) == 0);
+	for (unsigned int i = 0; i < PIECES; i++)
+		change(&a, i, pages[i]);
+	must(vm_ram_mark_hot(&a, fd, NULL) == 0);
+	must(pread(fd, &hot, 1, IMAGE_HOT_AT) == 1);
+	is_int(hot, 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4, "the hottest four are marked");
+	ram_free(&a);
+	close_fd(fd);
+}
+
 static void test_hot(void)
 {
 	auto_buf struct buf state = BUF_INIT;
@@ -201,21 +240,24 @@ static void test_hot(void)
 	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
 	ram_new(&b);
 	must(map(&b, fd, &state, NULL) == 0);
-	change(&a, 1, 64);
-	change(&a, 2, 63);
+	change(&a, 1, 24);
+	change(&a, 2, 23);
 	change(&a, 3, 300); /* nothing was there before */
 	is_int(vm_ram_mark_hot(&a, fd, &err), 0, "what was changed is marked");
 	must(pread(fd, hot, sizeof(hot), IMAGE_HOT_AT) == sizeof(hot));
 	for (size_t i = 1; i < sizeof(hot); i++)
 		others += hot[i];
-	is_int(hot[0], 1 << 1 | 1 << 3, "pieces with 64 pages or more");
+	is_int(hot[0], 1 << 1, "saved pieces with 24 pages or more");
 	is_int(others, 0, "and none beyond RAM");
 	ram_free(&a);
 
 	ram_new(&a);
 	is_int(map(&a, fd, &state, &err), 0, "mapped with the marks");
 	ok(!mapped(&a, 1) && mapped(&a, 2) && !mapped(&a, 3) && mapped(&a, 4),
-	   "what is marked is a copy, if it was saved at all");
+	   "what is marked is a copy");
+	ok(is_copy(&a, 2, 0) && is_copy(&a, 2, 8 * 22) && !is_copy(&a, 2, 1) &&
+		   !is_copy(&a, 2, 8 * 23),
+	   "of other pieces the pages that were changed");
 	ok(!memcmp(a.ram, b.ram, SIZE), "of the same");
 	memset(at(&a, 1, 0), 0x99, IMAGE_PIECE);
 	ram_free(&b);
@@ -317,6 +359,7 @@ int main(void)
 	test_round_trip();
 	test_nothing();
 	test_hot();
+	test_hottest();
 	test_of_another();
 	test_cut_off();
 	test_no_room();

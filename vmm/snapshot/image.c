@@ -8,7 +8,6 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
-#include "vmm/snapshot/chunks.h"
 
 static uint32_t crc_of(const struct buf *state)
 {
@@ -28,8 +27,7 @@ int image_write(int fd, const struct buf *state, uint64_t ram_size, struct err *
 		.state_crc = crc_of(state),
 		.state_at = IMAGE_STATE_AT + state->len <= IMAGE_RAM_AT
 				    ? IMAGE_STATE_AT
-				    : IMAGE_RAM_AT + ram_size +
-					      chunks_in(ram_size) * sizeof(uint32_t),
+				    : image_size(ram_size),
 		.state_len = state->len,
 		.ram_size = ram_size,
 	};

@@ -10,6 +10,7 @@
  *	2 MiB		guest RAM from its first byte on, as the machine has it in one
  *			piece; only pages that are not zero are written, the rest are holes
  *	after RAM	its sums (chunks.h), from whoever keeps the file: holes are zeros
+ *	after the sums	a bit for each page of RAM that a machine changes: a hint as well
  *	behind them	the state, if it is too long for its place
  *
  * All numbers are the machine's own: little endian, and no file is read by another
@@ -20,6 +21,8 @@
 
 #include <assert.h>
 #include <stdint.h>
+
+#include "vmm/snapshot/chunks.h"
 
 struct buf;
 struct err;
@@ -32,6 +35,7 @@ struct err;
 #define IMAGE_STATE_AT (IMAGE_HEAD_AT + sizeof(struct image_head))
 #define IMAGE_RAM_AT (2ull << 20)
 #define IMAGE_PIECE (2u << 20) /* (bytes) of RAM that are saved and mapped as one */
+#define IMAGE_PAGE 4096u
 #define IMAGE_MAX_STATE (256ull << 20) /* (bytes) some million files of virtio-fs */
 
 struct image_head {
@@ -102,6 +106,23 @@ int image_write(int fd, const struct buf *state, uint64_t ram_size, struct err *
  * Errors: EPROTO (not such a file, cut off, bits flipped, of another machine)
  */
 int image_read(int fd, uint64_t ram_size, struct buf *state, struct err *err);
+
+/* image_touched_at() - (bytes) where the bits of the pages are, and how many bytes. */
+static inline uint64_t image_touched_at(uint64_t ram_size)
+{
+	return IMAGE_RAM_AT + ram_size + chunks_in(ram_size) * sizeof(uint32_t);
+}
+
+static inline uint64_t image_touched_size(uint64_t ram_size)
+{
+	return ram_size / IMAGE_PAGE / 8;
+}
+
+/* image_size() - (bytes) of the whole file, but for a state that is too long for its place. */
+static inline uint64_t image_size(uint64_t ram_size)
+{
+	return image_touched_at(ram_size) + image_touched_size(ram_size);
+}
 
 /* image_sum_ram() - write the sums of the RAM that is in @fd. */
 int image_sum_ram(int fd, uint64_t ram_size, struct err *err);
