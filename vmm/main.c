@@ -9,6 +9,7 @@
  * the last filter is loaded.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,6 +46,7 @@
 #include "vmm/vm_config.h"
 
 #define RESOLVER_PORT 53u
+#define FD_TABLE 1024 /* what every process may have */
 
 /* The callbacks get no pointer of their own. */
 static struct vmm vmm = {
@@ -531,6 +533,18 @@ static int fail(const struct vmm *v, const struct err *err)
 	return 1;
 }
 
+/*
+ * widen_fd_table() - the kernel's table of our descriptors, which begins with 64.  Once there
+ * are threads, whoever opens the one that does not fit waits for a grace period of the
+ * host's, 10 ms (Linux, expand_fdtable()): a container that starts does.
+ */
+static void widen_fd_table(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, FD_TABLE - 1);
+
+	close_fd(high); /* and if it was beyond the limit, it takes that time */
+}
+
 /* parse_fd() - the only argument. */
 static int parse_fd(int argc, char **argv, struct err *err)
 {
@@ -555,6 +569,7 @@ int main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	if (fd < 0)
 		return fail(&vmm, &err);
+	widen_fd_table(fd);
 	ret = config_file_read(fd, &vmm.config, &vmm.spec, &err);
 	close_fd(fd);
 	if (ret < 0)
