@@ -172,6 +172,26 @@ flip() {
 	grep -q 'the template is not used: it is cut off' "$LOG"
 }
 
+# other_cpu FILE - as saved on another processor: CPUID, and the CRC of the state
+other_cpu() {
+	python3 - "$1" <<-'END'
+		import os, struct, sys, zlib
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		head = bytearray(os.pread(fd, 32, 4096))
+		state = bytearray(os.pread(fd, struct.unpack_from("<Q", head, 16)[0], 4128))
+		state[state.index(b"cpid") + 16 + 40] ^= 1
+		struct.pack_into("<I", head, 12, zlib.crc32(state))
+		os.pwrite(fd, head + state, 4096)
+	END
+}
+
+@test "template: one of another processor is not used: the machine boots in its place" {
+	damaged other_cpu
+	grep -q 'the template is not used: it was saved on another processor (CPUID)' "$LOG"
+	run_warm /bin/true
+	grep -q 'template saved' "$LOG"
+}
+
 another_key() {
 	printf 'x' | dd of="$1" bs=1 conv=notrunc status=none
 }
