@@ -275,7 +275,7 @@ vmm_saves() {
 # killed COMMAND - hull-vmm is killed once COMMAND is true, and hull, which would take what
 # was saved, does nothing meanwhile
 killed() {
-	local waits hull
+	local waits hull status=0
 
 	timeout 60 hull --root "$STATE" --set vcpus=1 --set memory=512M --set "cmdline=hull.test=${WORK##*.}" \
 		run -b "$BUNDLE" "$ID" </dev/null >"$WORK/out" 2>"$WORK/err" &
@@ -286,7 +286,7 @@ killed() {
 	wait_for 30 "$1"
 	kill -KILL "$VMM"
 	kill -CONT "$hull"
-	run wait "$waits"
+	wait "$waits" || status=$?
 	[[ $status -eq 1 ]]
 	grep -q 'hull-vmm ended unexpectedly: signal 9 (Killed)' "$WORK/err"
 	nothing_left "$ID"
