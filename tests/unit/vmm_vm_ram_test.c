@@ -216,7 +216,7 @@ static void test_hottest(void)
 	ram_new(&a);
 	for (unsigned int i = 0; i < PIECES; i++)
 		memset(at(&a, i, 0), 0x11, IMAGE_PIECE);
-	must(vm_ram_save(&a, fd, &state, NULL) == 0);
+	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
 	for (unsigned int i = 0; i < PIECES; i++)
 		change(&a, i, pages[i]);
 	must(vm_ram_mark_hot(&a, fd, NULL) == 0);
