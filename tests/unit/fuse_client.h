@@ -306,9 +306,9 @@ static inline int fc_release(struct fuse_client *c, uint32_t opcode, uint64_t fh
 	return fc_call(c, opcode, 0, FC_ARGS(FC_VAR(in)));
 }
 
-static inline int fc_create(struct fuse_client *c, uint64_t dir, const char *name,
-			    uint32_t mode, uint32_t umask, int flags,
-			    struct fuse_entry_out *e, uint64_t *fh)
+static inline int fc_create_as(struct fuse_client *c, uint32_t opcode, uint64_t dir,
+			       const char *name, uint32_t mode, uint32_t umask, int flags,
+			       struct fuse_entry_out *e, uint64_t *fh)
 {
 	struct fuse_create_in in = {
 		.flags = (uint32_t)flags,
@@ -319,7 +319,7 @@ static inline int fc_create(struct fuse_client *c, uint64_t dir, const char *nam
 		struct fuse_entry_out e;
 		struct fuse_open_out o;
 	} out;
-	int ret = fc_call(c, FUSE_CREATE, dir, FC_ARGS(FC_VAR(in), FC_STR(name)));
+	int ret = fc_call(c, opcode, dir, FC_ARGS(FC_VAR(in), FC_STR(name)));
 
 	if (ret == 0) {
 		fc_take(c, &out, sizeof(out));
@@ -327,6 +327,13 @@ static inline int fc_create(struct fuse_client *c, uint64_t dir, const char *nam
 		*fh = out.o.fh;
 	}
 	return ret;
+}
+
+static inline int fc_create(struct fuse_client *c, uint64_t dir, const char *name,
+			    uint32_t mode, uint32_t umask, int flags,
+			    struct fuse_entry_out *e, uint64_t *fh)
+{
+	return fc_create_as(c, FUSE_CREATE, dir, name, mode, umask, flags, e, fh);
 }
 
 static inline int fc_mkdir(struct fuse_client *c, uint64_t dir, const char *name,

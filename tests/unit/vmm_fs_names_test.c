@@ -325,6 +325,64 @@ static void test_storm(void)
 	fc_free(&storm);
 }
 
+/* may_link() - does this host let us name a file by its descriptor? */
+static bool may_link(void)
+{
+	int file = openat(host, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	bool may;
+
+	fc_check(file >= 0);
+	may = linkat(file, "", host, "may", AT_EMPTY_PATH) == 0;
+	(void)unlinkat(host, "may", 0);
+	(void)close(file);
+	return may;
+}
+
+static void test_tmpfile(struct fuse_client *c, uint64_t root)
+{
+	struct fuse_setattr_in sa = { .valid = FATTR_MODE, .mode = 0400 };
+	struct fuse_entry_out e = { 0 }, link = { 0 };
+	struct fuse_attr a = { 0 };
+	uint64_t fh = 0, again = 0;
+	unsigned int fds;
+
+	is_int(fc_create_as(c, FUSE_TMPFILE, root, "#1", 0666, 022, O_RDWR | O_EXCL, &e,
+			    &fh),
+	       0, "TMPFILE that stays without a name");
+	ok((e.attr.mode & 07777) == 0644 && e.attr.nlink == 0, "mode, umask, no link");
+	is_int(fc_lookup(c, root, "#1", &link), -ENOENT, "there is no such name");
+	is_int(fc_write(c, fh, 0, "data", 4), 4, "WRITE");
+	is_int(fc_open(c, e.nodeid, O_RDONLY, &again), 0, "OPEN, as through /proc");
+	is_int(fc_read(c, again, 0, 10), 4, "READ");
+	is_int(fc_setattr(c, e.nodeid, &sa, &a), 0, "SETATTR");
+	is_int(fc_link(c, e.nodeid, root, "t", &link), -ENOENT, "O_EXCL: LINK fails");
+	is_int(fc_release(c, FUSE_RELEASE, again), 0, "RELEASE");
+	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
+	is_int(fc_getattr(c, e.nodeid, &a), 0, "it lives as long as the guest knows it");
+	fc_forget(c, e.nodeid, 1);
+	is_int(fc_getattr(c, e.nodeid, &a), -ESTALE, "and no longer");
+
+	fds = fc_count_fds();
+	if (!may_link()) {
+		is_int(fc_create_as(c, FUSE_TMPFILE, root, "#2", 0600, 0, O_RDWR, &e,
+				    &fh),
+		       -EOPNOTSUPP, "none where it could never be named");
+		is_int(fc_count_fds(), fds, "nothing is left of it");
+		return;
+	}
+	is_int(fc_create_as(c, FUSE_TMPFILE, root, "#2", 0600, 0, O_RDWR, &e, &fh), 0,
+	       "TMPFILE to be linked");
+	is_int(fc_write(c, fh, 0, "linked", 6), 6, "WRITE");
+	is_int(fc_link(c, e.nodeid, root, "t", &link), 0, "LINK");
+	ok(link.nodeid == e.nodeid && link.attr.nlink == 1, "the same node, named");
+	is_str(host_read(host, "t"), "linked", "the host sees it");
+	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
+	is_int(fc_count_fds(), fds, "reached by its name from now on");
+	is_int(fc_getattr(c, e.nodeid, &a), 0, "GETATTR");
+	fc_forget(c, e.nodeid, 2);
+	(void)unlinkat(host, "t", 0);
+}
+
 int main(void)
 {
 	unsigned int before = fc_count_fds();
@@ -337,6 +395,7 @@ int main(void)
 	root = fc_root(&c, 0);
 	test_unlinked(&c, root);
 	test_links(&c, root);
+	test_tmpfile(&c, root);
 	test_host_changes(&c, root);
 	test_cycle(&c, root);
 	fc_free(&c);

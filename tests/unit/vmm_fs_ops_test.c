@@ -475,10 +475,9 @@ static void test_readdir(struct fuse_client *c, uint64_t root)
 
 static void test_rest(struct fuse_client *c, uint64_t root)
 {
-	static const uint32_t absent[] = {
-		FUSE_GETLK, FUSE_SETLK,   FUSE_SETLKW, FUSE_ACCESS, FUSE_BMAP,
-		FUSE_POLL,  FUSE_TMPFILE, 63,          5000,        0
-	};
+	static const uint32_t absent[] = { FUSE_GETLK,  FUSE_SETLK, FUSE_SETLKW,
+					   FUSE_ACCESS, FUSE_BMAP,  FUSE_POLL,
+					   63,          5000,       0 };
 	struct fuse_ioctl_in ioctl_in = { 0 };
 	struct fuse_statfs_out sf;
 	struct fuse_syncfs_in sync = { 0 };

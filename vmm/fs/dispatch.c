@@ -35,7 +35,7 @@ struct op {
 /*
  * Those without a function, and why: ACCESS (the guest's kernel decides),
  * locks (kept in the guest's kernel, which is alone on a private device; on a
- * shared one they do not cross VMs), BMAP, POLL (files are always ready), TMPFILE.
+ * shared one they do not cross VMs), BMAP, POLL (files are always ready).
  */
 static const struct op ops[FS_OPCODES] = {
 	[FUSE_LOOKUP] = { "LOOKUP", fs_op_lookup, ENTRY, OP_ON_TOP },
@@ -93,7 +93,8 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_SETUPMAPPING] = { "SETUPMAPPING", fs_op_setupmapping, 0, 0 },
 	[FUSE_REMOVEMAPPING] = { "REMOVEMAPPING", fs_op_removemapping, 0, OP_NO_NODE },
 	[FUSE_SYNCFS] = { "SYNCFS", fs_op_syncfs, 0, OP_ON_TOP },
-	[FUSE_TMPFILE] = { "TMPFILE", NULL, 0, OP_NO_NODE },
+	[FUSE_TMPFILE] = { "TMPFILE", fs_op_tmpfile, ENTRY + sizeof(struct fuse_open_out),
+			   CHANGES },
 };
 
 const char *fs_opcode_name(unsigned int opcode)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inode records: found by node id and by identity, counted, freed. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,21 +141,27 @@ static bool is_fixed(const struct fs_inode *i)
 	return !i->root || i->root->inode == i;
 }
 
+void fs_inode_unpin_locked(struct fs_server *fs, struct fs_inode *i, int *ret_close)
+{
+	if (i->pin < 0)
+		return;
+	fs->pins--;
+	/*
+	 * The last descriptor of a deleted file may take long to close: the caller does
+	 * it without the lock.
+	 */
+	if (*ret_close < 0)
+		*ret_close = i->pin;
+	else
+		close_fd(i->pin);
+	i->pin = -1;
+}
+
 static void inode_free_locked(struct fs_server *fs, struct fs_inode *i, int *ret_close)
 {
 	fs_inode_unhash_locked(fs, i);
 	fs_dirs_drop_locked(fs, i);
-	if (i->pin >= 0) {
-		fs->pins--;
-		/*
-		 * The last descriptor of a deleted file may take long to close:
-		 * the caller does it without the lock.
-		 */
-		if (*ret_close < 0)
-			*ret_close = i->pin;
-		else
-			close_fd(i->pin);
-	}
+	fs_inode_unpin_locked(fs, i, ret_close);
 	idtable_remove(&fs->inodes, i->id);
 	free(i);
 }
@@ -268,6 +275,24 @@ int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *
 	if (r == 0)
 		*ret = i;
 	return r;
+}
+
+int fs_inode_pin(struct fs_server *fs, struct fs_inode *inode, int fd)
+{
+	auto_fd int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int ret = 0;
+
+	if (own < 0)
+		return -errno;
+	(void)pthread_mutex_lock(&fs->lock);
+	if (inode->pin < 0 && fs->pins >= FS_MAX_PINS) {
+		ret = -ENFILE;
+	} else if (inode->pin < 0) {
+		inode->pin = take_fd(&own);
+		fs->pins++;
+	}
+	(void)pthread_mutex_unlock(&fs->lock);
+	return ret;
 }
 
 void fs_inode_forget(struct fs_server *fs, uint64_t id, uint64_t n)

@@ -98,6 +98,7 @@ int fs_name_add_locked(struct fs_server *fs, struct fs_inode *inode, struct fs_i
 		break_cycle(fs, inode, dir, ret_close);
 	n->next = inode->names;
 	inode->names = n;
+	fs_inode_unpin_locked(fs, inode, ret_close); /* LINK of a nameless file */
 	for (p = &inode->names; *p; p = &(*p)->next) {
 		if (++count > FS_MAX_LINK_NAMES) {
 			struct fs_name *old = *p;

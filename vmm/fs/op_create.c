@@ -168,38 +168,33 @@ static int create_at(struct fs_req *r, const struct fs_dir *d, const char *name,
 	return ret;
 }
 
-int fs_op_create(struct fs_req *r, struct fs_inode *dir)
+/*
+ * put_created() - the answer of CREATE and TMPFILE.
+ * @name: NULL: it has none, and is kept by a descriptor of its own
+ * @created: taken over in every case
+ */
+static int put_created(struct fs_req *r, struct fs_inode *dir, const char *name,
+		       uint32_t flags, int created)
 {
 	struct fs_server *fs = r->fs;
 	struct fs_inode *found = NULL;
 	struct fuse_entry_out entry;
 	struct fuse_open_out open;
-	struct fuse_create_in in;
-	char name[FS_NAME_SIZE];
-	auto_fd int fd = -1;
-	struct fs_dir d;
+	auto_fd int fd = created;
 	struct stat st;
 	int ret;
 
-	ret = fs_req_get(r, &in, sizeof(in));
-	if (ret == 0)
-		ret = fs_req_name(r, name);
-	if (ret == 0)
-		ret = fs_dir_open(fs, dir, &d);
-	if (ret < 0)
-		return ret;
-	fd = create_at(r, &d, name, &in);
-	fs_dir_close(fs, &d);
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	ret = fs_inode_found(fs, dir->root, dir, name, &st, &found);
+	ret = fs_inode_found(fs, dir->root, name ? dir : NULL, name, &st, &found);
 	if (ret < 0)
 		return ret;
 	fs_entry_fill(fs, found, &st, &entry);
-	ret = fs_open_out(fs, found, take_fd(&fd), (in.flags & O_ACCMODE) != O_RDONLY,
-			  &open);
+	if (!name)
+		ret = fs_inode_pin(fs, found, fd);
+	if (ret == 0)
+		ret = fs_open_out(fs, found, take_fd(&fd),
+				  (flags & O_ACCMODE) != O_RDONLY, &open);
 	if (ret < 0)
 		fs_inode_forget(fs, found->id, 1); /* the guest never hears of it */
 	fs_inode_put(fs, found);
@@ -207,6 +202,72 @@ int fs_op_create(struct fs_req *r, struct fs_inode *dir)
 		return ret;
 	(void)fs_req_put(r, &entry, sizeof(entry)); /* room for both: dispatch.c */
 	return fs_req_put(r, &open, sizeof(open));
+}
+
+int fs_op_create(struct fs_req *r, struct fs_inode *dir)
+{
+	struct fuse_create_in in;
+	char name[FS_NAME_SIZE];
+	struct fs_dir d;
+	int fd, ret;
+
+	ret = fs_req_get(r, &in, sizeof(in));
+	if (ret == 0)
+		ret = fs_req_name(r, name);
+	if (ret == 0)
+		ret = fs_dir_open(r->fs, dir, &d);
+	if (ret < 0)
+		return ret;
+	fd = create_at(r, &d, name, &in);
+	fs_dir_close(r->fs, &d);
+	return fd < 0 ? fd : put_created(r, dir, name, in.flags, fd);
+}
+
+/*
+ * tmpfile_at() - a file without a name.  Unless O_EXCL says that it stays so it is to be
+ * given one by LINK, which Linux before 6.10 allows by descriptor to the host's own root
+ * only, not to that of a user namespace: then better none than one that cannot be linked.
+ * "." exists, so this linkat() fails in any case, and tells how far it came.
+ */
+static int tmpfile_at(struct fs_req *r, const struct fs_dir *d,
+		      const struct fuse_create_in *in)
+{
+	int excl = (int)in->flags & O_EXCL;
+	auto_fd int fd = -1;
+	int ret;
+
+	ret = fs_cred_enter(r, in->umask);
+	if (ret < 0)
+		return ret;
+	fd = openat(d->fd, ".",
+		    ((int)in->flags & O_ACCMODE) | excl | O_TMPFILE | O_CLOEXEC,
+		    in->mode & 07777);
+	ret = fd < 0 ? -errno : 0;
+	fs_cred_leave(r);
+	if (ret < 0)
+		return ret;
+	if (!excl && linkat(fd, "", d->fd, ".", AT_EMPTY_PATH) < 0 && errno != EEXIST)
+		return -EOPNOTSUPP;
+	return take_fd(&fd);
+}
+
+int fs_op_tmpfile(struct fs_req *r, struct fs_inode *dir)
+{
+	struct fuse_create_in in;
+	char name[FS_NAME_SIZE];
+	struct fs_dir d;
+	int fd, ret;
+
+	ret = fs_req_get(r, &in, sizeof(in));
+	if (ret == 0)
+		ret = fs_req_name(r, name); /* the guest's own, of no use here */
+	if (ret == 0)
+		ret = fs_dir_open(r->fs, dir, &d);
+	if (ret < 0)
+		return ret;
+	fd = tmpfile_at(r, &d, &in);
+	fs_dir_close(r->fs, &d);
+	return fd < 0 ? fd : put_created(r, dir, NULL, in.flags, fd);
 }
 
 /* link_at() - Return: 0, the new name's attributes in @st */
@@ -221,8 +282,10 @@ static int link_at(struct fs_req *r, struct fs_inode *inode, const struct fs_dir
 	ret = fs_place_get(fs, inode, FS_PLACE_NAMED, &pl);
 	if (ret < 0)
 		return ret;
-	ret = pl.name[0] ? fs_place_stat(fs, inode, &pl, false, &st) : -ENOENT;
-	if (ret == 0 && linkat(pl.fd, pl.name, d->fd, name, 0) < 0) {
+	ret = fs_place_stat(fs, inode, &pl, false, &st);
+	/* Without a name: one of TMPFILE, or unlinked, which stays so (ENOENT). */
+	if (ret == 0 &&
+	    linkat(pl.fd, pl.name, d->fd, name, pl.name[0] ? 0 : AT_EMPTY_PATH) < 0) {
 		ret = -errno;
 		/* Which of the two has gone, file or directory? */
 		if (ret == -ENOENT &&

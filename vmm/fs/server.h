@@ -253,6 +253,14 @@ void fs_inode_put_locked(struct fs_server *fs, struct fs_inode *inode, int *ret_
 int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
 		   const char *name, const struct stat *st, struct fs_inode **ret);
 
+/*
+ * fs_inode_pin() - keep a file that has no name, so that its inode number stays its own.
+ * @fd: the file, duplicated
+ * Errors: ENFILE (too many are kept)
+ */
+int fs_inode_pin(struct fs_server *fs, struct fs_inode *inode, int fd);
+void fs_inode_unpin_locked(struct fs_server *fs, struct fs_inode *inode, int *ret_close);
+
 /* fs_inode_forget() - the guest drops @n references. */
 void fs_inode_forget(struct fs_server *fs, uint64_t id, uint64_t n);
 
