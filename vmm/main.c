@@ -26,6 +26,7 @@
 #include "lib/log.h"
 #include "vmm/agent_proto.h"
 #include "vmm/arch/x86/layout.h"
+#include "vmm/bus_guard.h"
 #include "vmm/cmdline.h"
 #include "vmm/config_file.h"
 #include "vmm/container.h"
@@ -234,7 +235,7 @@ static int watch(struct vmm *v, struct err *err)
 	int fd;
 	int ret;
 
-	(void)sigfillset(&all);
+	bus_guard_mask(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return err_set(err, errno, "block signals");
 	/* PID 1 of its namespace has children that it did not make (hull-net): the

@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "vmm/arch/x86/layout.h"
+#include "vmm/bus_guard.h"
 #include "vmm/vm_internal.h"
 
 /* Entries in KVM's ring: the page after its two indices (KVM_COALESCED_MMIO_MAX,
@@ -320,7 +321,7 @@ int vm_run(struct vm *vm, struct err *err)
 	if (sigaction(VCPU_KICK_SIGNAL, &kick, NULL) < 0)
 		return err_set(err, errno, "sigaction");
 	/* The threads take nothing but the kick: signals are main's. */
-	(void)sigfillset(&others);
+	bus_guard_mask(&others);
 	(void)sigdelset(&others, VCPU_KICK_SIGNAL);
 	(void)pthread_sigmask(SIG_SETMASK, &others, &old);
 	for (unsigned int i = 0; i < vm->n_vcpus && code == 0; i++) {

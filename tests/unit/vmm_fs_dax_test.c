@@ -179,6 +179,47 @@ static void test_shortened(void)
 	is_int(unmap(big, 0, 2 * SLOT), 0, "REMOVEMAPPING");
 }
 
+/* A guest may have us read where a file has become shorter: a request, a queue. */
+static void test_bus(void)
+{
+	uint64_t big = fc_node(&c, root, "big");
+	volatile char *window = c.fs->dax.window;
+	struct fuse_in_header h = { .opcode = FUSE_STATFS, .len = sizeof(h) };
+	struct fuse_out_header *reply;
+	struct iovec out, in;
+	int code;
+
+	is_int(map_rw(big, 0, 0), 0, "SETUPMAPPING for writing");
+	fill(host, "big", 4096, 'B');
+	is_int(peek(4096), -EFAULT, "behind the file's new end there is nothing");
+	errno = 1234;
+	is_int(window[4096], 0, "but we read zeros there");
+	code = errno;
+	is_int(code, 1234, "and errno stays");
+	is_int(window[0], 'B', "before it the file");
+	window[8192] = 'x';
+	is_int(window[8192], 'x', "a store finds a page");
+	is_int(host_read(host, "big")[0], 'B', "the file is as it was");
+
+	out = (struct iovec){ (void *)(c.fs->dax.window + (1 << 20)), sizeof(h) };
+	in = (struct iovec){ (void *)(c.fs->dax.window + (1 << 20) + 8192), 4096 };
+	is_int(fs_serve(&c.w, &(struct iovec){ out.iov_base, out.iov_len }, 1,
+			&(struct iovec){ in.iov_base, in.iov_len }, 1),
+	       sizeof(*reply), "a request of zeros is answered");
+	reply = in.iov_base;
+	is_int(reply->error, -EIO, "with an error");
+
+	fill(host, "big", BIG, 'g');
+	is_int(window[4096], 0, "the file grows: not seen yet");
+	ok(fs_dax_mend(&c.fs->dax), "fs_dax_mend() sees to it");
+	is_int(window[4096], 'g', "seen");
+	window[0] = 'G';
+	is_int(host_read(host, "big")[0], 'G', "and written");
+	ok(!fs_dax_mend(&c.fs->dax), "once");
+	is_int(unmap(big, 0, SLOT), 0, "REMOVEMAPPING");
+	fill(host, "big", BIG, 'B');
+}
+
 static void test_unlinked(void)
 {
 	struct fuse_entry_out e = { 0 };
@@ -312,6 +353,7 @@ int main(void)
 	test_show();
 	test_refused();
 	test_shortened();
+	test_bus();
 	test_unlinked();
 	test_holes();
 	test_readonly();

@@ -11,10 +11,13 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "vmm/bus_guard.h"
 #include "vmm/fs/dax_internal.h"
 #include "vmm/fs/server.h"
 
 #define PAGE 4096u
+
+static_assert(FS_DAX_SHIFT == BUS_GUARD_PIECE_SHIFT, "a mark for each slot");
 
 static uint64_t n_slots(const struct fs_dax *dax)
 {
@@ -44,23 +47,34 @@ int fs_dax_show(const struct fs_dax *dax, const struct fs_dax_slot *slot)
 	return map == MAP_FAILED ? -errno : 0;
 }
 
+static void free_slots(struct fs_dax *dax)
+{
+	free(dax->slots);
+	free(dax->bus);
+	dax->slots = NULL;
+	dax->bus = NULL;
+}
+
 int fs_dax_init(struct fs_dax *dax, uint64_t size, struct err *err)
 {
 	size_t room = size + FS_DAX_SLOT;
 	uintptr_t skip;
 	char *map;
+	int ret;
 
 	dax->pagemap = -1;
 	if (!size)
 		return 0;
 	dax->slots = calloc(size >> FS_DAX_SHIFT, sizeof(*dax->slots));
-	if (!dax->slots)
+	dax->bus = calloc(size >> FS_DAX_SHIFT, sizeof(*dax->bus));
+	if (!dax->slots || !dax->bus) {
+		free_slots(dax);
 		return err_set(err, ENOMEM, "DAX window");
+	}
 	map = mmap(NULL, room, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED) {
-		free(dax->slots);
-		dax->slots = NULL;
+		free_slots(dax);
 		return err_set(err, errno, "map a DAX window of %llu MiB",
 			       (unsigned long long)(size >> 20));
 	}
@@ -69,6 +83,12 @@ int fs_dax_init(struct fs_dax *dax, uint64_t size, struct err *err)
 	if (skip)
 		(void)munmap(map, skip); /* trims what is ours; cannot fail */
 	(void)munmap(map + skip + size, FS_DAX_SLOT - skip); /* likewise */
+	ret = bus_guard_add(map + skip, size, dax->bus, err);
+	if (ret < 0) {
+		(void)munmap(map + skip, size); /* cannot fail: it is ours */
+		free_slots(dax);
+		return ret;
+	}
 	dax->window = map + skip;
 	dax->size = size;
 	/* A kernel without it: then what is mapped for writing cannot be frozen. */
@@ -86,8 +106,9 @@ void fs_dax_release(struct fs_dax *dax)
 	for (uint64_t i = 0; i < n_slots(dax); i++)
 		close_fd(dax->slots[i].fd);
 	close_fd(dax->pagemap);
+	bus_guard_remove(dax->window);
 	(void)munmap(dax->window, dax->size); /* cannot fail: it is ours */
-	free(dax->slots);
+	free_slots(dax);
 	(void)pthread_mutex_destroy(&dax->lock);
 	dax->size = 0;
 }
@@ -257,6 +278,20 @@ static uint64_t rest_of(const struct fs_dax_slot *slot)
 	return size - slot->offset < FS_DAX_SLOT ? size - slot->offset : FS_DAX_SLOT;
 }
 
+/* unbus() - where a page was missing when we touched it, show what there is by now. */
+static bool unbus(struct fs_dax *dax, uint64_t n)
+{
+	struct fs_dax_slot *slot = &dax->slots[n];
+
+	if (!atomic_load_explicit(&dax->bus[n], memory_order_relaxed) ||
+	    !atomic_exchange(&dax->bus[n], false) || !slot->inode || slot->held)
+		return false;
+	if (fs_dax_show(dax, slot) < 0)
+		(void)fs_dax_blank(fs_dax_slot_host(dax, slot), FS_DAX_SLOT);
+	slot->shown = FS_DAX_SLOT;
+	return true;
+}
+
 bool fs_dax_mend(struct fs_dax *dax)
 {
 	bool done;
@@ -270,6 +305,7 @@ bool fs_dax_mend(struct fs_dax *dax)
 		struct fs_dax_slot *slot = &dax->slots[i];
 		uint64_t rest = slot->inode ? rest_of(slot) : FS_DAX_SLOT;
 
+		done |= unbus(dax, i);
 		if (!slot->inode || rest >= slot->shown ||
 		    fs_dax_blank(fs_dax_slot_host(dax, slot) + rest, FS_DAX_SLOT - rest) <
 			    0)

@@ -12,7 +12,8 @@
  * The exception is a file that somebody shortens while it is shown.  A page past its
  * end cannot be had: KVM_RUN fails with EFAULT, or waits for it in vain (vm.h:
  * vm_poll_faults()), and fs_dax_mend() puts anonymous pages there, which read as
- * zeros.  When the file grows again fs_dax_heal() takes them off.
+ * zeros.  When the file grows again fs_dax_heal() takes them off.  What we touch there
+ * ourselves is seen to by vmm/bus_guard.h.
  *
  * While the gate is closed (vmm/fs/gate.h) a slot for writing is `held`: mapped
  * privately from the same file, so that it reads as before and stores stay here, at
@@ -27,6 +28,7 @@
 #define HULL_VMM_FS_DAX_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -52,6 +54,7 @@ struct fs_dax {
 	uint64_t size; /* (bytes) constant; 0: the device has no window */
 	char *window;
 	struct fs_dax_slot *slots; /* size / FS_DAX_SLOT */
+	atomic_bool *bus; /* as many: pages are missing there (vmm/bus_guard.h) */
 	int pagemap; /* owned: our own /proc/self/pagemap; -1: there is none */
 	bool remapped; /* fs_dax_let_go() was at work: fs_dax_mend() says so, once */
 	void (*on_mapped)(void *arg); /* fs_params' */

@@ -14,6 +14,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "vmm/bus_guard.h"
 #include "vmm/thread.h"
 
 /* What an event of the shared epoll means; queues come first, by number. */
@@ -425,7 +426,7 @@ static bool begin(struct worker *w)
 	sigset_t all;
 	int ret;
 
-	(void)sigfillset(&all);
+	bus_guard_mask(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
 	(void)prctl(PR_SET_NAME, "fs-worker"); /* only a name */
 	ret = fs_worker_init(&w->fs, p->server, &err);

@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "vmm/bus_guard.h"
 #include "vmm/net/tap_internal.h"
 #include "vmm/thread.h"
 
@@ -122,7 +123,7 @@ static void *thread_main(void *arg)
 	bool more = false;
 	sigset_t all;
 
-	(void)sigfillset(&all);
+	bus_guard_mask(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
 	(void)prctl(PR_SET_NAME, "net"); /* only a name */
 	while (!atomic_load(&tap->end)) {
