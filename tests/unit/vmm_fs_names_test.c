@@ -383,6 +383,30 @@ static void test_tmpfile(struct fuse_client *c, uint64_t root)
 	(void)unlinkat(host, "t", 0);
 }
 
+/* The host removes a file, and what the guest makes then gets its inode number. */
+static void test_number_again(struct fuse_client *c, uint64_t root)
+{
+	struct fuse_entry_out gone = { 0 }, e = { 0 };
+	bool again = false;
+	uint64_t fh = 0;
+
+	for (int i = 0; i < 100 && !again; i++) {
+		host_write(host, "gone", "old");
+		fc_check(fc_lookup(c, root, "gone", &gone) == 0);
+		fc_check(unlinkat(host, "gone", 0) == 0);
+		fc_check(fc_create(c, root, "new", 0600, 0, O_RDWR, &e, &fh) == 0);
+		fc_check(fc_release(c, FUSE_RELEASE, fh) == 0);
+		again = e.attr.ino == gone.attr.ino;
+		if (again)
+			ok(e.nodeid != gone.nodeid, "another file is another node");
+		fc_check(fc_name_op(c, FUSE_UNLINK, root, "new") == 0);
+		fc_forget(c, gone.nodeid, 1);
+		fc_forget(c, e.nodeid, 1);
+	}
+	if (!again)
+		(void)printf("# this file system does not use numbers again\n");
+}
+
 int main(void)
 {
 	unsigned int before = fc_count_fds();
@@ -396,6 +420,7 @@ int main(void)
 	test_unlinked(&c, root);
 	test_links(&c, root);
 	test_tmpfile(&c, root);
+	test_number_again(&c, root);
 	test_host_changes(&c, root);
 	test_cycle(&c, root);
 	fc_free(&c);

@@ -239,8 +239,9 @@ static void forsake(struct fs_server *fs, struct fs_inode *i, int *ret_close)
 	fs_inode_put_locked(fs, i, ret_close);
 }
 
-int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
-		   const char *name, const struct stat *st, struct fs_inode **ret)
+static int found(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
+		 const char *name, const struct stat *st, bool is_new,
+		 struct fs_inode **ret)
 {
 	auto_fd int last = -1;
 	struct fs_inode *i;
@@ -252,7 +253,7 @@ int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *
 
 	(void)pthread_mutex_lock(&fs->lock);
 	i = fs_inode_find_locked(fs, root, st->st_dev, st->st_ino);
-	if (i && i->type != (st->st_mode & S_IFMT)) {
+	if (i && (is_new || i->type != (st->st_mode & S_IFMT))) {
 		/* The inode number of a file that is gone came back as this one. */
 		forsake(fs, i, &last);
 		i = NULL;
@@ -275,6 +276,18 @@ int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *
 	if (r == 0)
 		*ret = i;
 	return r;
+}
+
+int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
+		   const char *name, const struct stat *st, struct fs_inode **ret)
+{
+	return found(fs, root, dir, name, st, false, ret);
+}
+
+int fs_inode_created(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
+		     const char *name, const struct stat *st, struct fs_inode **ret)
+{
+	return found(fs, root, dir, name, st, true, ret);
 }
 
 int fs_inode_pin(struct fs_server *fs, struct fs_inode *inode, int fd)

@@ -186,7 +186,7 @@ static int put_created(struct fs_req *r, struct fs_inode *dir, const char *name,
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	ret = fs_inode_found(fs, dir->root, name ? dir : NULL, name, &st, &found);
+	ret = fs_inode_created(fs, dir->root, name ? dir : NULL, name, &st, &found);
 	if (ret < 0)
 		return ret;
 	fs_entry_fill(fs, found, &st, &entry);

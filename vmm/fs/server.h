@@ -252,6 +252,12 @@ void fs_inode_put_locked(struct fs_server *fs, struct fs_inode *inode, int *ret_
  */
 int fs_inode_found(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
 		   const char *name, const struct stat *st, struct fs_inode **ret);
+/*
+ * fs_inode_created() - the same of a file that we have just made: a record with its
+ * inode number is of one that is gone, and so is what the guest has cached of it.
+ */
+int fs_inode_created(struct fs_server *fs, struct fs_root *root, struct fs_inode *dir,
+		     const char *name, const struct stat *st, struct fs_inode **ret);
 
 /*
  * fs_inode_pin() - keep a file that has no name, so that its inode number stays its own.
