@@ -218,6 +218,10 @@ static void test_io(struct fuse_client *c, uint64_t root)
 	is_int(fc_open(c, e.nodeid, O_WRONLY | O_TRUNC, &fh), 0, "OPEN with O_TRUNC");
 	ok(fstatat(host, "io", &st, 0) == 0 && st.st_size == 0, "truncates");
 	is_int(fc_open(c, root, O_RDONLY, &fh), -EISDIR, "OPEN of a directory");
+	is_int(fc_open(c, e.nodeid, O_ACCMODE, &fh), 0, "OPEN with access mode 3");
+	is_int(fc_read(c, fh, 0, 10), -EBADF, "is not for reading");
+	is_int(fc_write(c, fh, 0, "x", 1), -EBADF, "nor for writing");
+	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
 }
 
 static void test_make(struct fuse_client *c, uint64_t root)

@@ -73,7 +73,7 @@ int fs_op_open(struct fs_req *r, struct fs_inode *inode)
 	write = (in.flags & O_ACCMODE) != O_RDONLY;
 	if (S_ISDIR(inode->type))
 		return -EISDIR;
-	if (!S_ISREG(inode->type) || (in.flags & O_ACCMODE) == O_ACCMODE)
+	if (!S_ISREG(inode->type))
 		return -ENXIO; /* fifos, sockets and devices are the guest's kernel's own */
 	if (inode->root->readonly && (write || (in.flags & O_TRUNC)))
 		return -EROFS;
@@ -85,7 +85,9 @@ int fs_op_open(struct fs_req *r, struct fs_inode *inode)
 	fd = open_file(r, inode, &in);
 	if (fd < 0)
 		return fd;
-	ret = fs_open_out(r->fs, inode, fd, write, &out);
+	/* Access mode 3 asks for both permissions and gives neither: for ioctl(). */
+	ret = fs_open_out(r->fs, inode, fd, write && (in.flags & O_ACCMODE) != O_ACCMODE,
+			  &out);
 	if (ret < 0)
 		return ret;
 	return fs_req_put(r, &out, sizeof(out));
