@@ -254,13 +254,10 @@ static int tmpfile_at(struct fs_req *r, const struct fs_dir *d,
 int fs_op_tmpfile(struct fs_req *r, struct fs_inode *dir)
 {
 	struct fuse_create_in in;
-	char name[FS_NAME_SIZE];
 	struct fs_dir d;
 	int fd, ret;
 
-	ret = fs_req_get(r, &in, sizeof(in));
-	if (ret == 0)
-		ret = fs_req_name(r, name); /* the guest's own, of no use here */
+	ret = fs_req_get(r, &in, sizeof(in)); /* behind it a name that is none: "/" */
 	if (ret == 0)
 		ret = fs_dir_open(r->fs, dir, &d);
 	if (ret < 0)
