@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """posix.py FOLDER: what programs ask of a file system besides open, read and write.
 
-Runs in a container and, as it is, on the host: prints "right" when all of it holds."""
+Runs in a container and, as it is, on the host, which must print the same: "right" when
+all of it holds."""
 import ctypes
 import errno
 import os
@@ -48,7 +49,12 @@ def get(name):
 
 
 def tmpfile():
-    fd = os.open(".", os.O_TMPFILE | os.O_EXCL | os.O_RDWR, 0o600)
+    try:
+        fd = os.open(".", os.O_TMPFILE | os.O_EXCL | os.O_RDWR, 0o600)
+    except OSError as e:
+        assert e.errno == errno.EOPNOTSUPP, e
+        print("no O_TMPFILE,", end=" ")  # overlayfs before Linux 6.3
+        return
     os.write(fd, b"nameless")
     assert os.pread(fd, 100, 0) == b"nameless" and os.fstat(fd).st_nlink == 0
     assert get("/proc/self/fd/%d" % fd) == b"nameless"
