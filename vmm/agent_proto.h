@@ -43,6 +43,7 @@
 #define HULL_VMM_AGENT_PROTO_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define AGENT_PROTO_VERSION 1u
@@ -127,6 +128,10 @@ enum agent_type {
 	AGENT_SOCKET, /* value: the node id of a socket of the host's; arg: root << 16 |
 			 SOCK_STREAM or SOCK_SEQPACKET: bind one of this type to it and
 			 carry its connections; | 0: close that one.  Answered when done */
+	AGENT_NOTICES, /* payload: struct agent_notice, each with its name: what was
+			  changed on the host of what the guest watches.  Answered when
+			  whoever watches has been told, with payload: struct
+			  agent_unwatched of those that nobody watches */
 
 	/* agent -> host. */
 	AGENT_HELLO = 64, /* arg = AGENT_PROTO_VERSION, value = uptime in ns */
@@ -233,6 +238,36 @@ struct agent_packet {
 	uint32_t len; /* (bytes) <= AGENT_MAX_PACKET */
 };
 
+/*
+ * In AGENT_NOTICES: one event of an inode of the shared device.  name_len bytes of name
+ * follow, then zeros: agent_notice_size() bytes in all.
+ */
+struct agent_notice {
+	uint64_t node;
+	uint32_t asked; /* the answer repeats it */
+	uint32_t mask; /* inotify's: one event and IN_ISDIR; or IN_Q_OVERFLOW */
+	uint32_t cookie; /* of IN_MOVED_* */
+	uint32_t
+		name_len; /* (bytes) <= 255 of the name in the directory `node`; 0: itself */
+};
+
+/* In its answer. */
+struct agent_unwatched {
+	uint64_t node;
+	uint32_t asked;
+	uint32_t reserved; /* 0 */
+};
+
+/* agent_notice_size() - (bytes) with its name: a name is followed by at least one 0. */
+static inline size_t agent_notice_size(uint32_t name_len)
+{
+	size_t name = name_len ? ((size_t)name_len + 8) & ~(size_t)7 : 0;
+
+	return sizeof(struct agent_notice) + name;
+}
+
+static_assert(sizeof(struct agent_notice) == 24, "wire format, little endian");
+static_assert(sizeof(struct agent_unwatched) == 16, "wire format, little endian");
 static_assert(sizeof(struct agent_socket) == 16, "wire format, little endian");
 static_assert(sizeof(struct agent_packet) == 4, "wire format, little endian");
 static_assert(sizeof(struct agent_frame) == 32, "wire format, little endian");

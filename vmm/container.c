@@ -73,6 +73,21 @@ int container_socket(struct container *c, unsigned int root, uint64_t node, int 
 	return agent_request(c->link, &req, err);
 }
 
+int container_notices(struct container *c, const void *payload, size_t len,
+		      agent_done_fn done, void *opaque, struct err *err)
+{
+	const struct agent_request req = {
+		.type = AGENT_NOTICES,
+		.container = CONTAINER_NUMBER,
+		.payload = payload,
+		.payload_len = len,
+		.done = done,
+		.opaque = opaque,
+	};
+
+	return agent_request(c->link, &req, err);
+}
+
 /* ---- what the creating command is told ------------------------------------------- */
 
 static bool is_being_made(const struct container *c)

@@ -145,6 +145,10 @@ void container_gate_moved(struct container *c);
 int container_socket(struct container *c, unsigned int root, uint64_t node, int type,
 		     agent_done_fn done, void *opaque, struct err *err);
 
+/* container_notices() - tell the agent of changes on the host (AGENT_NOTICES); likewise. */
+int container_notices(struct container *c, const void *payload, size_t len,
+		      agent_done_fn done, void *opaque, struct err *err);
+
 /* container_exit_status() - 0-255, valid after loop_run(). */
 int container_exit_status(const struct container *c);
 

@@ -294,7 +294,7 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 	};
 	const struct vm_config *c = v->config;
 	auto_free struct fs_root_params *roots = calloc(c->n_roots, sizeof(*roots));
-	auto_free char(*places)[FS_SOCKET_SIZE] = calloc(c->n_roots, sizeof(*places));
+	auto_free char(*places)[FS_PLACE_SIZE] = calloc(c->n_roots, sizeof(*places));
 	struct fs_params params = {
 		.mem = vm_memory(v->vm),
 		.tag = tags[device],
@@ -309,6 +309,8 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 		.on_socket = device == VM_FS_SHARED ? main_on_socket : NULL,
 		.on_connected = main_on_connected,
 		.on_socket_arg = v,
+		.on_notices = device == VM_FS_SHARED ? main_on_notices : NULL,
+		.on_notices_arg = v,
 	};
 
 	if (!roots || !places)
@@ -321,7 +323,7 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 			.data_fd = -1,
 			.index = i,
 			.readonly = c->roots[i].readonly,
-			.socket = main_place_socket(v, c->roots[i].fd, places[i]),
+			.place = main_place_root(v, &c->roots[i], places[i]),
 		};
 	}
 	/* All machines of a template have the same devices. */
@@ -364,8 +366,8 @@ static int make_outside(struct vmm *v, struct err *err)
 	};
 	int ret;
 
-	v->socket_roots = calloc(v->config->n_roots, sizeof(*v->socket_roots));
-	if (!v->socket_roots)
+	v->placed_roots = calloc(v->config->n_roots, sizeof(*v->placed_roots));
+	if (!v->placed_roots)
 		return err_set(err, ENOMEM, "roots");
 	v->oom_fd = v->config->memory_limit ? host_oom_prepare() : -1;
 	ret = loop_new(&v->loop, err);
@@ -391,6 +393,8 @@ static int make_outside(struct vmm *v, struct err *err)
 				   &v->resolver, err);
 	if (ret == 0)
 		ret = main_make_sockets(v, err);
+	if (ret == 0)
+		ret = main_make_notices(v, err);
 	if (ret == 0) {
 		const struct container_params container = {
 			.config = v->config,
@@ -493,7 +497,7 @@ static int run(struct vmm *v, struct err *err)
 	ret = make_outside(v, err);
 	timeline_mark("VM made");
 	if (ret == 0)
-		ret = jail_root(v->socket_roots, v->n_socket_roots, err);
+		ret = jail_root(v->placed_roots, v->n_placed_roots, err);
 	if (ret == 0)
 		ret = jail_user_begin(c->sync_fd, c->no_userns, err);
 	if (ret == 0)

@@ -2,8 +2,8 @@
 /*
  * What the files of the program itself share: main.c (the machine's parts, in the order
  * of trust), main_devices.c (the bus), main_template.c (that it goes on from a template,
- * or becomes one), main_checkpoint.c (that it is saved with its container, and goes on so) and
- * main_sockets.c (sockets of the host's).
+ * or becomes one), main_checkpoint.c (that it is saved with its container, and goes on so),
+ * main_sockets.c (sockets of the host's) and main_notices.c (changes on the host).
  */
 #ifndef HULL_VMM_MAIN_H
 #define HULL_VMM_MAIN_H
@@ -25,6 +25,7 @@ struct container;
 struct net_cards;
 struct pci_bus;
 struct resolver;
+struct notices;
 struct sockets;
 struct virtio_device;
 struct virtio_pci;
@@ -42,8 +43,9 @@ struct vmm {
 	struct virtio_device *mem; /* virtio-mem */
 	struct resolver *resolver;
 	struct sockets *sockets; /* NULL: nothing is shared */
-	int *socket_roots; /* borrowed descriptors of roots that are sockets */
-	unsigned int n_socket_roots;
+	struct notices *notices; /* likewise */
+	int *placed_roots; /* borrowed descriptors of roots that have a place in the jail */
+	unsigned int n_placed_roots;
 	struct container *container;
 	/* All that plug() has put on the bus before the guest ran, in that order. */
 	struct virtio_pci *devices[LAYOUT_PCI_SLOTS];
@@ -123,9 +125,18 @@ void main_on_connected(void *opaque, uint64_t token, int fd);
 int main_make_sockets(struct vmm *v, struct err *err);
 
 /*
- * main_place_socket() - where the jail will have the root @fd, if that is a socket.
- * Return: @place, filled; NULL: it is none
+ * main_place_root() - where the jail will have @root, if that is no directory.
+ * Return: @place, filled; NULL: it has none
  */
-const char *main_place_socket(struct vmm *v, int fd, char place[FS_SOCKET_SIZE]);
+const char *main_place_root(struct vmm *v, const struct vm_root *root,
+			    char place[FS_PLACE_SIZE]);
+
+/* ---- main_notices.c ------------------------------------------------------------------ */
+
+/* main_on_notices() - fs_params.on_notices. */
+void main_on_notices(void *opaque);
+
+/* main_make_notices() - once the file systems are there. */
+int main_make_notices(struct vmm *v, struct err *err);
 
 #endif

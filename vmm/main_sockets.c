@@ -55,13 +55,17 @@ int main_make_sockets(struct vmm *v, struct err *err)
 	return v->fs[VM_FS_SHARED] ? sockets_new(&params, &v->sockets, err) : 0;
 }
 
-const char *main_place_socket(struct vmm *v, int fd, char place[FS_SOCKET_SIZE])
+const char *main_place_root(struct vmm *v, const struct vm_root *root,
+			    char place[FS_PLACE_SIZE])
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+	/* Nobody else's files are watched in the private device. */
+	if (fstat(root->fd, &st) < 0 ||
+	    !(S_ISSOCK(st.st_mode) ||
+	      (S_ISREG(st.st_mode) && root->device == VM_FS_SHARED)))
 		return NULL;
-	(void)!snprintf(place, FS_SOCKET_SIZE, "/%u", v->n_socket_roots);
-	v->socket_roots[v->n_socket_roots++] = fd;
+	(void)!snprintf(place, FS_PLACE_SIZE, "/%u", v->n_placed_roots);
+	v->placed_roots[v->n_placed_roots++] = root->fd;
 	return place;
 }

@@ -22,7 +22,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "vmm/agent_proto.h"
 #include "vmm/fs/server.h"
 
 #define MAX_REQUESTS 64u
@@ -120,6 +122,36 @@ static void on_connected(void *arg, uint64_t token, int fd)
 	must(token == 1);
 	if (fd >= 0)
 		(void)close(fd);
+}
+
+static void on_notices(void *arg)
+{
+	(void)arg;
+}
+
+/* notices() - the agent is told of what is watched, and answers that nobody does. */
+static void notices(struct guest *g)
+{
+	struct agent_unwatched u = { 0 };
+	struct buf out = BUF_INIT;
+	size_t at = 0;
+
+	fs_watch_work(g->fs);
+	must(fs_watch_take(g->fs, &out) == 0);
+	while (at < out.len) {
+		struct agent_notice n;
+
+		must(out.len - at >= sizeof(n));
+		memcpy(&n, out.data + at, sizeof(n));
+		must(n.name_len < FS_NAME_SIZE);
+		at += agent_notice_size(n.name_len);
+		u.node = n.node;
+		u.asked = n.asked;
+	}
+	must(at == out.len);
+	if (u.node % 2)
+		fs_watch_ended(g->fs, &u, 1);
+	buf_release(&out);
 }
 
 /* agent() - it answers what a request asked of it, and connects. */
@@ -231,6 +263,8 @@ static void request(struct guest *g, struct input *in)
 	free(sent);
 	free(back);
 	(void)fs_dax_mend(&g->fs->dax); /* a vCPU may ask at any time */
+	must(TAILQ_EMPTY(&g->fs->watches.touches));
+	notices(g);
 }
 
 static void init(struct guest *g)
@@ -256,6 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.dax_size = 4 * FS_DAX_SLOT,
 		.on_socket = on_socket,
 		.on_connected = on_connected,
+		.on_notices = on_notices,
 	};
 	struct guest g = { 0 };
 
@@ -274,6 +309,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fs_server_reset(g.fs);
 	n_asked = 0;
 	must(g.fs->inodes.used == 1 && g.fs->handles.used == 0 && g.fs->pins == 0);
+	must(atomic_load(&g.fs->watches.n) == 0 && g.fs->watches.fd < 0);
 	fs_worker_release(&g.w);
 	fs_server_free(g.fs);
 	drop_tree();

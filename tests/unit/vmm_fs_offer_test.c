@@ -358,7 +358,7 @@ static void test_root(void)
 	struct fs_root_params root = { .fd = openat(host, "itself", O_PATH | O_CLOEXEC),
 				       .data_fd = -1,
 				       .index = 3,
-				       .socket = "itself" };
+				       .place = "itself" };
 	struct fuse_entry_out e = { 0 };
 	uint64_t node;
 	int conn;

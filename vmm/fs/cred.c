@@ -41,6 +41,8 @@ void fs_worker_release(struct fs_worker *w)
 {
 	free(w->scratch);
 	w->scratch = NULL;
+	fs_touch_free(w->touch);
+	w->touch = NULL;
 }
 
 char *fs_scratch(struct fs_req *r)

@@ -214,6 +214,16 @@ int fs_connect(struct virtio_device *dev, uint64_t node, int type, uint64_t toke
 	return fs_offer_connect(((struct fs_device *)dev)->server, node, type, token);
 }
 
+int fs_take_notices(struct virtio_device *dev, struct buf *out)
+{
+	return fs_watch_take(((struct fs_device *)dev)->server, out);
+}
+
+void fs_unwatched(struct virtio_device *dev, const struct agent_unwatched *u, size_t n)
+{
+	fs_watch_ended(((struct fs_device *)dev)->server, u, n);
+}
+
 struct fs_server *fs_device_server(struct virtio_device *dev)
 {
 	return ((struct fs_device *)dev)->server;

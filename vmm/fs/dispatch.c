@@ -95,6 +95,7 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_SYNCFS] = { "SYNCFS", fs_op_syncfs, 0, OP_ON_TOP },
 	[FUSE_TMPFILE] = { "TMPFILE", fs_op_tmpfile, ENTRY + sizeof(struct fuse_open_out),
 			   CHANGES },
+	[FUSE_WATCH] = { "WATCH", fs_op_watch, 0, OP_ON_TOP },
 };
 
 const char *fs_opcode_name(unsigned int opcode)
@@ -125,7 +126,10 @@ static int call(struct fs_req *r, const struct op *op, struct fs_inode *inode)
 
 	if (ret == 0 && op->flags & OP_FILLS)
 		ret = fs_pass_gate(r, FS_GATE_FILL);
-	return ret < 0 ? ret : op->fn(r, inode);
+	if (ret == 0)
+		ret = op->fn(r, inode);
+	fs_touch_end(r, ret);
+	return ret;
 }
 
 static int run_node(struct fs_req *r, const struct op *op)

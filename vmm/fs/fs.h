@@ -26,12 +26,15 @@
 #define HULL_VMM_FS_FS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/memory.h"
 
-#define FS_SOCKET_SIZE 32u /* (bytes) of fs_root_params.socket, with the final 0 */
+#define FS_PLACE_SIZE 32u /* (bytes) of fs_root_params.place, with the final 0 */
 
+struct agent_unwatched;
+struct buf;
 struct err;
 struct virtio_device;
 
@@ -47,10 +50,10 @@ struct fs_root_params {
 	unsigned int index; /* < VM_MAX_ROOTS: its name in the guest */
 	bool readonly; /* every change is refused with EROFS */
 	/*
-	 * For a root that is a socket: where it can be connected to once the jail
-	 * stands; copied.  NULL: it cannot.
+	 * For a root that is no directory: its path once the jail stands, by which a
+	 * socket can be connected to and a file watched; copied.  NULL: it has none.
 	 */
-	const char *socket;
+	const char *place;
 };
 
 struct fs_params {
@@ -89,6 +92,11 @@ struct fs_params {
 	bool (*on_socket)(void *arg, unsigned int root, uint64_t node, int type);
 	void (*on_connected)(void *arg, uint64_t token, int fd);
 	void *on_socket_arg;
+
+	/* on_notices() - on any thread, when fs_take_notices() has something to give.
+	 * NULL: the guest is not told what others change. */
+	void (*on_notices)(void *arg);
+	void *on_notices_arg;
 };
 
 /*
@@ -158,6 +166,11 @@ void fs_let_go(struct virtio_device *dev);
 
 /* fs_untouched() - the guest knows no file but the device's own root directory. */
 bool fs_untouched(struct virtio_device *dev);
+
+/* fs_take_notices(), fs_unwatched() - fs_watch_take() and _ended() of vmm/fs/watch.h.
+ * Any thread. */
+int fs_take_notices(struct virtio_device *dev, struct buf *out);
+void fs_unwatched(struct virtio_device *dev, const struct agent_unwatched *u, size_t n);
 
 /* fs_requests() - requests served since fs_new(), of all opcodes.  Any thread. */
 uint64_t fs_requests(const struct virtio_device *dev);

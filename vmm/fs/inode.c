@@ -161,6 +161,7 @@ static void inode_free_locked(struct fs_server *fs, struct fs_inode *i, int *ret
 {
 	fs_inode_unhash_locked(fs, i);
 	fs_dirs_drop_locked(fs, i);
+	fs_watch_forget_locked(fs, i);
 	fs_inode_unpin_locked(fs, i, ret_close);
 	idtable_remove(&fs->inodes, i->id);
 	free(i);
@@ -402,6 +403,7 @@ void fs_inode_free_all(struct fs_server *fs)
 			free(n);
 		}
 		close_fd(i->pin);
+		fs_watch_forget_locked(fs, i);
 		free(i);
 	}
 	idtable_release(&fs->inodes);

@@ -93,7 +93,7 @@ static int address_of(struct fs_server *fs, struct fs_inode *inode,
 
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (is_a_root(inode)) {
-		memcpy(addr->sun_path, inode->root->socket, sizeof(inode->root->socket));
+		memcpy(addr->sun_path, inode->root->place, sizeof(inode->root->place));
 		return addr->sun_path[0] ? 0 : -ECONNREFUSED;
 	}
 	ret = fs_place_get(fs, inode, FS_PLACE_NAMED, &pl);
@@ -128,18 +128,21 @@ static int connect_to(const struct sockaddr_un *addr, int type)
 static int listener_of(struct fs_server *fs, struct fs_inode *inode, int known)
 {
 	struct sockaddr_un addr;
+	bool ask;
 	int fd;
 
 	if (address_of(fs, inode, &addr) < 0)
 		return 0;
 	fd = connect_to(&addr, SOCK_DGRAM);
 	close_fd(fd);
-	if (fd != -EPROTOTYPE)
-		return 0;
-	if (known)
-		return known;
-	fd = connect_to(&addr, SOCK_SEQPACKET);
-	close_fd(fd);
+	ask = fd == -EPROTOTYPE && !known;
+	if (ask) {
+		fd = connect_to(&addr, SOCK_SEQPACKET);
+		close_fd(fd);
+	}
+	fs_leave_dir(fs, inode->root);
+	if (!ask)
+		return fd == -EPROTOTYPE ? known : 0;
 	if (fd == -EPROTOTYPE)
 		return SOCK_STREAM;
 	return fd >= 0 || fd == -EAGAIN ? SOCK_SEQPACKET : 0;
@@ -184,6 +187,8 @@ bool fs_offer_work(struct fs_server *fs)
 		ret = address_of(fs, inode, &addr);
 	if (ret == 0)
 		ret = connect_to(&addr, job->type);
+	if (inode && inode->root)
+		fs_leave_dir(fs, inode->root);
 	fs_inode_put(fs, inode);
 	fs->offers.connected(fs->offers.arg, job->token, ret);
 	free(job);

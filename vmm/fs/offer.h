@@ -25,7 +25,7 @@
  * A socket is reached by its folder's descriptor, which becomes the worker's working
  * directory, and one name.  Should that be a symlink by now, it leads nowhere but
  * beneath the root: a clone of a mount has no "..", and what is absolute is the jail's
- * empty root.  A root that is a socket has a place in that root (fs_root_params.socket).
+ * empty root.  A root that is a socket has a place in that root (fs_root_params.place).
  */
 #ifndef HULL_VMM_FS_OFFER_H
 #define HULL_VMM_FS_OFFER_H

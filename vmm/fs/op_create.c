@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -74,6 +75,7 @@ static int make(struct fs_req *r, struct fs_inode *dir, const char *name,
 	ret = fs_dir_open(r->fs, dir, &d);
 	if (ret < 0)
 		return ret;
+	fs_touch_name(r, dir, name, IN_CREATE);
 	ret = fs_cred_enter(r, m->umask);
 	if (ret == 0) {
 		ret = make_at(m, d.fd, name);
@@ -218,6 +220,7 @@ int fs_op_create(struct fs_req *r, struct fs_inode *dir)
 		ret = fs_dir_open(r->fs, dir, &d);
 	if (ret < 0)
 		return ret;
+	fs_touch_name(r, dir, name, IN_CREATE);
 	fd = create_at(r, &d, name, &in);
 	fs_dir_close(r->fs, &d);
 	return fd < 0 ? fd : put_created(r, dir, name, in.flags, fd);
@@ -320,6 +323,8 @@ int fs_op_link(struct fs_req *r, struct fs_inode *dir)
 	else
 		ret = fs_dir_open(fs, dir, &d);
 	if (ret == 0) {
+		fs_touch_name(r, dir, name, IN_CREATE);
+		fs_touch_self(r, inode, IN_ATTRIB);
 		ret = link_at(r, inode, &d, name);
 		if (ret == 0)
 			ret = put_entry(r, dir, &d, name, inode->type);

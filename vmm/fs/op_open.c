@@ -2,6 +2,7 @@
 /* OPEN to RELEASE, and what is asked of an open file besides its data. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -82,6 +83,8 @@ int fs_op_open(struct fs_req *r, struct fs_inode *inode)
 		if (ret < 0)
 			return ret;
 	}
+	if (in.flags & O_TRUNC)
+		fs_touch_inode(r, inode, IN_MODIFY);
 	fd = open_file(r, inode, &in);
 	if (fd < 0)
 		return fd;
@@ -96,10 +99,19 @@ int fs_op_open(struct fs_req *r, struct fs_inode *inode)
 int fs_op_release(struct fs_req *r, struct fs_inode *inode)
 {
 	struct fuse_release_in in;
+	struct fs_handle *h;
 	int ret = fs_req_get(r, &in, sizeof(in));
 
 	(void)inode;
-	return ret < 0 ? ret : fs_handle_close(r->fs, in.fh, false);
+	if (ret < 0)
+		return ret;
+	h = fs_touch_any(r->fs) ? fs_handle_get(r->fs, in.fh, false) : NULL;
+	if (h) {
+		if (h->writable)
+			fs_touch_inode(r, h->inode, IN_CLOSE_WRITE);
+		fs_handle_put(r->fs, h);
+	}
+	return fs_handle_close(r->fs, in.fh, false);
 }
 
 static bool any_remote(const struct fs_server *fs)

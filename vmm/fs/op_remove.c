@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,8 +48,12 @@ static int remove_entry(struct fs_req *r, struct fs_inode *dir, int flags)
 		return ret;
 	fs_names_begin(fs);
 	ret = look(d.fd, name, &st, &victim);
-	if (ret == 0 && unlinkat(d.fd, name, flags) < 0)
-		ret = -errno;
+	if (ret == 0) {
+		fs_touch_name(r, dir, name, IN_DELETE);
+		fs_touch_found(r, dir->root, &st, IN_ATTRIB);
+		if (unlinkat(d.fd, name, flags) < 0)
+			ret = -errno;
+	}
 	if (ret == 0)
 		fs_name_removed(fs, dir, name, &st, &victim);
 	fs_names_end(fs, ret == 0);
@@ -71,10 +76,25 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* touch_both() - what a rename of @was does to what is watched; @gone: NULL: nothing */
+static void touch_both(struct fs_req *r, struct fs_entry from, struct fs_entry to,
+		       const struct stat *was, const struct stat *gone, bool exchange)
+{
+	const uint32_t moved = exchange ? IN_MOVED_FROM | IN_MOVED_TO : 0;
+
+	fs_touch_name(r, from.dir, from.name, IN_MOVED_FROM | moved);
+	fs_touch_name(r, to.dir, to.name, IN_MOVED_TO | moved);
+	fs_touch_found(r, from.dir->root, was, IN_MOVE_SELF);
+	if (gone)
+		fs_touch_found(r, to.dir->root, gone,
+			       exchange ? IN_MOVE_SELF : IN_ATTRIB);
+}
+
 /* rename_at() - the call, and then the records.  Return: 0; -errno */
-static int rename_at(struct fs_server *fs, struct fs_entry from, int from_fd,
+static int rename_at(struct fs_req *r, struct fs_entry from, int from_fd,
 		     struct fs_entry to, int to_fd, unsigned int flags)
 {
+	struct fs_server *fs = r->fs;
 	auto_fd int victim = -1;
 	struct stat was, is, gone;
 	bool replaces;
@@ -86,6 +106,7 @@ static int rename_at(struct fs_server *fs, struct fs_entry from, int from_fd,
 	if (ret < 0 && ret != -ENOENT)
 		return ret;
 	replaces = ret == 0;
+	touch_both(r, from, to, &was, replaces ? &gone : NULL, flags & RENAME_EXCHANGE);
 	if (syscall(SYS_renameat2, from_fd, from.name, to_fd, to.name, flags) < 0)
 		return -errno;
 	if (replaces && !(flags & RENAME_EXCHANGE)) {
@@ -134,7 +155,7 @@ static int rename_to(struct fs_req *r, struct fs_inode *olddir, uint64_t newid,
 			ret = fs_dir_open(fs, newdir, &to);
 			if (ret == 0) {
 				fs_names_begin(fs);
-				ret = rename_at(fs, (struct fs_entry){ olddir, oldname },
+				ret = rename_at(r, (struct fs_entry){ olddir, oldname },
 						from.fd,
 						(struct fs_entry){ newdir, newname },
 						to.fd, flags);

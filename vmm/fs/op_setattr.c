@@ -2,6 +2,7 @@
 /* SETATTR: size, owner, mode, times, in the order in which none undoes another. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -122,6 +123,22 @@ static int set_rest(struct fs_req *r, struct fs_inode *inode,
 	return ret;
 }
 
+/* touched() - the events that the guest's kernel raises for it (Linux's fsnotify_change()) */
+static uint32_t touched(const struct fuse_setattr_in *in)
+{
+	bool atime = in->valid & (FATTR_ATIME | FATTR_ATIME_NOW);
+	bool mtime = in->valid & (FATTR_MTIME | FATTR_MTIME_NOW);
+	uint32_t mask = 0;
+
+	if (in->valid & FATTR_SIZE)
+		mask |= IN_MODIFY | IN_CLOSE_WRITE; /* it is opened for that */
+	else if (mtime && !atime)
+		mask |= IN_MODIFY;
+	if (in->valid & (FATTR_UID | FATTR_GID | FATTR_MODE) || (atime && mtime))
+		mask |= IN_ATTRIB;
+	return mask;
+}
+
 int fs_op_setattr(struct fs_req *r, struct fs_inode *inode)
 {
 	uint64_t ns = r->fs->policy.attr_ns;
@@ -137,6 +154,7 @@ int fs_op_setattr(struct fs_req *r, struct fs_inode *inode)
 	ret = fs_req_get(r, &in, sizeof(in));
 	if (ret < 0)
 		return ret;
+	fs_touch_inode(r, inode, touched(&in));
 	if (in.valid & FATTR_SIZE) {
 		ret = set_size(r, inode, &in);
 		if (ret < 0)

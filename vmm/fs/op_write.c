@@ -2,6 +2,7 @@
 /* READ and WRITE: straight between the file and guest memory. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -162,6 +163,9 @@ int fs_op_write(struct fs_req *r, struct fs_inode *inode)
 	if (!h)
 		return -EBADF;
 	if (h->writable) {
+		/* Stores to a mapping raise no event in the guest: this may be theirs. */
+		if (!(in.write_flags & FUSE_WRITE_CACHE))
+			fs_touch_inode(r, h->inode, IN_MODIFY);
 		before = fs_mode_before(r->fs, h->inode, h->fd);
 		ret = write_all(h, iov, n, &in, write_flags(r, &in), &out.size);
 		fs_mode_after(r->fs, h->fd, before,
@@ -189,6 +193,8 @@ int fs_op_fallocate(struct fs_req *r, struct fs_inode *inode)
 	h = fs_handle_get(r->fs, in.fh, false);
 	if (!h)
 		return -EBADF;
+	if (h->writable)
+		fs_touch_inode(r, h->inode, IN_MODIFY);
 	if (!h->writable)
 		ret = -EBADF;
 	else if (fallocate(h->fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) < 0)
@@ -220,6 +226,8 @@ int fs_op_copy_file_range(struct fs_req *r, struct fs_inode *inode)
 	to = fs_handle_get(r->fs, in.fh_out, false);
 	at = (off_t)in.off_in;
 	to_at = (off_t)in.off_out;
+	if (to && to->writable)
+		fs_touch_inode(r, to->inode, IN_MODIFY);
 	if (!from || !to || !to->writable)
 		ret = -EBADF;
 	else

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <linux/xattr.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -74,8 +75,8 @@ static ssize_t call_path(const struct xattr *x, const char *path)
 	return -1;
 }
 
-static ssize_t call_place(const struct xattr *x, const struct fs_inode *inode,
-			  const struct fs_place *pl)
+static ssize_t call_place(const struct fs_server *fs, const struct xattr *x,
+			  const struct fs_inode *inode, const struct fs_place *pl)
 {
 	ssize_t ret;
 
@@ -87,7 +88,10 @@ static ssize_t call_place(const struct xattr *x, const struct fs_inode *inode,
 		return -errno;
 	else
 		ret = call_path(x, pl->name[0] ? pl->name : ".");
-	return ret < 0 ? fs_place_error(pl) : ret;
+	if (ret < 0)
+		ret = fs_place_error(pl);
+	fs_leave_dir(fs, inode->root);
+	return ret;
 }
 
 /* run() - Return: (bytes); -errno */
@@ -106,8 +110,10 @@ static ssize_t run(struct fs_req *r, struct fs_inode *inode, const struct xattr 
 	if (ret < 0)
 		return ret;
 	ret = fs_place_stat(fs, inode, &pl, false, &st);
+	if (ret == 0 && change)
+		fs_touch_inode(r, inode, IN_ATTRIB);
 	if (ret == 0)
-		ret = call_place(x, inode, &pl);
+		ret = call_place(fs, x, inode, &pl);
 	if (ret >= 0 && kill_sgid && (st.st_mode & S_ISGID)) {
 		/* The ACL has changed the mode: take it as it is now. */
 		if (fs_place_stat(fs, inode, &pl, true, &st) == 0)

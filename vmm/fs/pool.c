@@ -21,6 +21,7 @@
 enum {
 	EVENT_WAKE = FS_QUEUES,
 	EVENT_STOP,
+	EVENT_WATCH,
 	EVENTS,
 };
 
@@ -65,6 +66,14 @@ static void event(void *arg)
 	wake(arg);
 }
 
+/* listen_to() - the host's queue of what is watched; it goes with its descriptor. */
+static int listen_to(void *arg, int fd)
+{
+	struct err err = ERR_INIT;
+
+	return watch(arg, fd, EVENT_WATCH, EPOLLET, &err);
+}
+
 static void drop_parked(struct fs_pool *p)
 {
 	for (unsigned int i = 0; i < FS_WAITS_FOR; i++)
@@ -93,6 +102,9 @@ int fs_pool_init(struct fs_pool *p, struct virtio_device *dev, struct fs_server 
 	server->gate.wake_arg = server->offers.wake_arg = p;
 	server->gate.wake = wake;
 	server->offers.wake = event;
+	server->watches.wake_arg = p;
+	server->watches.wake = wake;
+	server->watches.listen = listen_to;
 	if (p->max > FS_MAX_WORKERS)
 		p->max = FS_MAX_WORKERS;
 	if (p->epoll_fd < 0 || p->wake_fd < 0 || p->stop_fd < 0)
@@ -391,8 +403,9 @@ static void drain(struct worker *w, enum fs_queue q)
 }
 
 /* work() - queues are served while `busy` counts us, so that reset can wait. */
-static void work(struct worker *w, bool hiprio, bool request, bool woken)
+static void work(struct worker *w, const bool seen[EVENTS])
 {
+	bool woken = seen[EVENT_WAKE];
 	struct fs_pool *p = w->pool;
 	bool active;
 
@@ -408,9 +421,11 @@ static void work(struct worker *w, bool hiprio, bool request, bool woken)
 		serve_parked(w, FS_WAIT_EVENT);
 		connect_all(w);
 	}
-	if (hiprio)
+	if (woken || seen[EVENT_WATCH])
+		fs_watch_work(p->server);
+	if (woken || seen[FS_QUEUE_HIPRIO])
 		drain(w, FS_QUEUE_HIPRIO);
-	if (request)
+	if (woken || seen[FS_QUEUE_REQUEST])
 		drain(w, FS_QUEUE_REQUEST);
 	(void)pthread_mutex_lock(&p->lock);
 	if (--p->busy == 0)
@@ -466,8 +481,7 @@ static void *worker_main(void *arg)
 			break;
 		if (seen[EVENT_WAKE])
 			fs_gate_work(p->server);
-		work(w, seen[FS_QUEUE_HIPRIO] || seen[EVENT_WAKE],
-		     seen[FS_QUEUE_REQUEST] || seen[EVENT_WAKE], seen[EVENT_WAKE]);
+		work(w, seen);
 	}
 	fs_worker_release(&w->fs);
 	free(w);

@@ -127,8 +127,8 @@ int fs_server_add_root(struct fs_server *fs, const struct fs_root_params *p,
 	root->data_fd = p->data_fd;
 	root->index = p->index;
 	root->readonly = p->readonly;
-	if (p->socket)
-		(void)!snprintf(root->socket, sizeof(root->socket), "%s", p->socket);
+	if (p->place)
+		(void)!snprintf(root->place, sizeof(root->place), "%s", p->place);
 	if (!fs->policy.submounts)
 		root->ino_mix = (uint64_t)p->index << INO_ROOT_SHIFT;
 	if (root->index >= VM_MAX_ROOTS)
@@ -191,6 +191,7 @@ int fs_server_new(const struct fs_params *params, struct fs_server **ret, struct
 	fs->policy = params->shared ? shared_policy : private_policy;
 	fs_gate_init(&fs->gate);
 	fs_offers_init(&fs->offers, params);
+	fs_watches_init(&fs->watches, params);
 	fs->gate.moved = params->on_gate;
 	fs->gate.moved_arg = params->on_gate_arg;
 	fs->dax.on_mapped = params->on_mapped;
@@ -228,6 +229,7 @@ void fs_server_free(struct fs_server *fs)
 	idtable_release(&fs->handles);
 	for (unsigned int i = 0; i < VM_MAX_ROOTS; i++)
 		root_free(fs->roots[i]);
+	fs_watches_release(&fs->watches);
 	fs_offers_release(&fs->offers);
 	fs_gate_release(&fs->gate);
 	(void)pthread_cond_destroy(&fs->names_cond);
@@ -257,8 +259,10 @@ void fs_server_reset(struct fs_server *fs)
 
 		i->nlookup = 0;
 		fs_offer_forget_locked(i);
+		fs_watch_forget_locked(fs, i);
 		fs_inode_reap_locked(fs, i, &last);
 		close_fd(last);
 	}
 	(void)pthread_mutex_unlock(&fs->lock);
+	fs_watches_reset(&fs->watches);
 }

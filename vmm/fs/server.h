@@ -41,6 +41,7 @@
 #include "vmm/fs/idtable.h"
 #include "vmm/fs/offer.h"
 #include "vmm/fs/request.h"
+#include "vmm/fs/watch.h"
 #include "vmm/vm_config.h"
 
 #define FS_OPCODES 64u /* above every opcode of 7.38 */
@@ -70,7 +71,7 @@ struct fs_policy {
 struct fs_root {
 	int fd; /* owned: O_PATH */
 	int data_fd; /* owned: a root that is a regular file, open; else -1 */
-	char socket[FS_SOCKET_SIZE]; /* fs_root_params' */
+	char place[FS_PLACE_SIZE]; /* fs_root_params' */
 	unsigned int index;
 	uint64_t ino_mix; /* keeps inode numbers of roots with one st_dev apart */
 	bool readonly;
@@ -98,6 +99,7 @@ struct fs_inode {
 	struct fs_inode *hash_next;
 	uint64_t nlookup; /* the guest's references */
 	struct fs_handle *handles; /* open files, latest first */
+	struct fs_watch *watch; /* owned: the guest watches it; or NULL */
 	int pin; /* O_PATH: the file without a name; or -1 */
 	int slot; /* in the LRU of directories, or -1 */
 	uint32_t refs; /* requests being served */
@@ -165,6 +167,7 @@ struct fs_server {
 	struct fs_dax dax;
 	struct fs_gate gate;
 	struct fs_offers offers;
+	struct fs_watches watches;
 
 	pthread_mutex_t mode_lock; /* writes to setuid and setgid files, one by one */
 
@@ -181,9 +184,16 @@ struct fs_server {
 struct fs_worker {
 	struct fs_server *fs;
 	char *scratch; /* owned: FS_SCRATCH_SIZE bytes, or NULL until needed */
+	struct fs_touch *touch; /* owned: what the request touches, likewise */
 	mode_t umask;
 	bool fixup; /* the kernel drops file capabilities with setfsuid() */
 };
+
+/* fs_touch_any() - is anything watched?  Else fs_touch_*() have nothing to do. */
+static inline bool fs_touch_any(const struct fs_server *fs)
+{
+	return atomic_load_explicit(&fs->watches.n, memory_order_relaxed) != 0;
+}
 
 /* ---- server.c ---- */
 
@@ -330,6 +340,8 @@ int fs_dirs_init(struct fs_server *fs, unsigned int n_slots);
 void fs_dirs_release(struct fs_server *fs);
 /* fs_dirs_drop_locked() - the record goes away: close its directory, if open. */
 void fs_dirs_drop_locked(struct fs_server *fs, struct fs_inode *inode);
+/* fs_dirs_close_idle() - somebody has removed a folder, which our descriptors keep. */
+void fs_dirs_close_idle(struct fs_server *fs);
 
 /* fs_dir_open() - Return: 0; -ENOTDIR; -ESTALE (it is not there any more); -errno */
 int fs_dir_open(struct fs_server *fs, struct fs_inode *inode, struct fs_dir *d);

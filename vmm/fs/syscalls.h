@@ -28,7 +28,8 @@ HULL_SYSCALL(fchmodat, "SETATTR of a directory or special file")
 HULL_SYSCALL(fchownat, "SETATTR")
 HULL_SYSCALL(utimensat, "SETATTR")
 HULL_SYSCALL(ftruncate, "SETATTR, O_TRUNC")
-HULL_SYSCALL(fchdir, "xattrs, connect() have no *at(): the directory, then its name")
+HULL_SYSCALL(fchdir,
+	     "xattrs, connect(), watches have no *at(): the directory, then its name")
 HULL_SYSCALL(lgetxattr, "GETXATTR")
 HULL_SYSCALL(lsetxattr, "SETXATTR")
 HULL_SYSCALL(llistxattr, "LISTXATTR")
@@ -64,6 +65,13 @@ HULL_SYSCALL(umask, "mode of what is created")
 /* The guest connects to a socket of the host's: see offer.h. */
 HULL_SYSCALL_ARG(socket, 0, 0xffffffffu, AF_UNIX, "for connect")
 HULL_SYSCALL(connect, "to a socket beneath a root; is somebody listening there")
+
+/* What the guest watches: see watch.h. */
+HULL_SYSCALL(inotify_init1, "with the first watch")
+HULL_SYSCALL(inotify_add_watch,
+	     "by the working directory and one name, never following it")
+HULL_SYSCALL(inotify_rm_watch, "nobody in the guest watches it any more")
+HULL_SYSCALL(epoll_ctl, "a worker hears of the host's events")
 
 /* The pool: waiting, waking, one more worker. */
 HULL_SYSCALL(epoll_wait, "sleep until a queue is kicked")

@@ -96,6 +96,15 @@ void fs_dirs_drop_locked(struct fs_server *fs, struct fs_inode *inode)
 	inode->slot = -1;
 }
 
+void fs_dirs_close_idle(struct fs_server *fs)
+{
+	(void)pthread_mutex_lock(&fs->lock);
+	for (unsigned int i = 0; i < fs->n_slots; i++)
+		if (fs->slots[i].inode && !fs->slots[i].users)
+			fs_dirs_drop_locked(fs, fs->slots[i].inode);
+	(void)pthread_mutex_unlock(&fs->lock);
+}
+
 static void hold_slot(struct fs_server *fs, int n, struct fs_dir *d)
 {
 	fs->slots[n].users++;
@@ -268,9 +277,14 @@ int fs_dir_open(struct fs_server *fs, struct fs_inode *inode, struct fs_dir *d)
 void fs_dir_close(struct fs_server *fs, struct fs_dir *d)
 {
 	if (d->slot >= 0) {
+		struct fs_dir_slot *s = &fs->slots[d->slot];
+
 		(void)pthread_mutex_lock(&fs->lock);
-		if (--fs->slots[d->slot].users == 0 && !fs->slots[d->slot].inode)
+		if (--s->users == 0 && !s->inode)
 			empty_slot(fs, d->slot);
+		else if (!s->users && s->inode->watch)
+			/* As long as it is open, its removal is told to nobody. */
+			fs_dirs_drop_locked(fs, s->inode);
 		(void)pthread_mutex_unlock(&fs->lock);
 	}
 	close_fd(d->own);
