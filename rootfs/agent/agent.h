@@ -23,6 +23,7 @@
  *	memory.c	RAM that comes when it is needed
  *	resolver.c	a container's name server on the host
  *	sockets.c	unix sockets of the host's, offered in the guest
+ *	notices.c	changes on the host, told to who watches
  *	net_apply.c	the container's network as the host tells it (net.h)
  */
 #ifndef HULL_AGENT_AGENT_H
@@ -62,6 +63,13 @@ struct agent_params {
 	 * Return: a descriptor, the caller's; -errno
 	 */
 	int (*socket_dir)(void *opaque, unsigned int root);
+	/*
+	 * raise_event() - tell those who watch an inode of the shared file system what
+	 * has happened to it; @name: "" or in that directory.  May be NULL: refused.
+	 * Return: 1; 0: nobody watches it; -errno
+	 */
+	int (*raise_event)(void *opaque, const struct agent_notice *notice,
+			   const char *name);
 	/* warn() - one line for the kernel's log.  May be NULL. */
 	void (*warn)(void *opaque, const char *text);
 	/* prepare() - mount what the paths of @spec need.  May be NULL. */

@@ -31,6 +31,7 @@
 #include "oci/mount.h"
 #include "oci/spec.h"
 #include "rootfs/agent/boot.h"
+#include "rootfs/agent/fuse_raise.h"
 #include "vmm/agent_proto.h"
 
 #define MAX_MODULES (64u << 10) /* (bytes) of the list /modules */
@@ -171,6 +172,7 @@ static void visit(const char *path)
 
 /* socket_dirs - AGENT_SOCKET_DIR of each shared root that is a folder; 0: not open */
 static int socket_dirs[AGENT_SOCKET_TOP];
+static int shared_fd = -1; /* the top of the shared device, once it was needed */
 
 /*
  * visit_shared() - and keep the folder for sockets open: a process that looks up a socket
@@ -188,6 +190,28 @@ static void visit_shared(const char *path)
 		return;
 	dir = openat(fd, AGENT_SOCKET_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	socket_dirs[root] = dir < 0 ? 0 : dir;
+}
+
+int boot_raise_event(void *opaque, const struct agent_notice *notice, const char *name)
+{
+	struct fuse_raise raise = {
+		.nodeid = notice->node,
+		.mask = notice->mask,
+		.cookie = notice->cookie,
+		.namelen = notice->name_len,
+	};
+	int ret;
+
+	(void)opaque;
+	if (notice->name_len >= sizeof(raise.name))
+		return -EPROTO;
+	memcpy(raise.name, name, notice->name_len);
+	if (shared_fd < 0)
+		shared_fd = open(AGENT_SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (shared_fd < 0)
+		return -errno;
+	ret = ioctl(shared_fd, FUSE_IOC_RAISE, &raise);
+	return ret < 0 ? -errno : ret;
 }
 
 int boot_socket_dir(void *opaque, unsigned int root)
@@ -303,6 +327,8 @@ void boot_finish(void *opaque)
 		close_fd(socket_dirs[i] ? socket_dirs[i] : -1);
 		socket_dirs[i] = 0;
 	}
+	close_fd(shared_fd);
+	shared_fd = -1;
 	/*
 	 * With all that was mounted in them.  Nobody uses them any more, so they are
 	 * gone when the calls return, with their last requests.

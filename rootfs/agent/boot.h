@@ -6,6 +6,7 @@
 #ifndef HULL_AGENT_BOOT_H
 #define HULL_AGENT_BOOT_H
 
+struct agent_notice;
 struct agent_wake;
 struct err;
 struct oci_spec;
@@ -33,6 +34,9 @@ int boot_wake(void *opaque, const struct agent_wake *wake, struct err *err);
 
 /* boot_socket_dir() - agent_params.socket_dir. */
 int boot_socket_dir(void *opaque, unsigned int root);
+
+/* boot_raise_event() - agent_params.raise_event. */
+int boot_raise_event(void *opaque, const struct agent_notice *notice, const char *name);
 
 /* boot_warn() - agent_params.warn. */
 void boot_warn(void *opaque, const char *text);

@@ -54,6 +54,7 @@ int frame_check(const struct agent_frame *f)
 			return -EPROTO;
 		payload = true;
 		break;
+	case AGENT_NOTICES:
 	case AGENT_NET:
 		if (f->arg)
 			return -EPROTO;

@@ -78,6 +78,7 @@ static int serve(struct err *err)
 		.resolver_connect = connect_resolver,
 		.socket_connect = connect_socket,
 		.socket_dir = boot_socket_dir,
+		.raise_event = boot_raise_event,
 		.warn = boot_warn,
 		.prepare = boot_prepare,
 		.wake = boot_wake,

@@ -15,6 +15,7 @@
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/freeze.h"
 #include "rootfs/agent/net.h"
+#include "rootfs/agent/notices.h"
 #include "rootfs/agent/ps.h"
 #include "rootfs/agent/sockets.h"
 #include "rootfs/agent/spawn.h"
@@ -299,6 +300,8 @@ static void on_request(struct agent *a, const struct agent_frame *f, const char 
 		on_wake(a, f->seq, payload);
 	else if (f->type == AGENT_SOCKET)
 		sockets_request(a, f);
+	else if (f->type == AGENT_NOTICES)
+		notices_request(a, f, payload);
 	else
 		on_container(a, f, payload);
 }

@@ -8,7 +8,23 @@
 #include <unistd.h>
 
 #include "rootfs/agent/frame.h"
+#include "rootfs/agent/notices.h"
 #include "tests/fuzz/input.h"
+
+/* notices() - each is where it says, and ends where the next one begins. */
+static void notices(const char *payload, size_t len)
+{
+	struct agent_notice n;
+	const char *name;
+	size_t at = 0;
+	int ret;
+
+	while ((ret = notices_next(payload, len, &at, &n, &name)) > 0)
+		if (at > len || strlen(name) != n.name_len)
+			abort();
+	if (ret == 0 && at != len)
+		abort();
+}
 
 /* use() - what request.c does with a frame before it knows more. */
 static void use(const struct agent_frame *f, const char *payload)
@@ -31,6 +47,8 @@ static void use(const struct agent_frame *f, const char *payload)
 	    frame_split_exec(payload, f->len, &len, cgroup) == 0 &&
 	    len + !!*cgroup + strlen(cgroup) != f->len)
 		abort();
+	if (f->type == AGENT_NOTICES)
+		notices(payload, f->len);
 	(void)sum;
 }
 

@@ -68,7 +68,13 @@ static void test_check(void)
 	f.arg = (AGENT_SOCKET_TOP + 1) << 16 | SOCK_STREAM;
 	is_int(frame_check(&f), -EPROTO, "in a root that there is not");
 	f = ps;
-	f.type = AGENT_SOCKET + 1;
+	f.type = AGENT_NOTICES;
+	f.len = sizeof(struct agent_notice);
+	is_int(frame_check(&f), 0, "changes on the host");
+	f.arg = 1;
+	is_int(frame_check(&f), -EPROTO, "with a number that means nothing");
+	f = ps;
+	f.type = AGENT_NOTICES + 1;
 	is_int(frame_check(&f), -EPROTO, "a type behind the last");
 	f = ps;
 	f.flags = CONTROL_EXEC_TTY;
