@@ -175,7 +175,7 @@ host_watches() {
 
 # Each flip is the last one until it was seen: a lost one ends the test.
 @test "inotify: ConfigMap updates while others read: each wakes, none shows what was before" {
-	local n=${FLIPS:-500} pid
+	local n=${FLIPS:-200} pid
 
 	mkdir "$VOLUME/..v0"
 	echo 0 >"$VOLUME/..v0/key"
