@@ -481,9 +481,8 @@ static int ghosts_first(struct fs_server *fs, const struct sections *in, struct 
 	return ret < 0 ? ret : load_ghosts(fs, &r, err);
 }
 
-int fs_load(struct virtio_device *dev, struct sections *in, struct err *err)
+int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 {
-	struct fs_server *fs = fs_device_server(dev);
 	struct fs_saved_server s;
 	struct rest records, ghosts;
 	int ret = section_get(in, FS_TAG, &s, sizeof(s), err);
@@ -511,4 +510,9 @@ int fs_load(struct virtio_device *dev, struct sections *in, struct err *err)
 	if (fs->handles.sequence < s.handle_sequence)
 		fs->handles.sequence = s.handle_sequence;
 	return ret;
+}
+
+int fs_load(struct virtio_device *dev, struct sections *in, struct err *err)
+{
+	return fs_server_load(fs_device_server(dev), in, err);
 }

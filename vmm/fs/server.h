@@ -209,6 +209,14 @@ int fs_server_add_root(struct fs_server *fs, const struct fs_root_params *p,
 /* fs_server_reset() - as after fs_server_new(): handles closed, node ids forgotten. */
 void fs_server_reset(struct fs_server *fs);
 
+/*
+ * fs_server_load() - what the device of a saved machine had (load.c), into a server that has
+ * served nothing.  @in: as fs_save() put it; not trusted
+ * Errors: EPROTO, ESTALE (a file that is open is not what it was), what open() says
+ */
+struct sections;
+int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err);
+
 /* fs_root_ino() - the inode number that the guest is shown. */
 uint64_t fs_root_ino(struct fs_root *root, dev_t dev, uint64_t ino);
 
