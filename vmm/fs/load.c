@@ -98,6 +98,7 @@ static struct fs_inode *new_record(const struct fs_saved_inode *s, struct fs_roo
 	i->pin = -1;
 	i->slot = -1;
 	i->unsure = true;
+	i->refs = 1; /* drop_holds(): what keeps it is perhaps still to be loaded */
 	return i;
 }
 
@@ -116,6 +117,8 @@ static int load_record(struct fs_server *fs, const struct fs_saved_inode *s,
 	if (is_root && (root->inode->type != s->type || s->n_names))
 		return err_msg(err, EPROTO, "root %u is another kind of file now",
 			       s->root);
+	if (is_root && idtable_get(&fs->inodes, root->inode->id) == root->inode)
+		return malformed(err, "a root that is there twice");
 	i = new_record(s, root);
 	if (!i)
 		return err_set(err, ENOMEM, "saved files");
@@ -254,19 +257,22 @@ static int load_records(struct fs_server *fs, struct sections *in, struct rest *
 			struct err *err)
 {
 	static const record_fn passes[] = { first_pass, second_pass, third_pass };
+	uint32_t max_slots = fs->inodes.max_slots;
 	int ret = begin(in, FS_TAG_INODES, all, err);
 
 	/* Those of the roots were there from the beginning, with other numbers. */
 	idtable_release(&fs->inodes);
-	idtable_init(&fs->inodes, FS_MAX_INODES);
+	idtable_init(&fs->inodes, max_slots);
 	for (size_t pass = 0; ret == 0 && pass < ARRAY_SIZE(passes); pass++) {
 		struct fs_saved_inode s;
 		struct rest r = *all;
 		uint32_t slot = 0;
 
 		while (ret == 0 && r.len) {
-			if (!take(&r, &s, sizeof(s)) || (uint32_t)s.id <= slot)
-				return malformed(err, "a record is cut off");
+			if (!take(&r, &s, sizeof(s)) || (uint32_t)s.id <= slot) {
+				ret = malformed(err, "a record is cut off");
+				break;
+			}
 			slot = (uint32_t)s.id;
 			ret = passes[pass](fs, &s, &r, err);
 		}
@@ -481,6 +487,17 @@ static int ghosts_first(struct fs_server *fs, const struct sections *in, struct 
 	return ret < 0 ? ret : load_ghosts(fs, &r, err);
 }
 
+/* drop_holds() - of all that were loaded; what nothing keeps goes. */
+static void drop_holds(struct fs_server *fs)
+{
+	struct fs_inode *i;
+	uint32_t pos = 0;
+
+	while ((i = idtable_next(&fs->inodes, &pos)))
+		if (i->root->inode != i)
+			fs_inode_put(fs, i);
+}
+
 int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 {
 	struct fs_saved_server s;
@@ -505,6 +522,7 @@ int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 		ret = load_window(fs, in, err);
 	if (ret == 0)
 		ret = begin(in, FS_TAG_GHOSTS, &ghosts, err);
+	drop_holds(fs);
 	if (fs->inodes.sequence < s.inode_sequence)
 		fs->inodes.sequence = s.inode_sequence;
 	if (fs->handles.sequence < s.handle_sequence)
