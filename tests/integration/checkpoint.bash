@@ -74,3 +74,22 @@ lives_on() {
 	[[ $(hull exec "$ID" echo alive) == alive ]]
 	[[ $(hull freeze --status "$ID" | jq -r .state) == thawed ]]
 }
+
+# refused ID TEXT [OPTIONS...] - a restore that fails with TEXT and leaves nothing
+refused() {
+	run --separate-stderr hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "${@:3}" "$1"
+	# shellcheck disable=SC2154 # bats sets it
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"$2"* ]]
+	nothing_left "$1"
+}
+
+# flip OFFSET - one bit of the image
+flip() {
+	local byte
+
+	byte=$(od -An -tu1 -j "$1" -N1 "$IMAGE/machine" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is made here
+	printf "\\x$(printf %x $((byte ^ 4)))" |
+		dd of="$IMAGE/machine" bs=1 seek="$1" conv=notrunc status=none
+}

@@ -5,25 +5,6 @@
 
 load checkpoint
 
-# refused ID TEXT [OPTIONS...] - a restore that fails with TEXT and leaves nothing
-refused() {
-	run --separate-stderr hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "${@:3}" "$1"
-	# shellcheck disable=SC2154 # bats sets it
-	echo "$stderr"
-	[[ $status -eq 1 && $stderr == *"$2"* ]]
-	nothing_left "$1"
-}
-
-# flip OFFSET - one bit of the image
-flip() {
-	local byte
-
-	byte=$(od -An -tu1 -j "$1" -N1 "$IMAGE/machine" | tr -d ' ')
-	# shellcheck disable=SC2059 # the format is made here
-	printf "\\x$(printf %x $((byte ^ 4)))" |
-		dd of="$IMAGE/machine" bs=1 seek="$1" conv=notrunc status=none
-}
-
 @test "checkpoint: a full disk: the container lives on, nothing half is left" {
 	start_counter
 	mkdir -p "$IMAGE"
@@ -71,81 +52,6 @@ flip() {
 	refused "$ID" "open '$IMAGE/machine': No such file or directory"
 	head -c 3M /dev/zero >"$IMAGE/machine"
 	refused "$ID" "'$IMAGE/machine': it is no image of a container"
-}
-
-@test "checkpoint: an image that is cut off or has a flipped bit is refused" {
-	start_counter
-	checkpoint
-	cp --sparse=always "$IMAGE/machine" "$WORK/whole"
-	# of the head, the state, the first and the last page of memory that are there
-	size=$(stat -c %s "$WORK/whole")
-	last=$(python3 -c '
-import os, sys
-fd = os.open(sys.argv[1], os.O_RDONLY); at = 2 << 20; found = 0
-size = os.fstat(fd).st_size
-while at < size:
-    try: at = os.lseek(fd, at, os.SEEK_DATA)
-    except OSError: break
-    end = os.lseek(fd, at, os.SEEK_HOLE)
-    data = os.pread(fd, end - at, at).rstrip(b"\0")
-    if data: found = at + len(data) - 1
-    at = end
-print(found)' "$WORK/whole")
-	for offset in 0 9 4097 5000 "$last"; do
-		cp --sparse=always "$WORK/whole" "$IMAGE/machine"
-		flip "$offset"
-		echo "flipped at $offset of $size"
-		refused "$ID" "image"
-	done
-	for size in 0 100 5000 3000000 $((size - 1)) $((size / 2)); do
-		cp --sparse=always "$WORK/whole" "$IMAGE/machine"
-		truncate -s "$size" "$IMAGE/machine"
-		echo "cut off at $size"
-		refused "$ID" "it is"
-	done
-	cp --sparse=always "$WORK/whole" "$IMAGE/machine"
-	restore "$ID"
-	counts
-	no_gap
-}
-
-@test "checkpoint: kill -9 of hull-vmm, and of hull, while the machine is saved" {
-	# Enough memory that nobody is too late.
-	# shellcheck disable=SC2016 # for the container
-	args /usr/bin/python3 -c 'import os, time
-b = bytearray(os.urandom(1 << 20) * 200)
-with open("/t/ticks", "a", buffering=1) as f:
-    n = 0
-    while True:
-        n += 1
-        print(n, file=f)
-        time.sleep(0.05)'
-	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
-	wait_for 60 more_than 3
-	mkdir -p "$IMAGE"
-	mount -t tmpfs -o size=600M tmpfs "$IMAGE"
-	saving() { [[ $(df --output=used "$IMAGE" | tail -n 1) -gt 2000 ]]; }
-	free() { [[ $(df --output=used "$IMAGE" | tail -n 1) -lt 100 ]]; }
-
-	command hull --root "$STATE" checkpoint --image-path "$IMAGE" "$ID" 2>"$WORK/err" 3>&- &
-	wait_for 60 saving
-	kill -9 $!
-	wait $! || true
-	wait_for 60 free
-	lives_on
-	no_gap
-
-	hull checkpoint --image-path "$IMAGE" "$ID" 2>"$WORK/err" 3>&- &
-	wait_for 60 saving
-	kill -9 "$(pid_of "$ID")"
-	status=0
-	wait $! || status=$?
-	cat "$WORK/err"
-	[[ $status -eq 1 ]]
-	grep -q 'hull-vmm has ended' "$WORK/err"
-	[[ -z $(ls -A "$IMAGE") && $(status_of "$ID") == stopped ]]
-	free
-	umount "$IMAGE"
 }
 
 @test "checkpoint: two at once, a freeze that fails" {
