@@ -154,7 +154,7 @@ damaged() {
 }
 
 flip() {
-	printf '\377' | dd of="$1" bs=1 seek=$((4096 + 32 + 1000)) conv=notrunc status=none
+	printf '\377' | dd of="$1" bs=1 seek=$((4096 + 40 + 1000)) conv=notrunc status=none
 }
 
 @test "template: a damaged one is not used, and made anew" {
@@ -177,8 +177,8 @@ other_cpu() {
 	python3 - "$1" <<-'END'
 		import os, struct, sys, zlib
 		fd = os.open(sys.argv[1], os.O_RDWR)
-		head = bytearray(os.pread(fd, 32, 4096))
-		state = bytearray(os.pread(fd, struct.unpack_from("<Q", head, 16)[0], 4128))
+		head = bytearray(os.pread(fd, 40, 4096))
+		state = bytearray(os.pread(fd, struct.unpack_from("<Q", head, 24)[0], 4096 + 40))
 		state[state.index(b"cpid") + 16 + 40] ^= 1
 		struct.pack_into("<I", head, 12, zlib.crc32(state))
 		os.pwrite(fd, head + state, 4096)
