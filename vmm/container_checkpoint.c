@@ -21,6 +21,13 @@
 
 static void look(struct timer *timer);
 
+/* let_go() - the machine that stands still, and what it says. */
+static void let_go(struct container *c)
+{
+	c->params.let_go(c->params.opaque);
+	procs_hold(c, false);
+}
+
 /* done() - all is as before; @c->checkpoint.state is NONE afterwards. */
 static void done(struct container *c)
 {
@@ -106,6 +113,7 @@ static void saved(struct container *c, uint64_t stopped_us)
 		k->client = NULL;
 	} else {
 		k->state = CHECKPOINT_HELD;
+		procs_hold(c, true);
 	}
 	control_result(client, 0,
 		       stopped_us > UINT32_MAX ? UINT32_MAX : (uint32_t)stopped_us, NULL,
@@ -217,7 +225,7 @@ bool checkpoint_gone(struct container *c, const struct control_client *client)
 		return false;
 	if (k->state == CHECKPOINT_HELD) {
 		log_warn("the checkpoint was given up: the container goes on");
-		c->params.let_go(c->params.opaque);
+		let_go(c);
 		control_exit(take_ptr(&k->client), 0); /* to nobody */
 		thaw(c);
 	} else {
@@ -235,7 +243,7 @@ void checkpoint_end(struct container *c)
 	if (k->state == CHECKPOINT_NONE)
 		return;
 	if (k->state == CHECKPOINT_HELD) {
-		c->params.let_go(c->params.opaque);
+		let_go(c);
 		control_exit(take_ptr(&k->client), 0);
 	} else if (k->client) {
 		(void)err_msg(&err, ESRCH, "the container has ended");

@@ -234,6 +234,8 @@ void procs_free(struct container *c);
 int procs_save(const struct container *c, struct buf *out, struct err *err);
 int procs_restore(struct container *c, struct sections *in, struct err *err);
 void procs_go_on(struct container *c);
+/* procs_hold() - stream_hold(), or stream_let_go(), of all. */
+void procs_hold(struct container *c, bool hold);
 /* procs_restored() - an exec'd process of a machine that was saved: its streams lead
  * nowhere.  NULL: there is no room */
 struct proc *procs_restored(struct container *c, uint32_t number, struct err *err);

@@ -238,3 +238,13 @@ void procs_go_on(struct container *c)
 			if (p->streams[i] && stream_attached(p->streams[i]))
 				stream_go_on(p->streams[i]);
 }
+
+void procs_hold(struct container *c, bool hold)
+{
+	const struct proc *p;
+
+	for (p = LIST_FIRST(&c->procs); p; p = LIST_NEXT(p, link))
+		for (unsigned int i = 0; i < p->n_streams; i++)
+			if (p->streams[i] && stream_attached(p->streams[i]))
+				(hold ? stream_hold : stream_let_go)(p->streams[i]);
+}

@@ -26,6 +26,7 @@ struct machine main_machine(const struct vmm *v)
 		.devices = v->devices,
 		.n_devices = v->n_devices,
 		.cards = v->cards,
+		.vsock = v->vsock,
 	};
 
 	for (unsigned int i = 0; i < MACHINE_FS; i++)

@@ -38,6 +38,7 @@ struct stream {
 	bool guest_deaf; /* nor read */
 	bool shut_sink; /* it said so, and keeps the descriptor: params.half_close */
 	bool hurry;
+	bool held; /* stream_hold() */
 	uint64_t progress;
 
 	char *ring; /* NULL while empty; RING_SIZE bytes */
@@ -224,6 +225,11 @@ static void on_sink(struct loop_source *src, uint32_t events)
 {
 	struct stream *s = container_of(src, struct stream, sink_event);
 
+	if (s->held) {
+		/* Level triggered: it would come again and again. */
+		loop_remove(s->params.loop, &s->sink_event);
+		return;
+	}
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		size_t dropped = break_sink(s, EPIPE);
 		struct vsock_conn *conn = s->conn;
@@ -509,6 +515,17 @@ int stream_resume(struct stream *s, struct vsock_conn *conn, const void *waiting
 	if (watch_sink(s, len > 0) < 0)
 		s->sink.pollable = false; /* EPERM: a file, /dev/null */
 	return 0;
+}
+
+void stream_hold(struct stream *s)
+{
+	s->held = true;
+}
+
+void stream_let_go(struct stream *s)
+{
+	s->held = false;
+	sink_go_on(s); /* watches it again */
 }
 
 void stream_go_on(struct stream *s)

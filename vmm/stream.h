@@ -79,6 +79,11 @@ const struct vsock_conn *stream_conn(const struct stream *s);
  */
 int stream_resume(struct stream *s, struct vsock_conn *conn, const void *waiting,
 		  size_t len);
+/* stream_hold() / stream_let_go() - nothing is handed to the sink in between: what waits is
+ * in an image. */
+void stream_hold(struct stream *s);
+void stream_let_go(struct stream *s);
+
 /* stream_go_on() - after stream_resume(), once the guest runs. */
 void stream_go_on(struct stream *s);
 

@@ -23,6 +23,7 @@ static int save_all(void *opaque, int fd, struct err *err)
 	n_looks++;
 	if (save_ret < 0)
 		return err_msg(err, -save_ret, "a reason");
+	vsock_hold(vm.g.vsock); /* as machine_hold() does */
 	stands_still = true;
 	return 0;
 }
@@ -31,6 +32,7 @@ static void let_go(void *opaque)
 {
 	(void)opaque;
 	fake_check(stands_still);
+	vsock_let_go(vm.g.vsock);
 	stands_still = false;
 	n_let_go++;
 }
@@ -155,6 +157,36 @@ static void test_given_up(void)
 	answer(0, 0);
 	is_int((int)n_looks, 1, "one that goes away before gets nothing");
 	is_int((int)fake_status(&vm).phase, VM_PHASE_RUNNING, "the container runs");
+	fake_vm_end(&vm);
+}
+
+/* What is in the image is not handed to those who listen to the machine that was saved. */
+static void test_nothing_twice(void)
+{
+	static char full[1 << 16], text[(1 << 16) + 64];
+	struct fake_conn *io;
+	size_t len = 0;
+	int fd;
+
+	begin();
+	io = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_IO);
+	memset(full, '.', sizeof(full));
+	while (len < sizeof(full)) {
+		len += fake_send(&vm.g, io, full, sizeof(full) - len);
+		fake_run(&vm.g);
+	}
+	fake_check(fake_send(&vm.g, io, "waits ", 6) == 6);
+	fake_run(&vm.g);
+	fd = ask_for(CONTROL_CHECKPOINT_NO_FREEZE, 60000);
+	is_answer(fd, CONTROL_RESULT, 0, "saved");
+	fake_check(fake_send(&vm.g, io, "late", 4) == 4);
+	len = (size_t)read(vm.out, text, sizeof(text));
+	is_int((int64_t)len, 1 << 16, "what was handed over is read");
+	fake_run(&vm.g);
+	is_str(fake_caller_text(vm.out), "", "and nothing follows: it is in the image");
+	(void)close(fd);
+	fake_run(&vm.g);
+	is_str(fake_caller_text(vm.out), "waits late", "unless the machine goes on");
 	fake_vm_end(&vm);
 }
 
@@ -362,6 +394,7 @@ int main(void)
 	test_stop();
 	test_leave();
 	test_given_up();
+	test_nothing_twice();
 	test_busy();
 	test_no_freeze();
 	test_others();

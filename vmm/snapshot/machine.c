@@ -9,6 +9,7 @@
 #include "vmm/net_cards.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/virtio/pci.h"
+#include "vmm/virtio/vsock.h"
 #include "vmm/vm.h"
 
 #define TAG_DEVICES SECTION_TAG('d', 'e', 'v', 's')
@@ -23,6 +24,7 @@ int machine_hold(const struct machine *m, struct err *err)
 		if (m->fs[i])
 			busy |= fs_hold(m->fs[i]) < 0;
 	net_cards_hold(m->cards);
+	vsock_hold(m->vsock);
 	if (ret == 0 && !busy)
 		return 0;
 	machine_let_go(m);
@@ -32,6 +34,7 @@ int machine_hold(const struct machine *m, struct err *err)
 
 void machine_let_go(const struct machine *m)
 {
+	vsock_let_go(m->vsock);
 	net_cards_let_go(m->cards);
 	for (unsigned int i = 0; i < MACHINE_FS; i++)
 		if (m->fs[i])

@@ -3,8 +3,8 @@
  * A machine as a whole, saved into a file (image.h) and loaded from one: vCPUs, clocks, RAM,
  * devices.  What its container is, is the container's (container.h).
  *
- * Calling sequence: machine_hold(), machine_save(), machine_let_go(), in one turn of the
- * loop.  Main thread.
+ * Calling sequence: machine_hold(), machine_save(), machine_let_go(); the first two in one turn
+ * of the loop.  Main thread.
  */
 #ifndef HULL_VMM_SNAPSHOT_MACHINE_H
 #define HULL_VMM_SNAPSHOT_MACHINE_H
@@ -19,6 +19,7 @@ struct sections;
 struct virtio_device;
 struct virtio_pci;
 struct vm;
+struct vsock;
 
 #define MACHINE_FS 2u
 
@@ -29,6 +30,7 @@ struct machine {
 	unsigned int n_devices;
 	struct virtio_device *fs[MACHINE_FS]; /* NULL: there is none */
 	struct net_cards *cards;
+	struct vsock *vsock;
 };
 
 /*

@@ -208,7 +208,7 @@ void vsock_pump(struct vsock *v)
 	bool complain;
 	bool again;
 
-	if (v->running)
+	if (v->running || v->held)
 		return;
 	v->running = true;
 	(void)pthread_mutex_lock(&v->lock);
@@ -234,6 +234,17 @@ void vsock_pump(struct vsock *v)
 		kick_self(v);
 	if (complain && v->dev.transport)
 		v->dev.transport->needs_reset(&v->dev);
+}
+
+void vsock_hold(struct vsock *v)
+{
+	v->held = true;
+}
+
+void vsock_let_go(struct vsock *v)
+{
+	v->held = false;
+	kick_self(v); /* whatever came meanwhile */
 }
 
 /* The descriptors are watched edge triggered: nobody has to read the counters. */

@@ -98,6 +98,13 @@ int vsock_listen(struct vsock *v, uint32_t port, unsigned int max_conns,
 		 vsock_accept_fn accept, void *opaque, struct err *err);
 
 /*
+ * vsock_hold() / vsock_let_go() - no packet is looked at or sent in between: for whoever saves
+ * the machine.
+ */
+void vsock_hold(struct vsock *v);
+void vsock_let_go(struct vsock *v);
+
+/*
  * vsock_keep() - connections of @port go on in a machine that is restored: they are accepted
  * again, before the guest runs.  Those of other ports are reset there.
  */

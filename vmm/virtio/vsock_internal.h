@@ -123,6 +123,7 @@ struct vsock {
 	unsigned int tx_pushed; /* packets given back since vq_notify() */
 	size_t tx_pushed_bytes; /* payload of these */
 
+	bool held; /* vsock_hold() */
 	bool running; /* in vsock_pump(): it goes on until nothing is ready */
 	bool tx_waiting; /* packets from the guest may wait in its queue */
 	bool rx_waiting; /* more could be sent than the round allowed */
