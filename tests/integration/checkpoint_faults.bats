@@ -90,7 +90,10 @@ load checkpoint
 
 @test "checkpoint: what bundle and image do not agree about is refused by name" {
 	start_counter
+	hull pause "$ID"
 	checkpoint --leave-running
+	cp -p "$BUNDLE/rootfs/t/ticks" "$WORK/ticks"
+	hull resume "$ID"
 	# nothing_left looks for hull-vmms of all ids of this file
 	run --separate-stderr hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "$ID"
 	echo "$stderr"
@@ -115,6 +118,8 @@ load checkpoint
 	echo "$stderr"
 	[[ $status -eq 1 && $stderr == *"the image needs another guest kernel"* ]]
 	nothing_left "$ID"
+	cp -p "$WORK/ticks" "$BUNDLE/rootfs/t/ticks"
 	restore "$ID"
+	hull resume "$ID"
 	counts
 }
