@@ -53,7 +53,7 @@ with open("/t/ticks", "a", buffering=1) as f:
         print(n, file=f)
         time.sleep(0.05)'
 	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
-	wait_for 60 more_than 3
+	wait_for 100 more_than 3
 	mkdir -p "$IMAGE"
 	mount -t tmpfs -o size=600M tmpfs "$IMAGE"
 	saving() { [[ $(df --output=used "$IMAGE" | tail -n 1) -gt 2000 ]]; }
@@ -67,15 +67,23 @@ with open("/t/ticks", "a", buffering=1) as f:
 	lives_on
 	no_gap
 
+	pid=$(pid_of "$ID")
 	hull checkpoint --image-path "$IMAGE" "$ID" 2>"$WORK/err" 3>&- &
 	wait_for 60 saving
-	kill -9 "$(pid_of "$ID")"
+	kill -9 "$pid"
 	status=0
 	wait $! || status=$?
 	cat "$WORK/err"
-	[[ $status -eq 1 ]]
-	grep -q 'hull-vmm has ended' "$WORK/err"
-	[[ -z $(ls -A "$IMAGE") && $(status_of "$ID") == stopped ]]
-	free
+	[[ $(status_of "$ID") == stopped || $status -eq 0 ]]
+	# All of it, if it was quicker than we; or nothing.
+	if [[ $status -eq 0 ]]; then
+		[[ $(stat -c %s "$IMAGE/machine") -gt $((512 << 20)) ]]
+		rm "$IMAGE"/*
+	else
+		[[ $status -eq 1 ]]
+		grep -q 'hull-vmm has ended' "$WORK/err"
+	fi
+	[[ -z $(ls -A "$IMAGE") ]]
+	wait_for 60 free
 	umount "$IMAGE"
 }
