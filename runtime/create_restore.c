@@ -18,7 +18,6 @@
 #include "runtime/create_internal.h"
 #include "vmm/vm_config.h"
 
-#define READONLY 0x80u /* of image_machine.roots */
 #define MIB(bytes) ((bytes) >> 20)
 
 int create_restore_open(struct creation *cr, struct err *err)
@@ -114,7 +113,7 @@ static int check_roots(const struct creation *cr, struct err *err)
 		const struct vm_root *r = &c->roots[i];
 		unsigned int was = m->roots[i];
 
-		if (was == (r->device | (r->readonly ? READONLY : 0)))
+		if (was == (r->device | (r->readonly ? IMAGE_ROOT_READONLY : 0)))
 			continue;
 		return err_msg(
 			err, EINVAL,
@@ -122,7 +121,7 @@ static int check_roots(const struct creation *cr, struct err *err)
 			" of the host is %s, read-%s; of the saved container it was "
 			"%s, read-%s",
 			i, kinds[r->device], r->readonly ? "only" : "write",
-			kinds[was & ~READONLY], was & READONLY ? "only" : "write");
+			kinds[was & ~IMAGE_ROOT_READONLY], was & IMAGE_ROOT_READONLY ? "only" : "write");
 	}
 	return 0;
 }

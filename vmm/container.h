@@ -112,7 +112,7 @@ int container_save(const struct container *c, struct buf *out, struct err *err);
 
 /*
  * container_restore() - after container_new() and the devices, before the guest runs: what
- * container_save() has put.  container_begin() then has it go on, as running.
+ * container_save() has put.  container_begin() then has it go on, paused if it was.
  * Errors: EPROTO, ENOMEM
  */
 int container_restore(struct container *c, struct sections *in, struct err *err);

@@ -186,17 +186,22 @@ int container_begin(struct container *c, struct err *err)
 		return err_wrap(err, ret, "socket to the creating command");
 	ret = timer_start(&c->boot, c->loop, c->config->boot_timeout_ms, on_boot_late,
 			  err);
-	if (ret < 0 || (!c->params.restored && !c->params.resumes))
+	if (ret < 0)
 		return ret;
-	if (!c->params.resumes)
-		ret = agent_link_restore(c->link, err);
-	if (ret == 0)
+	if (c->params.resumes) {
 		ret = wake(c, err);
-	if (ret < 0 || !c->params.resumes)
-		return ret < 0 ? ret : make(c, err);
-	c->life = LIFE_CREATING;
-	procs_go_on(c);
-	return 0;
+		if (ret < 0)
+			return ret;
+		c->life = LIFE_CREATING;
+		procs_go_on(c);
+	} else if (c->params.restored) {
+		ret = agent_link_restore(c->link, err);
+		if (ret == 0)
+			ret = wake(c, err);
+		if (ret == 0)
+			ret = make(c, err);
+	}
+	return ret;
 }
 
 bool container_is_quiet(const struct container *c)

@@ -19,8 +19,8 @@
  * long as any of them.
  *
  * And but for CONTROL_CHECKPOINT: hull-vmm freezes the file systems by itself (the agent's
- * part: hooks, what is dirty), stops the vCPUs, saves; CONTROL_RESULT when the machine is in the file (or why
- * not: then it goes on), b = the microseconds for which no vCPU ran.  With
+ * part: hooks, what is dirty), stops the vCPUs, saves; CONTROL_RESULT when the machine is
+ * in the file (or why not: then it goes on), b = the microseconds for which no vCPU ran.  With
  * CONTROL_CHECKPOINT_LEAVE it goes on by then, and that is the end.  Otherwise it stands
  * still until the client sends CONTROL_STOP on the same connection: then hull-vmm ends at
  * once, asks nothing of the guest, and exits with 137; or until the client goes away: then

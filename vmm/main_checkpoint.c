@@ -17,8 +17,6 @@
 static_assert(MACHINE_FS == VM_FS_DEVICES, "all of them");
 static_assert(IMAGE_MACHINE_ROOTS == VM_MAX_ROOTS, "all of them");
 
-#define ROOT_READONLY 0x80u /* image_machine.roots */
-
 struct machine main_machine(const struct vmm *v)
 {
 	struct machine m = {
@@ -55,7 +53,7 @@ static struct image_machine describe(const struct vmm *v)
 	d.saved_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	for (uint32_t i = 0; i < c->n_roots; i++)
 		d.roots[i] = (uint8_t)(c->roots[i].device |
-				       (c->roots[i].readonly ? ROOT_READONLY : 0u));
+				       (c->roots[i].readonly ? IMAGE_ROOT_READONLY : 0u));
 	return d;
 }
 
@@ -77,7 +75,7 @@ static int check_same(const struct vm_config *c, const struct image_machine *d,
 		return err_msg(err, EPROTO, "the container has %u file systems, not %u",
 			       d->n_roots, c->n_roots);
 	for (uint32_t i = 0; i < c->n_roots; i++)
-		if ((d->roots[i] & ~ROOT_READONLY) != c->roots[i].device)
+		if ((d->roots[i] & ~IMAGE_ROOT_READONLY) != c->roots[i].device)
 			return err_msg(err, EPROTO,
 				       "file system %u of the container is another", i);
 	return 0;

@@ -151,3 +151,9 @@ fail() {
 	echo "$*"
 	return 1
 }
+
+# share SOURCE DESTINATION OPTION... - a bind mount
+share() {
+	config --arg s "$1" --arg d "$2" --args \
+		'.mounts += [{source: $s, destination: $d, type: "bind", options: (["bind"] + $ARGS.positional)}]' "${@:3}"
+}

@@ -47,12 +47,6 @@ limit() {
 	sysctl -q "fs.inotify.$1=$2"
 }
 
-# share SOURCE DESTINATION OPTION... - a bind mount
-share() {
-	config --arg s "$1" --arg d "$2" --args \
-		'.mounts += [{source: $s, destination: $d, type: "bind", options: (["bind"] + $ARGS.positional)}]' "${@:3}"
-}
-
 # watch PATH... - a container that watches them, and does what >&7 tells it
 watch() {
 	args /usr/bin/python3 /t/inotify.py watch "$@"

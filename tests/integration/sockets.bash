@@ -44,12 +44,6 @@ serve() {
 	wait_for 20 grep -q ready "$out"
 }
 
-# share SOURCE DESTINATION OPTION... - a bind mount
-share() {
-	config --arg s "$1" --arg d "$2" --args \
-		'.mounts += [{source: $s, destination: $d, type: "bind", options: (["bind"] + $ARGS.positional)}]' "${@:3}"
-}
-
 # ask NAME ARGS... - a client in a container
 ask() {
 	run_in /usr/bin/python3 /t/sockets.py ask "$@"

@@ -141,4 +141,23 @@ static inline void ask_init(struct rig *r)
 	is_int(ask(r, FUSE_INIT, 0, &in, sizeof(in), &out, sizeof(out)), 0, "INIT");
 }
 
+/* rig_begin_with() - a device of @params, one root @root and guest memory, mounted. */
+static inline void rig_begin_with(struct rig *r, const struct fs_params *params,
+				  const struct fs_root_params *root)
+{
+	struct fs_params p = *params;
+
+	fake_memory_init(&r->fm, 16 << 20);
+	p.mem = &r->fm.mem;
+	p.tag = "rig";
+	p.roots = root;
+	p.n_roots = 1;
+	fc_check(fs_new(&p, &r->dev, NULL) == 0);
+	fake_device_init(&r->fd, r->dev);
+	rig_queues(r);
+	fc_check(fs_start(r->dev, NULL) == 0);
+	fc_check(fake_device_activate(&r->fd, NULL) == 0);
+	ask_init(r);
+}
+
 #endif

@@ -160,23 +160,32 @@ static void test_given_up(void)
 	fake_vm_end(&vm);
 }
 
-/* What is in the image is not handed to those who listen to the machine that was saved. */
-static void test_nothing_twice(void)
+/* say_too_much() - fill the caller's pipe, which takes no more: @text waits. */
+static void say_too_much(struct fake_conn *io, const char *text)
 {
-	static char full[1 << 16], text[(1 << 16) + 64];
-	struct fake_conn *io;
+	static char full[1 << 16];
 	size_t len = 0;
-	int fd;
 
-	begin();
-	io = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_IO);
 	memset(full, '.', sizeof(full));
 	while (len < sizeof(full)) {
 		len += fake_send(&vm.g, io, full, sizeof(full) - len);
 		fake_run(&vm.g);
 	}
-	fake_check(fake_send(&vm.g, io, "waits ", 6) == 6);
+	fake_check(fake_send(&vm.g, io, text, strlen(text)) == strlen(text));
 	fake_run(&vm.g);
+}
+
+/* What is in the image is not handed to those who listen to the machine that was saved. */
+static void test_nothing_twice(void)
+{
+	static char text[(1 << 16) + 64];
+	struct fake_conn *io;
+	size_t len;
+	int fd;
+
+	begin();
+	io = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_IO);
+	say_too_much(io, "waits ");
 	fd = ask_for(CONTROL_CHECKPOINT_NO_FREEZE, 60000);
 	is_answer(fd, CONTROL_RESULT, 0, "saved");
 	fake_check(fake_send(&vm.g, io, "late", 4) == 4);
@@ -284,21 +293,12 @@ static void test_end(void)
 /* saved_one() - a container with @text in stdout's stream that nobody has taken yet. */
 static void saved_one(struct fake_saved *saved, const char *text)
 {
-	static char full[1 << 16];
 	struct fake_conn *io, *err;
-	size_t len = 0;
 
 	begin();
 	io = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_IO);
 	err = agent_stream(&vm, AGENT_PROC_INIT, AGENT_STREAM_STDERR);
-	memset(full, '.', sizeof(full));
-	/* The pipe takes no more, and what follows waits. */
-	while (len < sizeof(full)) {
-		len += fake_send(&vm.g, io, full, sizeof(full) - len);
-		fake_run(&vm.g);
-	}
-	fake_check(fake_send(&vm.g, io, text, strlen(text)) == strlen(text));
-	fake_run(&vm.g);
+	say_too_much(io, text);
 	/* As the agent opens them ahead. */
 	fake_connect(&vm.g, vm.next_port++, AGENT_PORT_STREAM);
 	is_int(fake_save(&vm, saved), 0, "the connections are saved");

@@ -423,24 +423,13 @@ static void test_device(void)
 		struct fuse_mknod_in in;
 		char name[17];
 	} bind = { .in.mode = S_IFSOCK };
-	struct fs_params p = params;
 	int fd = listener(host, "threads", SOCK_STREAM, 4);
 	struct fuse_entry_out e;
 	uint64_t node;
 	uint16_t waiting;
 
 	n_asked = 0;
-	fake_memory_init(&r.fm, 16 << 20);
-	p.mem = &r.fm.mem;
-	p.tag = "t";
-	p.roots = &root;
-	p.n_roots = 1;
-	fc_check(fs_new(&p, &r.dev, NULL) == 0);
-	fake_device_init(&r.fd, r.dev);
-	rig_queues(&r);
-	fc_check(fs_start(r.dev, NULL) == 0);
-	fc_check(fake_device_activate(&r.fd, NULL) == 0);
-	ask_init(&r);
+	rig_begin_with(&r, &params, &root);
 	node = ask_lookup(&r, FUSE_ROOT_ID, "0");
 	waiting = rig_send(&r, &r.rq, FUSE_LOOKUP, node, "threads", 8, 16 + sizeof(e));
 	is_int(ask(&r, FUSE_LOOKUP, node, "nothing", 8, &e, sizeof(e)), -ENOENT,

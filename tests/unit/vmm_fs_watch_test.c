@@ -518,22 +518,11 @@ static void test_device(void)
 	static struct rig r;
 	struct fs_root_params root = { .fd = fcntl(host, F_DUPFD_CLOEXEC, 0),
 				       .data_fd = -1 };
-	struct fs_params p = params;
 	auto_buf struct buf b = BUF_INIT;
 	uint64_t node;
 	eventfd_t n;
 
-	fake_memory_init(&r.fm, 16 << 20);
-	p.mem = &r.fm.mem;
-	p.tag = "watch";
-	p.roots = &root;
-	p.n_roots = 1;
-	fc_check(fs_new(&p, &r.dev, NULL) == 0);
-	fake_device_init(&r.fd, r.dev);
-	rig_queues(&r);
-	fc_check(fs_start(r.dev, NULL) == 0);
-	fc_check(fake_device_activate(&r.fd, NULL) == 0);
-	ask_init(&r);
+	rig_begin_with(&r, &params, &root);
 	node = ask_lookup(&r, FUSE_ROOT_ID, "0");
 	is_int(ask(&r, FUSE_WATCH, node, NULL, 0, NULL, 0), 0, "WATCH in a device");
 	(void)eventfd_read(told_fd, &n); /* of what came before */

@@ -457,11 +457,11 @@ static int load_ghost(struct fs_server *fs, const struct fs_saved_ghost *s,
 	return 0;
 }
 
-static int load_ghosts(struct fs_server *fs, const struct rest *all, struct err *err)
+static int load_ghosts(struct fs_server *fs, struct sections *in, struct err *err)
 {
 	struct fs_saved_ghost s;
-	struct rest r = *all;
-	int ret = 0;
+	struct rest r;
+	int ret = begin(in, FS_TAG_GHOSTS, &r, err);
 
 	while (ret == 0 && r.len) {
 		if (!take(&r, &s, sizeof(s)) || s.len > FS_MAX_GHOST || s.len > r.len)
@@ -471,20 +471,6 @@ static int load_ghosts(struct fs_server *fs, const struct rest *all, struct err 
 		r.len -= s.len;
 	}
 	return ret;
-}
-
-/* ghosts_first() - open files and mappings need them; their section is the last one. */
-static int ghosts_first(struct fs_server *fs, const struct sections *in, struct err *err)
-{
-	struct sections ahead = *in;
-	struct rest r;
-	int ret = begin(&ahead, FS_TAG_HANDLES, &r, err);
-
-	if (ret == 0)
-		ret = begin(&ahead, FS_TAG_WINDOW, &r, err);
-	if (ret == 0)
-		ret = begin(&ahead, FS_TAG_GHOSTS, &r, err);
-	return ret < 0 ? ret : load_ghosts(fs, &r, err);
 }
 
 /* drop_holds() - of all that were loaded; what nothing keeps goes. */
@@ -501,7 +487,7 @@ static void drop_holds(struct fs_server *fs)
 int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 {
 	struct fs_saved_server s;
-	struct rest records, ghosts;
+	struct rest records;
 	int ret = section_get(in, FS_TAG, &s, sizeof(s), err);
 
 	if (ret < 0)
@@ -513,15 +499,13 @@ int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 	atomic_store(&fs->initialised, s.initialised);
 	ret = load_records(fs, in, &records, err);
 	if (ret == 0)
-		ret = ghosts_first(fs, in, err);
+		ret = load_ghosts(fs, in, err);
 	if (ret == 0)
 		ret = check_all_open(fs, records, err);
 	if (ret == 0)
 		ret = load_handles(fs, in, err);
 	if (ret == 0)
 		ret = load_window(fs, in, err);
-	if (ret == 0)
-		ret = begin(in, FS_TAG_GHOSTS, &ghosts, err);
 	drop_holds(fs);
 	if (fs->inodes.sequence < s.inode_sequence)
 		fs->inodes.sequence = s.inode_sequence;

@@ -237,9 +237,9 @@ int fs_save(struct virtio_device *dev, struct buf *out, struct err *err)
 	s.handle_sequence = fs->handles.sequence;
 	section_put(out, FS_TAG, &s, sizeof(s));
 	ret = save_records(fs, out, err);
+	if (ret == 0) /* before what is open of them */
+		ret = save_ghosts(fs, out, err);
 	if (ret == 0)
 		ret = save_handles(fs, out, err);
-	if (ret == 0)
-		ret = save_window(fs, out, err);
-	return ret < 0 ? ret : save_ghosts(fs, out, err);
+	return ret < 0 ? ret : save_window(fs, out, err);
 }

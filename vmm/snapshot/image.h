@@ -51,6 +51,7 @@ static_assert(sizeof(struct image_head) == 40, "file format");
 
 #define IMAGE_MACHINE_MAGIC 0x454e4948434d5548ull /* "HUMCHINE" */
 #define IMAGE_MACHINE_ROOTS 256u
+#define IMAGE_ROOT_READONLY 0x80u /* in image_machine.roots */
 
 enum image_machine_flags {
 	IMAGE_FROZEN = 1 << 0, /* its file systems were: `hull freeze` */
@@ -85,7 +86,7 @@ struct image_machine {
 	uint32_t n_preserved;
 	struct image_file kernel;
 	struct image_file initrd;
-	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device, | 0x80: readonly */
+	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device | IMAGE_ROOT_READONLY */
 	uint32_t crc; /* CRC-32 of all before it */
 	uint32_t reserved;
 };
