@@ -476,6 +476,8 @@ static int create(struct creation *cr, struct err *err)
 		ret = create_await(cr, err);
 	if (ret == 0)
 		ret = hand_out_pid(cr, err);
+	if (ret == 0)
+		ret = create_keep(cr, err);
 	return ret;
 }
 

@@ -45,6 +45,9 @@ struct creation {
 
 /* create_await() - answer hull-vmm, and run the hooks, until the container stands. */
 int create_await(struct creation *cr, struct err *err);
+/* create_keep() - tell hull-vmm that nothing is left to be done that may fail: from now on
+ * the container outlives us. */
+int create_keep(struct creation *cr, struct err *err);
 
 /* ---- a machine that was saved (create_restore.c): nothing to do without one --------- */
 

@@ -108,6 +108,15 @@ static int ended_early(int pidfd, struct err *err)
 		       info.si_status, strsignal(info.si_status));
 }
 
+int create_keep(struct creation *cr, struct err *err)
+{
+	const struct vm_sync answer = { .type = VM_SYNC_CREATED };
+	int ret = sock_send(cr->sync, &answer, sizeof(answer), NULL, 0);
+
+	/* A container that has ended already is one that was created. */
+	return ret < 0 && ret != -EPIPE ? err_set(err, -ret, "answer hull-vmm") : 0;
+}
+
 int create_await(struct creation *cr, struct err *err)
 {
 	for (;;) {

@@ -95,20 +95,28 @@ static bool is_being_made(const struct container *c)
 	return c->life == LIFE_BOOTING || c->life == LIFE_CREATING;
 }
 
-/* container_tell_creator() - @err NULL: the container is created. */
+void container_leave_creator(struct container *c)
+{
+	loop_remove(c->loop, &c->sync_event);
+	close_fd(c->sync_fd);
+	c->sync_fd = -1;
+}
+
 int container_tell_creator(struct container *c, const struct err *err)
 {
 	struct vm_sync sync = { .type = err ? VM_SYNC_ERROR : VM_SYNC_CREATED };
 	int ret;
 
-	if (c->sync_fd < 0)
+	if (c->told)
 		return 0;
 	if (err)
 		sync.err = *err;
+	c->told = true;
 	ret = sock_send(c->sync_fd, &sync, sizeof(sync), NULL, 0);
-	loop_remove(c->loop, &c->sync_event);
-	close_fd(c->sync_fd);
-	c->sync_fd = -1;
+	if (ret == 0 && !err) /* the answer: VM_SYNC_CREATED */
+		ret = loop_modify(c->loop, &c->sync_event, EPOLLIN);
+	if (ret < 0 || err)
+		container_leave_creator(c);
 	return ret;
 }
 
@@ -170,7 +178,6 @@ static void log_counters(const struct container *c)
 static void over(struct container *c)
 {
 	struct err err = ERR_INIT;
-	bool was_made = c->sync_fd < 0;
 
 	if (c->life == LIFE_OVER)
 		return;
@@ -179,7 +186,7 @@ static void over(struct container *c)
 	timer_stop(&c->shutdown);
 	timer_stop(&c->drain);
 	procs_give_up(c);
-	if (!was_made) {
+	if (!c->told) {
 		(void)err_msg(&err, ESRCH, "the container was stopped while it was made");
 		(void)container_tell_creator(c,
 					     &err); /* it may be the one who stopped it */
@@ -291,7 +298,7 @@ static void refuse_template(const struct container *c, const struct err *why)
 {
 	const struct vm_sync sync = { .type = VM_SYNC_TEMPLATE, .err = *why };
 
-	if (c->sync_fd >= 0) /* and if nobody is there, the next one tries it again */
+	if (!c->told) /* and if nobody is there, the next one tries it again */
 		(void)sock_send(c->sync_fd, &sync, sizeof(sync), NULL, 0);
 }
 

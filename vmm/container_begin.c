@@ -10,6 +10,7 @@
 #include "lib/buf.h"
 #include "lib/container_of.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/container_internal.h"
 #include "vmm/snapshot/image.h"
@@ -164,13 +165,24 @@ static void on_boot_late(struct timer *timer)
 	container_failed(c, &err);
 }
 
-/* on_creator() - the creating command went away before it was told anything. */
+/*
+ * on_creator() - the creating command keeps the container; or it went away before that, for
+ * it was killed: it may have had hooks to run and somebody to tell.
+ */
 static void on_creator(struct loop_source *src, uint32_t events)
 {
 	struct container *c = container_of(src, struct container, sync_event);
+	struct vm_sync answer;
+	ssize_t n = -1;
 
-	if (!(events & (EPOLLHUP | EPOLLERR)))
+	if (events & EPOLLIN)
+		n = sock_recv(c->sync_fd, &answer, sizeof(answer), NULL, NULL);
+	else if (!(events & (EPOLLHUP | EPOLLERR)))
 		return;
+	if (n == sizeof(answer) && answer.type == VM_SYNC_CREATED) {
+		container_leave_creator(c);
+		return;
+	}
 	log_error("the creating command has gone");
 	loop_remove(c->loop, &c->sync_event);
 	container_end(c, false);

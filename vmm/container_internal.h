@@ -145,13 +145,14 @@ struct container {
 	enum container_life life;
 	bool awake; /* a restored machine: its agent has answered */
 	bool starting; /* AGENT_START is under way */
+	bool told; /* the creating command, how it went */
 	bool exited; /* exit_status is init's */
 	bool guest_gone; /* nothing comes from the guest any more */
 	bool shut_down; /* AGENT_SHUTDOWN was answered, or makes no sense */
 	int exit_status;
 	pid_t pid; /* our own */
 
-	int sync_fd; /* -1: told */
+	int sync_fd; /* -1: nobody is there any more, or need be */
 	int status_fd;
 	struct loop_source sync_event; /* the creating command goes away */
 	struct loop_source reap_event;
@@ -184,8 +185,10 @@ struct container {
 
 /* container_failed() - the guest is no more: @err says why. */
 void container_failed(struct container *c, struct err *err);
-/* container_tell_creator() - @err NULL: the container is created. */
+/* container_tell_creator() - @err NULL: the container is created; once. */
 int container_tell_creator(struct container *c, const struct err *err);
+/* container_leave_creator() - it is told, and knows. */
+void container_leave_creator(struct container *c);
 /* container_tell_winsize() - the console's, to the container's terminal. */
 void container_tell_winsize(struct container *c);
 /* container_hello() - agent_link_ops.hello (container_begin.c) */

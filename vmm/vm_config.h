@@ -12,8 +12,10 @@
  * sends struct vm_sync messages: VM_SYNC_MAP_USERS once (answered with one
  * struct vm_sync of the same type: code 0 when the maps stand, or the reason
  * why not; a descriptor with it takes the place of roots[0].fd: the same tree,
- * with what the caller's hooks mounted in it), then either VM_SYNC_CREATED or VM_SYNC_ERROR.  End of file without
- * either means that it was killed.
+ * with what the caller's hooks mounted in it), then either VM_SYNC_CREATED or
+ * VM_SYNC_ERROR.  End of file without either means that it was killed.  VM_SYNC_CREATED is
+ * answered with the same type when the creating command has nothing left to do that can
+ * fail; when it goes away before, so does the container.
  */
 #ifndef HULL_VMM_VM_CONFIG_H
 #define HULL_VMM_VM_CONFIG_H

@@ -136,14 +136,21 @@ load helpers
 }
 
 @test "kill -9 of hull create: nobody lives on, the id can be used again" {
+	# held by a hook, so that it is killed before its end
+	mkfifo "$BATS_TEST_TMPDIR/reached" "$BATS_TEST_TMPDIR/go_on"
+	config --arg d "$BATS_TEST_TMPDIR" '.hooks.createRuntime = [{path: "/bin/sh",
+		args: ["sh", "-c", "echo >\($d)/reached; read -r _ <\($d)/go_on"]}]'
 	args /bin/true
 	HULL_DEADLINE=60 hull create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 &
-	wait_for 20 vmms
+	read -r -t 30 _ <"$BATS_TEST_TMPDIR/reached"
+	vmms
 	pkill -9 -f -- "hull --root $STATE.*create -b"
 	wait || true
+	echo >"$BATS_TEST_TMPDIR/go_on"
 	wait_for 20 eval '! vmms'
 	hull delete --force "$ID"
 	nothing_left "$ID"
+	config 'del(.hooks)'
 	run_in /bin/true
 	[[ $status -eq 0 ]]
 }

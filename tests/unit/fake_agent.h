@@ -415,6 +415,16 @@ static inline struct vm_sync fake_sync(struct fake_vm *vm)
 	return sync;
 }
 
+/* fake_keep() - the creating command has done its work. */
+static inline void fake_keep(struct fake_vm *vm)
+{
+	const struct vm_sync answer = { .type = VM_SYNC_CREATED };
+
+	fake_check(send(vm->sync, &answer, sizeof(answer), MSG_DONTWAIT) ==
+		   sizeof(answer));
+	fake_run(&vm->g);
+}
+
 static inline struct vm_status fake_status(struct fake_vm *vm)
 {
 	struct vm_status s = { .phase = 99 };
@@ -434,6 +444,7 @@ static inline void fake_vm_created(struct fake_vm *vm)
 	fake_check(f.type == AGENT_CREATE);
 	agent_answer(vm, &f, 0, 0, "");
 	fake_check(fake_sync(vm).type == VM_SYNC_CREATED);
+	fake_keep(vm);
 }
 
 static inline void fake_vm_running(struct fake_vm *vm)

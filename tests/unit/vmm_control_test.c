@@ -167,12 +167,32 @@ static void test_guest_stops(void)
 
 static void test_creator_gone(void)
 {
+	struct agent_frame f;
+
 	fake_vm_begin(&vm, 60000);
 	agent_hello(&vm);
 	is_int(agent_next(&vm, NULL).type, AGENT_CREATE, "while the container is made");
 	(void)close(vm.sync);
 	vm.sync = -1;
 	is_int(agent_next(&vm, NULL).type, AGENT_SHUTDOWN, "the creator goes: it ends");
+	fake_vm_end(&vm);
+
+	/* Told, but it may have hooks to run still. */
+	fake_vm_begin(&vm, 60000);
+	agent_hello(&vm);
+	f = agent_next(&vm, NULL);
+	agent_answer(&vm, &f, 0, 0, "");
+	is_int(fake_sync(&vm).type, VM_SYNC_CREATED, "the creator is told");
+	(void)close(vm.sync);
+	vm.sync = -1;
+	is_int(agent_next(&vm, NULL).type, AGENT_SHUTDOWN, "and goes: it ends");
+	fake_vm_end(&vm);
+
+	fake_vm_created(&vm);
+	(void)close(vm.sync);
+	vm.sync = -1;
+	is_int(agent_next(&vm, NULL).type, 0, "once it has answered it may go");
+	is_int(fake_status(&vm).phase, VM_PHASE_CREATED, "and the container stays");
 	fake_vm_end(&vm);
 }
 
