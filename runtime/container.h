@@ -6,6 +6,7 @@
  *	config.json	the container's configuration as it was at create
  *	status		struct vm_status, written by hull-vmm
  *	control.sock	vmm/control.h
+ *	network		emptied by hull-net when it has put the namespace in order
  *
  * Calling sequence: container_new() claims the id (mkdir), container_save() makes the
  * container known, container_load() finds it again, container_remove() ends it.

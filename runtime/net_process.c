@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,12 +27,16 @@
 /* What a child that could not be one exits with; its reason goes over the socket. */
 #define CHILD_FAILED 125
 
+/* In the state folder: not empty as long as hull-net has filters that redirect. */
+#define LEFT "network"
+
 /*
  * exec_net() - returns only on failure.
  * @keep: stays open; -1: there is none
- * @out: its stderr; -1: nobody reads it
+ * @out: descriptor of its own that this one is to be; -1: nothing is written there
  */
-static int exec_net(int program, int keep, int out, char *const argv[], struct err *err)
+static int exec_net(int program, int keep, int fd, int out, char *const argv[],
+		    struct err *err)
 {
 	char *envp[] = { NULL };
 	sigset_t none;
@@ -39,8 +44,8 @@ static int exec_net(int program, int keep, int out, char *const argv[], struct e
 
 	if (ret < 0)
 		return ret;
-	if (out >= 0 && dup2(out, STDERR_FILENO) < 0)
-		return err_set(err, errno, "stderr of hull-net");
+	if (fd >= 0 && dup2(fd, out) < 0)
+		return err_set(err, errno, "descriptor %d of hull-net", out);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setsid() < 0 && errno != EPERM)
@@ -64,17 +69,28 @@ static void tell(int sock, const struct err *err)
 	(void)sock_send(sock, msg, sizeof(head) + len, NULL, 0);
 }
 
+/* What the children between need. */
+struct birth {
+	const struct container *c;
+	const struct host_cgroup *cgroup;
+	int program;
+	int vmm; /* pidfd */
+	int sock; /* hull-net's end */
+	int left; /* the file LEFT */
+};
+
 /* follow() - in the last child: in the container's cgroup, then hull-net. */
-static void follow(const struct container *c, const struct host_cgroup *cgroup,
-		   int program, int sock)
+static void follow(const struct birth *b)
 {
+	const struct container *c = b->c;
 	char fd_text[16], pairs[16], vhost[8];
 	char name[] = "hull-net", verb[] = "follow";
-	char none[] = "0", off[] = "off";
+	char left[] = "1", none[] = "0", off[] = "off";
 	/* A state of before there were limits has none. */
 	char *argv[] = { name,
 			 verb,
 			 fd_text,
+			 left,
 			 pairs,
 			 vhost,
 			 c->net_rx ? c->net_rx : none,
@@ -82,15 +98,15 @@ static void follow(const struct container *c, const struct host_cgroup *cgroup,
 			 c->net_antispoof ? c->net_antispoof : off,
 			 NULL };
 	struct err err = ERR_INIT;
-	int ret = host_cgroup_join(cgroup, &err);
+	int ret = host_cgroup_join(b->cgroup, &err);
 
-	(void)!snprintf(fd_text, sizeof(fd_text), "%d", sock);
+	(void)!snprintf(fd_text, sizeof(fd_text), "%d", b->sock);
 	(void)!snprintf(pairs, sizeof(pairs), "%u", net_pairs(c->vcpus));
 	(void)!snprintf(vhost, sizeof(vhost), "%s", c->net_vhost);
 	if (ret == 0)
-		ret = exec_net(program, sock, -1, argv, &err);
+		ret = exec_net(b->program, b->sock, b->left, STDOUT_FILENO, argv, &err);
 	if (ret < 0)
-		tell(sock, &err);
+		tell(b->sock, &err);
 	_exit(CHILD_FAILED);
 }
 
@@ -111,18 +127,17 @@ static int await(pid_t pid)
  * would be our caller's in the end, and hull-vmm's own end waits for everybody in the
  * namespace to be reaped: it would hang where the caller adopts and does not look.
  */
-static void birth(const struct container *c, const struct host_cgroup *cgroup,
-		  int program, int sock)
+static void birth(const struct birth *b)
 {
 	struct err err = ERR_INIT;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		follow(c, cgroup, program, sock);
+		follow(b);
 	if (pid > 0)
 		_exit(0);
 	(void)err_set(&err, errno, "fork hull-net");
-	tell(sock, &err);
+	tell(b->sock, &err);
 	_exit(CHILD_FAILED);
 }
 
@@ -130,11 +145,10 @@ static void birth(const struct container *c, const struct host_cgroup *cgroup,
  * step_in() - in the child between: into hull-vmm's network namespace, and by
  * a child of its own into the pid namespace, which a process can only be born in.
  */
-static void step_in(const struct container *c, const struct host_cgroup *cgroup,
-		    int program, int vmm, int sock)
+static void step_in(const struct birth *b)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
-	int birthplace = host_cgroup_birthplace(cgroup);
+	int birthplace = host_cgroup_birthplace(b->cgroup);
 	struct err err = ERR_INIT;
 	long pid;
 
@@ -142,17 +156,17 @@ static void step_in(const struct container *c, const struct host_cgroup *cgroup,
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (unsigned int)birthplace;
 	}
-	if (setns(vmm, CLONE_NEWNET | CLONE_NEWPID) < 0) {
+	if (setns(b->vmm, CLONE_NEWNET | CLONE_NEWPID) < 0) {
 		(void)err_set(&err, errno, "join hull-vmm's namespaces");
 	} else {
 		pid = syscall(SYS_clone3, &args, sizeof(args));
 		if (pid == 0)
-			birth(c, cgroup, program, sock);
+			birth(b);
 		if (pid > 0)
 			_exit(await((pid_t)pid) == 0 ? 0 : CHILD_FAILED);
 		(void)err_set(&err, errno, "clone hull-net");
 	}
-	tell(sock, &err);
+	tell(b->sock, &err);
 	_exit(CHILD_FAILED);
 }
 
@@ -180,6 +194,7 @@ int net_process_start(const struct container *c, const struct host_cgroup *cgrou
 	auto_fd int vmm = -1;
 	auto_fd int ours = -1;
 	auto_fd int theirs = -1;
+	auto_fd int left = -1;
 	int pair[2];
 	pid_t pid;
 	int ret;
@@ -196,12 +211,15 @@ int net_process_start(const struct container *c, const struct host_cgroup *cgrou
 	/* Of hull-vmm's end only, which its loop reads. */
 	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return err_set(err, errno, "socket to hull-net");
+	left = openat(c->dir, LEFT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (left < 0 || write(left, "yes\n", 4) != 4)
+		return err_set(err, left < 0 ? errno : EIO, "write '" LEFT "'");
 	pid = fork();
 	if (pid < 0)
 		return err_set(err, errno, "fork");
 	if (pid == 0) {
 		close_fd(ours);
-		step_in(c, cgroup, program, vmm, theirs);
+		step_in(&(struct birth){ c, cgroup, program, vmm, theirs, left });
 	}
 	ret = await(pid);
 	if (ret < 0)
@@ -217,7 +235,7 @@ static void run_child(int program, int ns, int keep, char *const argv[], int out
 
 	if (ns >= 0 && setns(ns, CLONE_NEWNET) < 0)
 		(void)err_set(&err, errno, "join the container's network namespace");
-	else if (exec_net(program, keep, out, argv, &err) == 0)
+	else if (exec_net(program, keep, out, STDERR_FILENO, argv, &err) == 0)
 		return; /* it does not come here */
 	(void)dprintf(out, "hull-net: %s\n", err.msg);
 	_exit(CHILD_FAILED);
@@ -271,6 +289,13 @@ static int run(int ns, int keep, char *const argv[], struct err *err)
 	if (ret < 0)
 		return err_set(err, -ret, "wait for hull-net");
 	return ret ? complaint(line, ret, err) : 0;
+}
+
+bool net_process_left(const struct container *c)
+{
+	struct stat st;
+
+	return fstatat(c->dir, LEFT, &st, 0) < 0 || st.st_size > 0;
 }
 
 int net_process_clean(int ns, struct err *err)

@@ -27,6 +27,9 @@ int net_process_start(const struct container *c, const struct host_cgroup *cgrou
  */
 int net_process_move(int ns, char *device, char *new_name, struct err *err);
 
+/* net_process_left() - may it have left something to be cleaned in the namespace? */
+bool net_process_left(const struct container *c);
+
 /* net_process_clean() - run one that cleans up in the network namespace @ns. */
 int net_process_clean(int ns, struct err *err);
 

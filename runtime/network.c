@@ -325,7 +325,7 @@ void network_clean(const struct container *c)
 	struct err err = ERR_INIT;
 	auto_fd int ns = -1;
 
-	if (!c->net_followed || !c->net_joined)
+	if (!c->net_followed || !c->net_joined || !net_process_left(c))
 		return;
 	ns = open(c->net_joined, O_RDONLY | O_CLOEXEC);
 	if (ns < 0)

@@ -18,6 +18,7 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "vmm/container_internal.h"
+#include "vmm/net_cards.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/vsock.h"
 
@@ -193,6 +194,9 @@ static void over(struct container *c)
 	}
 	container_set_phase(c, VM_PHASE_STOPPED);
 	requests_answer_end(c);
+	/* It does its part while our own end waits for KVM, vhost and taps. */
+	if (c->params.cards)
+		net_cards_leave(c->params.cards);
 	vsock_log_stats(c->params.vsock);
 	stream_log_stats();
 	log_counters(c);

@@ -399,11 +399,16 @@ int net_cards_new(const struct net_cards_params *params, struct net_cards **ret,
 	return 0;
 }
 
+void net_cards_leave(struct net_cards *cards)
+{
+	disconnect(cards);
+	close_fd(take_fd(&cards->waiting));
+}
+
 void net_cards_free(struct net_cards *cards)
 {
 	if (!cards)
 		return;
-	disconnect(cards);
-	close_fd(cards->waiting);
+	net_cards_leave(cards);
 	free(cards);
 }

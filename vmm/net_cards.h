@@ -63,6 +63,10 @@ int net_cards_expect(struct net_cards *cards, unsigned int n, struct err *err);
 int net_cards_follow(struct net_cards *cards, int sock, const struct net_cards_ops *ops,
 		     void *opaque, struct err *err);
 
+/* net_cards_leave() - no hull-net is listened to any more, so that it puts the namespace in
+ * order and ends; idempotent. */
+void net_cards_leave(struct net_cards *cards);
+
 /*
  * net_cards_defer() - a hull-net that comes is not listened to, so that no card gets a tap:
  * no packet of the container's reaches a machine that becomes a template.

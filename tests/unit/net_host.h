@@ -51,6 +51,7 @@ struct net_host {
 	unsigned int n_fds;
 	struct net_nic nic; /* as well */
 	struct net_limits limits; /* that hull-net begins with */
+	int left; /* likewise its struct follow_params.left */
 	struct buf said;
 };
 
@@ -176,10 +177,11 @@ static inline void nh_program(const char *path, const struct follow_params *p)
 	    snprintf(rx, sizeof(rx), "%llu", (unsigned long long)p->limits.rx) > 0 &&
 	    snprintf(tx, sizeof(tx), "%llu", (unsigned long long)p->limits.tx) > 0 &&
 	    fcntl(p->sock, F_SETFD, 0) == 0 &&
+	    (!p->left || dup2(p->left, STDOUT_FILENO) == STDOUT_FILENO) &&
 	    /* The sanitizer's search for leaks makes calls that the jail refuses. */
 	    setenv("ASAN_OPTIONS", "detect_leaks=0", 1) == 0)
-		(void)execl(path, "hull-net", "follow", n_sock, n_pairs, "on", rx, tx,
-			    p->limits.antispoof ? "on" : "off", NULL);
+		(void)execl(path, "hull-net", "follow", n_sock, p->left ? "1" : "0", n_pairs,
+			    "on", rx, tx, p->limits.antispoof ? "on" : "off", NULL);
 	_exit(127);
 }
 
@@ -187,6 +189,7 @@ static inline void nh_program(const char *path, const struct follow_params *p)
 static inline void nh_start(struct net_host *h, const char *path, unsigned int pairs)
 {
 	struct follow_params params = {
+		.left = h->left,
 		.pairs = pairs,
 		.vhost = true,
 		.limits = h->limits,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program hull-net: its jail, which interfaces it takes, and what it leaves. */
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "tests/unit/net_host.h"
 #include "vmm/net/helper/confine.h"
@@ -60,15 +62,44 @@ static void test_end(struct net_host *h, const char *before)
 	has_not(links, "hull", "there is no tap");
 }
 
+/* size_of() - of the file that says that something is to be cleaned. */
+static int size_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -1 : (int)st.st_size;
+}
+
+/* test_left() - who need not be cleaned up after says so. */
+static void test_left(struct net_host *h)
+{
+	h->left = memfd_create("left", MFD_CLOEXEC);
+	if (write(h->left, "yes\n", 4) != 4)
+		abort();
+	nh_start(h, program, 1);
+	(void)nh_settle(h);
+	is_int(size_of(h->left), 4, "there is something to clean while it lives");
+	is_int(nh_end(h), 0, "it ends");
+	is_int(size_of(h->left), 0, "and there is nothing any more");
+	close_fd(take_fd(&h->left));
+	h->left = 0;
+}
+
 static void test_killed(struct net_host *h, const char *before)
 {
 	auto_free char *between = NULL;
 	auto_free char *after = NULL;
 
+	h->left = memfd_create("left", MFD_CLOEXEC);
+	if (write(h->left, "yes\n", 4) != 4)
+		abort();
 	nh_start(h, program, 1);
 	(void)nh_settle(h);
 	(void)kill(h->pid, SIGKILL);
 	(void)nh_end(h);
+	is_int(size_of(h->left), 4, "killed, it does not say that nothing is left");
+	close_fd(take_fd(&h->left));
+	h->left = 0;
 	between = nh_output(STATE);
 	has(between, "mirred", "killed, it leaves its filter");
 	nh_run("%s clean", program);
@@ -191,10 +222,10 @@ static void test_usage(void)
 	auto_free char *said = NULL;
 	char cmd[PATH_MAX + 64];
 
-	(void)snprintf(cmd, sizeof(cmd), "%s follow 3 5 on 0 0 off 2>&1", program);
+	(void)snprintf(cmd, sizeof(cmd), "%s follow 3 0 5 on 0 0 off 2>&1", program);
 	said = nh_output(cmd);
 	is_str(said,
-	       "hull-net: started by hull: follow SOCK PAIRS VHOST RX TX ANTISPOOF, clean, or move NS NAME NEW_NAME\n",
+	       "hull-net: started by hull: follow SOCK LEFT PAIRS VHOST RX TX ANTISPOOF, clean, or move NS NAME NEW_NAME\n",
 	       "five queue pairs are refused");
 }
 
@@ -274,6 +305,7 @@ int main(int argc, char **argv)
 	before = nh_output(STATE);
 	test_jail(&h);
 	test_end(&h, before);
+	test_left(&h);
 	test_killed(&h, before);
 	test_stale(&h, before);
 	test_two(&h);

@@ -214,10 +214,16 @@ int carry_update(struct carry *c, const struct links *links)
 	return ret;
 }
 
-void carry_end(struct carry *c)
+int carry_end(struct carry *c)
 {
+	int ret = 0;
+
 	for (const struct iface *i = ifaces_begin(&c->ifaces); i < ifaces_end(&c->ifaces);
-	     i++)
-		if (i->tap)
-			(void)unjoin(i->index, c->nl, NULL); /* nobody to tell */
+	     i++) {
+		int one = i->tap ? unjoin(i->index, c->nl, NULL) : 0;
+
+		if (one < 0)
+			ret = one;
+	}
+	return ret;
 }

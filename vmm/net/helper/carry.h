@@ -63,7 +63,7 @@ int carry_limit(struct carry *c, const struct links *links, const struct net_lim
  */
 int carry_guard(struct carry *c, const struct links *links, const struct buf *told);
 
-/* carry_end() - leave all of them as they were. */
-void carry_end(struct carry *c);
+/* carry_end() - leave all of them as they were.  Return: 0; -errno: of one that is not */
+int carry_end(struct carry *c);
 
 #endif

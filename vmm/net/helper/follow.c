@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -22,6 +23,7 @@
 
 struct follow {
 	int sock; /* borrowed */
+	int left; /* borrowed; as in struct follow_params */
 	int events; /* owned */
 	bool dirty; /* something has changed since the last look */
 	bool asked; /* NET_SETTLE is to be answered */
@@ -157,7 +159,8 @@ int follow_run(struct follow *f, struct err *err)
 
 	while (ret == 0)
 		ret = turn(f);
-	carry_end(&f->carry);
+	if (carry_end(&f->carry) == 0 && f->left)
+		(void)!ftruncate(f->left, 0); /* then it is looked for */
 	/* hull-vmm's end is ours. */
 	if (ret == -EPIPE || ret == -ECONNRESET)
 		return 0;
@@ -172,6 +175,7 @@ int follow_new(const struct follow_params *params, struct follow **ret_f, struct
 	if (!f)
 		return err_set(err, ENOMEM, "hull-net");
 	f->sock = params->sock;
+	f->left = params->left;
 	f->events = -1;
 	f->carry = (struct carry){
 		.sock = params->sock,

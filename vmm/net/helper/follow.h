@@ -25,6 +25,7 @@ struct follow;
 
 struct follow_params {
 	int sock; /* to hull-vmm; borrowed */
+	int left; /* a file to be emptied once nothing is left to be cleaned; 0: none */
 	unsigned int pairs; /* (1..NET_MAX_PAIRS) of each card's queues */
 	bool vhost; /* use vhost-net where it is there */
 	struct net_limits limits; /* to begin with */

@@ -2,9 +2,11 @@
 /*
  * hull-net - the container's network namespace, carried to its guest.
  *
- *	hull-net follow SOCK PAIRS VHOST RX TX ANTISPOOF	SOCK: the descriptor of a
- *		connection to hull-vmm (vmm/net/proto.h); PAIRS of queues for each card;
- *		VHOST, ANTISPOOF: on, off; RX, TX: (bits/s) as struct net_limits has them
+ *	hull-net follow SOCK LEFT PAIRS VHOST RX TX ANTISPOOF	SOCK: the descriptor of
+ *		a connection to hull-vmm (vmm/net/proto.h); LEFT: 1, when stdout is a file
+ *		that is emptied once nothing is left to be cleaned, or 0; PAIRS of queues
+ *		for each card; VHOST, ANTISPOOF: on, off; RX, TX: (bits/s) as struct
+ *		net_limits has them
  *	hull-net clean	take away what an earlier one left that was killed
  *	hull-net move NS NAME NEW_NAME	take an interface from here into the network
  *		namespace of the descriptor NS
@@ -55,16 +57,18 @@ static int word(const char *text)
 static bool take_params(char **argv, struct follow_params *p)
 {
 	long sock = number(argv[0], 3, INT_MAX - 1);
-	long pairs = number(argv[1], 1, NET_MAX_PAIRS);
-	long rx = number(argv[3], 0, LONG_MAX);
-	long tx = number(argv[4], 0, LONG_MAX);
-	int vhost = word(argv[2]);
-	int antispoof = word(argv[5]);
+	long left = number(argv[1], 0, STDOUT_FILENO);
+	long pairs = number(argv[2], 1, NET_MAX_PAIRS);
+	long rx = number(argv[4], 0, LONG_MAX);
+	long tx = number(argv[5], 0, LONG_MAX);
+	int vhost = word(argv[3]);
+	int antispoof = word(argv[6]);
 
-	if (sock < 0 || pairs < 0 || rx < 0 || tx < 0 || vhost < 0 || antispoof < 0)
+	if (sock < 0 || left < 0 || pairs < 0 || rx < 0 || tx < 0 || vhost < 0 || antispoof < 0)
 		return false;
 	*p = (struct follow_params){
 		.sock = (int)sock,
+		.left = (int)left,
 		.pairs = (unsigned int)pairs,
 		.vhost = vhost,
 		.limits = { .rx = (uint64_t)rx,
@@ -101,11 +105,11 @@ static int run(int argc, char **argv, struct err *err)
 		return follow_clean(err);
 	if (argc == 5 && strcmp(argv[1], "move") == 0 && ns >= 0)
 		return move_device((int)ns, argv[3], argv[4], err);
-	if (argc == 8 && strcmp(argv[1], "follow") == 0 && take_params(argv + 2, &params))
+	if (argc == 9 && strcmp(argv[1], "follow") == 0 && take_params(argv + 2, &params))
 		return run_follow(&params, err);
 	return err_msg(err, EINVAL,
-		       "started by hull: follow SOCK PAIRS VHOST RX TX ANTISPOOF, clean, "
-		       "or move NS NAME NEW_NAME");
+		       "started by hull: follow SOCK LEFT PAIRS VHOST RX TX ANTISPOOF, "
+		       "clean, or move NS NAME NEW_NAME");
 }
 
 int main(int argc, char **argv)
