@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "oci/options.h"
 #include "vmm/snapshot/image.h"
 #include "vmm/vm_config.h"
@@ -263,4 +264,31 @@ int checkpoint_image_verify(const char *path, int fd, const struct image_machine
 
 	return ret < 0 ? err_wrap(err, ret, "'%s/" CHECKPOINT_IMAGE_MACHINE "'", path)
 		       : 0;
+}
+
+/* is_plain() - a file, and nothing that another name leads to. */
+static bool is_plain(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+}
+
+int checkpoint_image_working_set(const char *path)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	struct err err = ERR_INIT;
+	auto_fd int dir = open_folder(path, &err);
+	auto_fd int fd = -1;
+
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, CHECKPOINT_IMAGE_WORKING_SET, O_RDWR | O_CREAT | flags, 0600);
+	if (fd < 0 && (errno == EROFS || errno == EACCES)) /* can be read all the same */
+		fd = openat(dir, CHECKPOINT_IMAGE_WORKING_SET, O_RDONLY | flags);
+	if (fd >= 0 && is_plain(fd))
+		return take_fd(&fd);
+	log_warn("'%s/" CHECKPOINT_IMAGE_WORKING_SET "' is not used: %s", path,
+		 fd < 0 ? strerrordesc_np(errno) : "it is no file of its own");
+	return -1;
 }

@@ -5,6 +5,8 @@
  *	machine		the machine (vmm/snapshot/image.h), mode 0600
  *	inventory.img	a line of text, for podman, which looks whether there is a file of
  *			that name, as CRIU leaves one, before it asks for a restore
+ *	working-set	what a lazy restore asked for first (vmm/snapshot/working_set.h),
+ *			mode 0600; a hint for the next one
  *
  * The machine is written into a file without a name, where the file system has such, so
  * that not even a SIGKILL leaves a part of one; and has its name when all of it is on
@@ -23,6 +25,7 @@ struct image_machine;
 
 #define CHECKPOINT_IMAGE_MACHINE "machine"
 #define CHECKPOINT_IMAGE_MARK "inventory.img"
+#define CHECKPOINT_IMAGE_WORKING_SET "working-set"
 #define CHECKPOINT_DEFAULT_PATH "checkpoint" /* below the current folder, as runc's */
 
 struct checkpoint_image {
@@ -76,5 +79,11 @@ int checkpoint_image_open(const char *path, struct image_machine *ret, struct er
  */
 int checkpoint_image_verify(const char *path, int fd, const struct image_machine *machine,
 			    struct err *err);
+
+/*
+ * checkpoint_image_working_set() - the file beside the machine, made if need be.
+ * Return: a descriptor, the caller's; -1: there is none, which the log says
+ */
+int checkpoint_image_working_set(const char *path);
 
 #endif

@@ -243,6 +243,8 @@ static const struct option_def options[] = {
 	{ OPTION_BOOL, "tcp-skip-in-flight", NULL, NULL, CRIU_NO_MEANING, NULL },
 	{ OPTION_BOOL, "link-remap", NULL, NULL, CRIU_NO_MEANING, NULL },
 	CRIU_OPTIONS,
+	{ OPTION_BOOL, "lazy-pages", NULL, NULL,
+	  "accepted: every image can be restored with --lazy-pages", NULL },
 	{ OPTION_BOOL, "pre-dump", NULL, NULL, "not supported yet", NULL },
 	{ OPTION_STRING, "parent-path", NULL, "DIR", "not supported yet", NULL },
 	{ OPTION_STRING, "page-server", NULL, "ADDRESS:PORT", "not supported", NULL },

@@ -16,6 +16,7 @@ static int run(struct cli *cli, struct err *err)
 		return ret;
 	create_params_from(cli, &params);
 	params.image_path = *path ? path : CHECKPOINT_DEFAULT_PATH;
+	params.lazy_pages = cli_flag(&cli->options, "lazy-pages");
 	params.lsm_profile = cli_string(&cli->options, "lsm-profile");
 	ret = run_container(&params, cli_flag(&cli->options, "detach"), false, err);
 	return ret < 0 ? err_wrap(err, ret, "hull restore failed") : ret;
@@ -32,6 +33,8 @@ static const struct option_def options[] = {
 	  "the label of the container's processes, in place of config.json's", NULL },
 	{ OPTION_STRING, "lsm-mount-context", NULL, "CONTEXT", CRIU_NO_MEANING, NULL },
 	CRIU_OPTIONS,
+	{ OPTION_BOOL, "lazy-pages", NULL, NULL,
+	  "go on before the memory is read, and read what is asked for first", NULL },
 	{ 0 },
 };
 

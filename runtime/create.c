@@ -58,6 +58,7 @@ static void close_config(struct vm_config *c)
 	close_fd(c->modules_fd);
 	close_fd(c->template_fd);
 	close_fd(c->restore_fd);
+	close_fd(c->working_set_fd);
 	close_fd(c->template_new_fd);
 	close_fd(c->control_fd);
 	close_fd(c->status_fd);
@@ -500,6 +501,7 @@ static struct vm_config *new_config(void)
 		.modules_fd = -1,
 		.template_fd = -1,
 		.restore_fd = -1,
+		.working_set_fd = -1,
 		.template_new_fd = -1,
 		.control_fd = -1,
 		.sync_fd = -1,

@@ -26,6 +26,7 @@ struct create_params {
 	size_t n_set;
 	long preserve_fds; /* the caller's descriptors besides stdio and LISTEN_FDS */
 	const char *image_path; /* `restore`: the folder of the saved machine; or NULL */
+	bool lazy_pages; /* with it: its memory is read when it is asked for */
 	const char *lsm_profile; /* TYPE:NAME in place of config.json's, or NULL */
 	bool foreground; /* `run` without --detach: a terminal is the caller's own */
 	bool systemd_cgroup; /* the cgroup is a scope of systemd's */

@@ -10,15 +10,33 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/log.h"
 #include "oci/spec.h"
 #include "runtime/boot_file.h"
 #include "runtime/checkpoint_image.h"
 #include "runtime/container.h"
 #include "runtime/create_internal.h"
+#include "vmm/snapshot/uffd.h"
 #include "vmm/vm_config.h"
 
 #define MIB(bytes) ((bytes) >> 20)
+
+/* restore_lazily() - if this host lets hull-vmm, which has our rights. */
+static void restore_lazily(struct creation *cr)
+{
+	struct err why = ERR_INIT;
+	int uffd = uffd_open(&why);
+
+	if (uffd < 0) {
+		log_warn("--lazy-pages: %s: all memory is read first", why.msg);
+		return;
+	}
+	close_fd(uffd);
+	cr->config->lazy = 1;
+	cr->config->working_set_fd = checkpoint_image_working_set(cr->params->image_path);
+}
 
 int create_restore_open(struct creation *cr, struct err *err)
 {
@@ -30,6 +48,8 @@ int create_restore_open(struct creation *cr, struct err *err)
 	if (fd < 0)
 		return fd;
 	cr->config->restore_fd = fd;
+	if (cr->params->lazy_pages)
+		restore_lazily(cr);
 	return 0;
 }
 
@@ -153,7 +173,8 @@ int create_restore_verify(struct creation *cr, struct err *err)
 {
 	const struct create_params *p = cr->params;
 
-	if (!p->image_path)
+	/* Or each chunk when it is needed. */
+	if (!p->image_path || cr->config->lazy)
 		return 0;
 	return checkpoint_image_verify(p->image_path, cr->config->restore_fd, &cr->image,
 				       err);

@@ -45,7 +45,5 @@ int criu_options_check(const struct option_set *options, struct err *err)
 		if (strcmp(namespaces[i], "network") != 0)
 			ret = err_msg(err, EINVAL, "namespace \"%.64s\" is not supported",
 				      namespaces[i]);
-	if (ret == 0 && cli_flag(options, "lazy-pages"))
-		ret = criu_option_refuse(options, "lazy-pages", err);
 	return ret;
 }

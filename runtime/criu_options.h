@@ -23,14 +23,13 @@ struct option_set;
 		{ OPTION_STRING, "manage-cgroups-mode", NULL,                            \
 		  "MODE",        CRIU_NO_MEANING,       NULL },                          \
 		{ OPTION_LIST, "empty-ns", NULL, "NAMESPACE", CRIU_NO_MEANING, NULL },   \
-		{ OPTION_BOOL, "auto-dedup", NULL, NULL, CRIU_NO_MEANING, NULL },        \
 	{                                                                                \
-		OPTION_BOOL, "lazy-pages", NULL, NULL, "not supported yet", NULL         \
+		OPTION_BOOL, "auto-dedup", NULL, NULL, CRIU_NO_MEANING, NULL             \
 	}
 
 /*
  * criu_options_check() - the values of CRIU_OPTIONS.
- * Errors: -EINVAL; -ENOTSUP
+ * Errors: -EINVAL
  */
 int criu_options_check(const struct option_set *options, struct err *err);
 

@@ -52,6 +52,7 @@ static int keep_descriptors(const struct vm_config *c, int config_fd, struct err
 		c->modules_fd, c->control_fd, c->sync_fd,   c->status_fd,
 		c->log_fd,     c->stdio_fd[0], c->stdio_fd[1], c->stdio_fd[2],
 		c->template_fd, c->template_new_fd, c->restore_fd, c->cgroup_fd,
+		c->working_set_fd,
 	};
 	int ret = 0;
 

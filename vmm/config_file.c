@@ -48,6 +48,10 @@ static int check_descriptors(const struct vm_config *c, struct err *err)
 		return bad(err, "template_fd");
 	if (c->restore_fd >= 0 && (c->template_fd >= 0 || c->template_new_fd >= 0))
 		return bad(err, "restore_fd");
+	if (c->lazy > 1 || (c->lazy && c->restore_fd < 0))
+		return bad(err, "lazy");
+	if (!c->lazy && c->working_set_fd >= 0)
+		return bad(err, "working_set_fd");
 	if (c->n_preserved > VM_MAX_PRESERVED)
 		return bad(err, "n_preserved");
 	for (uint8_t i = 0; i < c->n_preserved; i++)

@@ -86,6 +86,9 @@ struct container_params {
 	 */
 	int (*save)(void *opaque, int fd, struct err *err);
 	void (*let_go)(void *opaque);
+	/* whole() - is all of it there, to be saved?  If not yet, it will be by itself.  May be
+	 * NULL: always. */
+	bool (*whole)(void *opaque);
 	/* container_restore() is to come: the container that was saved is to go on. */
 	bool resumes;
 	uint32_t image_flags; /* enum image_machine_flags: how it was then */

@@ -81,6 +81,8 @@ static void go_on(struct container *c)
 {
 	uint32_t flags = c->params.image_flags;
 
+	if (c->params.made)
+		c->params.made(c->params.opaque);
 	c->life = LIFE_RUNNING;
 	c->paused = flags & IMAGE_PAUSED;
 	container_set_phase(c, c->paused ? VM_PHASE_PAUSED : VM_PHASE_RUNNING);

@@ -4,8 +4,9 @@
  * moment in which nothing is under way the machine stands still and is saved.  Nothing
  * changes a file while it does; so the write gate is not needed.
  *
- *	none -> freezing -> looking -> held -> thawing -> none
+ *	none -> reading -> freezing -> looking -> held -> thawing -> none
  *
+ * What was restored lazily is read to the end before anything is frozen.
  * The machine that was saved is frozen too: it is thawed when it goes on.
  */
 #include <errno.h>
@@ -166,6 +167,35 @@ static void on_frozen(void *opaque, const struct agent_result *r)
 	fail(c, &err);
 }
 
+/* begin() - all of its memory is there. */
+static void begin(struct container *c)
+{
+	struct checkpoint *k = &c->checkpoint;
+	struct err err = ERR_INIT;
+	int ret = timer_start(&k->deadline, c->loop, k->ms, on_late, &err);
+
+	k->state = CHECKPOINT_FREEZING;
+	k->frozen = !(k->flags & CONTROL_CHECKPOINT_NO_FREEZE);
+	if (ret == 0 && k->frozen)
+		ret = container_to_agent(c, AGENT_FSFREEZE, 0, 1, on_frozen, c, &err);
+	else if (ret == 0)
+		begin_look(c);
+	if (ret < 0)
+		fail(c, &err);
+}
+
+/* await_memory() - however long it takes: the client may go away, and the guest runs. */
+static void await_memory(struct timer *timer)
+{
+	struct container *c = container_of(timer, struct container, checkpoint.look);
+	struct err err = ERR_INIT;
+
+	if (!c->params.whole || c->params.whole(c->params.opaque))
+		begin(c);
+	else if (timer_start(timer, c->loop, LOOK_MS, await_memory, &err) < 0)
+		fail(c, &err);
+}
+
 /* check() - may it begin? */
 static int check(const struct container *c, struct err *err)
 {
@@ -195,15 +225,9 @@ void checkpoint_ask(struct container *c, struct control_client *client,
 	k->client = client;
 	k->fd = fd;
 	k->flags = msg->a;
-	k->state = CHECKPOINT_FREEZING;
-	k->frozen = !(msg->a & CONTROL_CHECKPOINT_NO_FREEZE);
-	ret = timer_start(&k->deadline, c->loop, msg->b, on_late, &err);
-	if (ret == 0 && k->frozen)
-		ret = container_to_agent(c, AGENT_FSFREEZE, 0, 1, on_frozen, c, &err);
-	else if (ret == 0)
-		begin_look(c);
-	if (ret < 0)
-		fail(c, &err);
+	k->ms = msg->b;
+	k->state = CHECKPOINT_READING;
+	await_memory(&k->look);
 }
 
 void checkpoint_stop(struct container *c)

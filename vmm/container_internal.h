@@ -119,6 +119,7 @@ struct freeze {
 /* CONTROL_CHECKPOINT: what it waits for. */
 enum checkpoint_state {
 	CHECKPOINT_NONE,
+	CHECKPOINT_READING, /* memory of the image that it was restored from */
 	CHECKPOINT_FREEZING, /* the agent */
 	CHECKPOINT_LOOKING, /* a moment in which nothing is under way */
 	CHECKPOINT_HELD, /* what the client says: the machine stands still */
@@ -130,6 +131,7 @@ struct checkpoint {
 	struct control_client *client; /* NULL: answered, or gone */
 	int fd; /* owned: of the image; -1 */
 	uint32_t flags; /* enum control_checkpoint_flags */
+	uint32_t ms; /* that freezing and looking may take */
 	bool frozen; /* the agent was asked to freeze */
 	struct timer look;
 	struct timer deadline;

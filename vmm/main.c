@@ -378,6 +378,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		ret = main_look_at_image(v, err);
 	if (ret == 0)
 		ret = main_new_vm(v, &vm, err);
+	main_stop_lazy(v);
 	/* It could make other machines. */
 	close_fd(v->config->kvm_fd);
 	close_fd(v->config->cgroup_fd);
@@ -414,6 +415,7 @@ static int make_outside(struct vmm *v, struct err *err)
 			.resumes = v->resumes,
 			.image_flags = v->image_flags,
 			.save = main_save,
+			.whole = main_memory_is_there,
 			.let_go = main_let_go,
 			.before_shutdown = before_shutdown,
 			.opaque = v,
@@ -471,7 +473,8 @@ static int make_inside(struct vmm *v, struct err *err)
 	close_fd(v->config->initrd_fd);
 	close_fd(v->config->modules_fd);
 	close_fd(v->config->template_fd);
-	close_fd(v->config->restore_fd);
+	if (!v->lazy)
+		close_fd(v->config->restore_fd);
 	return ret;
 }
 
@@ -504,11 +507,13 @@ static int run(struct vmm *v, struct err *err)
 		ret = make_inside(v, err);
 	if (ret == 0)
 		ret = jail_user_end(c->sync_fd, c->no_userns, c->roots[0].fd, err);
+	if (ret == 0)
+		ret = jail_limits(err);
+	if (ret == 0)
+		ret = main_start_lazy(v, err);
 	/* Its files are looked for with no more rights than a worker has. */
 	if (ret == 0 && v->resumes)
 		ret = main_resume(v, err);
-	if (ret == 0)
-		ret = jail_limits(err);
 	if (ret == 0)
 		ret = start_threads(v, err);
 	timeline_mark("jailed");

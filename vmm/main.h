@@ -3,6 +3,7 @@
  * What the files of the program itself share: main.c (the machine's parts, in the order
  * of trust), main_devices.c (the bus), main_template.c (that it goes on from a template,
  * or becomes one), main_checkpoint.c (that it is saved with its container, and goes on so),
+ * main_lazy.c (before its memory is there),
  * main_sockets.c (sockets of the host's) and main_notices.c (changes on the host).
  */
 #ifndef HULL_VMM_MAIN_H
@@ -16,12 +17,14 @@
 #include "vmm/arch/x86/layout.h"
 #include "vmm/fs/fs.h"
 #include "vmm/loop.h"
+#include "vmm/snapshot/image.h"
 #include "vmm/snapshot/machine.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/vm.h"
 #include "vmm/vm_config.h"
 
 struct container;
+struct lazy;
 struct net_cards;
 struct pci_bus;
 struct resolver;
@@ -56,6 +59,8 @@ struct vmm {
 	bool resumes; /* or with the container that was saved */
 	uint32_t image_flags; /* enum image_machine_flags: of that */
 	bool saved; /* it has become one */
+	struct lazy *lazy; /* reads its memory; NULL: it is there */
+	bool made; /* under gate_lock: the container is, and sync_fd is not ours any more */
 	int oom_fd; /* of vmm/host_oom.h, or -1 */
 
 	struct loop_source signals;
@@ -114,6 +119,21 @@ int main_resume(struct vmm *v, struct err *err);
 /* main_save(), main_let_go() - container_params.save and .let_go. */
 int main_save(void *opaque, int fd, struct err *err);
 void main_let_go(void *opaque);
+
+/* ---- main_lazy.c: nothing to do where all memory is there ------------------------------ */
+
+/* main_make_lazy() - for the image @id, before its VM is made. */
+int main_make_lazy(struct vmm *v, const uint8_t id[IMAGE_ID_SIZE], struct err *err);
+
+/* main_stop_lazy(), main_start_lazy() - around what the jail does with one thread. */
+void main_stop_lazy(struct vmm *v);
+int main_start_lazy(struct vmm *v, struct err *err);
+
+/* main_go_on_lazy() - the container is made: the rest of its memory has time now. */
+void main_go_on_lazy(struct vmm *v);
+
+/* main_memory_is_there() - container_params.whole. */
+bool main_memory_is_there(void *opaque);
 
 /* ---- main_sockets.c ------------------------------------------------------------------ */
 

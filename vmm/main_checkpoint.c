@@ -2,6 +2,7 @@
 /* CONTROL_CHECKPOINT and its way back: the machine with its container. */
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ struct machine main_machine(const struct vmm *v)
 	return m;
 }
 
-static struct image_machine describe(const struct vmm *v)
+static int describe(const struct vmm *v, struct image_machine *ret, struct err *err)
 {
 	const struct vm_config *c = v->config;
 	struct image_machine d = {
@@ -49,12 +50,15 @@ static struct image_machine describe(const struct vmm *v)
 	};
 	struct timespec now;
 
+	if (getrandom(d.id, sizeof(d.id), 0) != sizeof(d.id))
+		return err_set(err, EIO, "getrandom");
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
 	d.saved_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	for (uint32_t i = 0; i < c->n_roots; i++)
 		d.roots[i] = (uint8_t)(c->roots[i].device |
 				       (c->roots[i].readonly ? IMAGE_ROOT_READONLY : 0u));
-	return d;
+	*ret = d;
+	return 0;
 }
 
 /* check_same() - is the machine that hull wants the one that was saved? */
@@ -95,6 +99,8 @@ int main_look_at_image(struct vmm *v, struct err *err)
 		ret = check_same(c, &d, err);
 	if (ret == 0)
 		ret = image_read(c->restore_fd, c->memory, &v->state, err);
+	if (ret == 0)
+		ret = main_make_lazy(v, d.id, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "image");
 	v->sections = (struct sections){ v->state.data, v->state.len };
@@ -123,13 +129,15 @@ static uint64_t ram_size(const struct vmm *v)
 
 static int save_held(struct vmm *v, const struct machine *m, int fd, struct err *err)
 {
-	const struct image_machine d = describe(v);
+	struct image_machine d;
 	auto_buf struct buf container = BUF_INIT;
 	auto_buf struct buf state = BUF_INIT;
 	/* The file is as long as if all of the memory were there: what is not is a hole. */
 	uint64_t memory = v->config->memory;
-	int ret = container_save(v->container, &container, err);
+	int ret = describe(v, &d, err);
 
+	if (ret == 0)
+		ret = container_save(v->container, &container, err);
 	if (ret == 0)
 		ret = machine_save(m, fd, ram_size(v), &state, err);
 	(void)buf_append(&state, container.data, container.len);

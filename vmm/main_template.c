@@ -48,6 +48,7 @@ int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 	if (v->resumes) {
 		image.fd = v->config->restore_fd;
 		image.is_template = false;
+		image.lazy = v->lazy;
 		params->image = &image;
 		params->boot = NULL;
 		return vm_new(params, &v->vm, err);
@@ -112,6 +113,7 @@ void main_on_made(void *opaque)
 	struct vmm *v = opaque;
 	struct err err = ERR_INIT;
 
+	main_go_on_lazy(v);
 	if (v->saved && vm_ram_mark_hot(v->vm, v->config->template_new_fd, &err) < 0)
 		log_warn("template: %s", err.msg);
 	close_fd(v->config->template_new_fd);

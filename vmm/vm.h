@@ -22,6 +22,7 @@
 
 struct buf;
 struct err;
+struct lazy;
 struct sections;
 struct vm;
 
@@ -44,6 +45,9 @@ struct vm_image {
 	int fd; /* its file; borrowed */
 	struct sections *state; /* advances as it is used */
 	bool is_template; /* with notes of what others have changed since */
+	/* Memory is read when it is asked for, and not mapped: new, and started when vm_new()
+	 * returns 0 (vmm/snapshot/lazy.h).  Borrowed; or NULL. */
+	struct lazy *lazy;
 };
 
 struct vm_params {

@@ -3,7 +3,8 @@
  * RAM in a file and back, what was plugged behind what was there at the start.  It is saved
  * in pieces of 2 MiB, those in which anything is:
  * these are mapped from the file again, or if most machines write to much of them,
- * copied.  The rest is anonymous memory as in any new machine, which may have huge pages.
+ * copied; or they are read when somebody asks for them (snapshot/lazy.h).  The rest is
+ * anonymous memory as in any new machine, which may have huge pages.
  * Within a piece pages of zeros are not written.
  *
  * Which pages there are /proc/self/pagemap tells (mincore() does not know of swap).  In a
@@ -19,6 +20,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "vmm/snapshot/image.h"
+#include "vmm/snapshot/lazy.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/vm_internal.h"
 
@@ -295,17 +297,38 @@ static void touch_pages(const struct vm *vm, uint64_t offset, const uint8_t *tou
 	}
 }
 
+/* add_lazily() - what it had when it started, and what was plugged, lie in two places. */
+static int add_lazily(const struct vm *vm, struct lazy *lazy, const struct extent *e,
+		      struct err *err)
+{
+	uint64_t end = e->offset + e->len;
+	uint64_t middle = vm->params.memory < end ? vm->params.memory : end;
+	int ret = 0;
+
+	if (e->offset < middle)
+		ret = lazy_add(lazy, host_at(vm, e->offset), e->offset,
+			       middle - e->offset, err);
+	else
+		middle = e->offset;
+	if (ret == 0 && middle < end)
+		ret = lazy_add(lazy, host_at(vm, middle), middle, end - middle, err);
+	return ret;
+}
+
 /* take_extent() - what is hot is copied, what is not is mapped, in runs. */
-static int take_extent(const struct vm *vm, int fd, const struct extent *e,
-		       const struct hints *hints, struct err *err)
+static int take_extent(const struct vm *vm, const struct vm_image *image,
+		       const struct extent *e, const struct hints *hints, struct err *err)
 {
 	uint64_t end = e->offset + e->len;
 	uint64_t total = hints->touched ? vm->params.memory : vm_ram_total(vm);
+	int fd = image->fd;
 	int ret = 0;
 
 	if (e->offset % PIECE || e->len % PIECE || e->offset > total ||
 	    e->len > total - e->offset)
 		return err_msg(err, EPROTO, "RAM that the machine does not have");
+	if (image->lazy)
+		return e->len ? add_lazily(vm, image->lazy, e, err) : 0;
 	for (uint64_t at = e->offset, next; ret == 0 && at < end; at = next) {
 		next = at + PIECE;
 		if (is_hot(hints->hot, at)) {
@@ -336,8 +359,9 @@ int vm_ram_map(struct vm *vm, const struct vm_image *image, struct err *err)
 		struct extent e;
 
 		memcpy(&e, (const char *)data + at, sizeof(e));
-		ret = take_extent(vm, image->fd, &e, &hints, err);
+		ret = take_extent(vm, image, &e, &hints, err);
 	}
 	free(hints.touched);
-	return ret;
+	/* KVM itself writes into it when the vCPUs are restored. */
+	return ret == 0 && image->lazy ? lazy_start(image->lazy, NULL, err) : ret;
 }

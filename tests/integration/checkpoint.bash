@@ -93,3 +93,28 @@ flip() {
 	printf "\\x$(printf %x $((byte ^ 4)))" |
 		dd of="$IMAGE/machine" bs=1 seek="$1" conv=notrunc status=none
 }
+
+# last_byte - the offset in the image of the last byte of memory (512 MiB) that is not zero
+last_byte() {
+	python3 -c '
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY); at = 2 << 20; found = 0
+size = (2 << 20) + (512 << 20)
+while at < size:
+    try: at = os.lseek(fd, at, os.SEEK_DATA)
+    except OSError: break
+    end = min(size, os.lseek(fd, at, os.SEEK_HOLE))
+    data = os.pread(fd, max(0, end - at), at).rstrip(b"\0")
+    if data: found = at + len(data) - 1
+    at = end
+print(found)' "$IMAGE/machine"
+}
+
+# keep_files - what the container has open is, when the checkpoint was; start_over() puts it back
+keep_files() {
+	cp -p "$BUNDLE/rootfs/t/ticks" "$WORK/ticks"
+}
+
+start_over() {
+	cp -p "$WORK/ticks" "$BUNDLE/rootfs/t/ticks"
+}

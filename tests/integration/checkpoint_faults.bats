@@ -31,7 +31,7 @@ load checkpoint
 	echo "$stderr"
 	[[ $status -eq 1 && $stderr == *"Container cannot be checkpointed in created state"* ]]
 	hull start "$ID"
-	for option in --pre-dump --lazy-pages --parent-path=../x --page-server=127.0.0.1:1; do
+	for option in --pre-dump --parent-path=../x --page-server=127.0.0.1:1; do
 		run --separate-stderr checkpoint "$option"
 		echo "$stderr"
 		[[ $status -eq 1 && $stderr == *"${option%=*} is not supported"* ]]

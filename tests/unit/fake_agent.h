@@ -144,6 +144,7 @@ static void (*fake_made)(void *opaque);
 static const struct fake_saved *fake_saved; /* it goes on from there; NULL: it boots */
 static int (*fake_save_all)(void *opaque, int fd, struct err *err);
 static void (*fake_let_go)(void *opaque);
+static bool (*fake_whole)(void *opaque);
 static int fake_restored; /* what container_restore() said */
 static struct err fake_restore_err;
 
@@ -197,6 +198,7 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.image_flags = fake_saved ? fake_saved->image_flags : 0,
 		.save = fake_save_all,
 		.let_go = fake_let_go,
+		.whole = fake_whole,
 		.opaque = vm,
 	};
 	int sync[2];

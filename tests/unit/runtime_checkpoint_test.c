@@ -241,7 +241,6 @@ static void test_options(void)
 		{ "--pre-dump", "--pre-dump is not supported" },
 		{ "--parent-path ../a", "--parent-path is not supported" },
 		{ "--page-server 1.2.3.4:5", "--page-server is not supported" },
-		{ "--lazy-pages", "--lazy-pages is not supported" },
 		{ "--manage-cgroups-mode hard",
 		  "\"hard\" for flag -manage-cgroups-mode" },
 		{ "--empty-ns mount", "namespace \"mount\" is not supported" },

@@ -229,6 +229,52 @@ static void test_busy(void)
 	fake_vm_end(&vm);
 }
 
+static bool is_whole;
+
+static bool whole(void *opaque)
+{
+	(void)opaque;
+	return is_whole;
+}
+
+/* turns() - time for whoever looks again. */
+static void turns(void)
+{
+	for (unsigned int i = 0; i < 20; i++) {
+		fake_run(&vm.g);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+/* A machine that was restored, and has not all of its memory yet. */
+static void test_reading(void)
+{
+	int fd;
+
+	is_whole = false;
+	fake_whole = whole;
+	begin();
+	fd = ask_for(0, 1);
+	turns();
+	ok(agent_next(&vm, NULL).type == 0 && n_looks == 0,
+	   "nothing is frozen before its memory is there, nor is it late");
+	is_refused(ask_for(0, 60000), EBUSY, "another checkpoint is being made");
+	(void)close(fd);
+	turns();
+	ok(agent_next(&vm, NULL).type == 0,
+	   "a client that goes away leaves nothing to thaw");
+	fd = ask_for(0, 60000);
+	is_whole = true;
+	turns();
+	answer(1, 0);
+	is_answer(fd, CONTROL_RESULT, 0, "then it is saved");
+	(void)close(fd);
+	fake_run(&vm.g);
+	answer(0, 0);
+	fake_vm_end(&vm);
+	fake_whole = NULL;
+}
+
 static void test_no_freeze(void)
 {
 	int fd;
@@ -397,6 +443,7 @@ int main(void)
 	test_nothing_twice();
 	test_busy();
 	test_no_freeze();
+	test_reading();
 	test_others();
 	test_end();
 	test_goes_on();

@@ -20,6 +20,7 @@ static struct vm_config good(void)
 		.modules_fd = -1,
 		.template_fd = -1,
 		.template_new_fd = -1,
+		.working_set_fd = -1,
 		.log_fd = -1,
 	};
 

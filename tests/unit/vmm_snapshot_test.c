@@ -226,7 +226,7 @@ static void test_image_head(void)
 
 	image_new(&im);
 	poke(&im, HEAD_FIELD(version), &version, sizeof(version));
-	refused(&im, "its format is 3, not 2", "another version");
+	refused(&im, "its format is 4, not 3", "another version");
 	image_end(&im);
 
 	image_new(&im);

@@ -10,6 +10,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <linux/vhost.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -68,6 +69,11 @@ static const struct rule fs_rules[] = {
 #include "vmm/fs/syscalls.h"
 };
 
+static const struct rule lazy_rules[] = {
+#include "vmm/jail/common_syscalls.h"
+#include "vmm/snapshot/syscalls.h"
+};
+
 static const struct rule net_rules[] = {
 #include "vmm/jail/common_syscalls.h"
 #include "vmm/net/helper/syscalls.h"
@@ -82,6 +88,7 @@ static const struct {
 	{ "loop", loop_rules, ARRAY_SIZE(loop_rules) },
 	{ "vcpu", vcpu_rules, ARRAY_SIZE(vcpu_rules) },
 	{ "fs", fs_rules, ARRAY_SIZE(fs_rules) },
+	{ "lazy", lazy_rules, ARRAY_SIZE(lazy_rules) },
 	{ "net", net_rules, ARRAY_SIZE(net_rules) },
 };
 

@@ -60,6 +60,7 @@ enum jail_kind {
 	JAIL_LOOP, /* the main thread: event loop, vsock, streams, control */
 	JAIL_VCPU, /* KVM_RUN and what its exits ask for */
 	JAIL_FS, /* a worker of the virtio-fs server */
+	JAIL_LAZY, /* reads memory that a restored guest asks for */
 	JAIL_NET, /* hull-net, a process of its own (vmm/net/helper) */
 	JAIL_KINDS,
 };

@@ -28,7 +28,7 @@ struct buf;
 struct err;
 
 #define IMAGE_MAGIC 0x474d49314c4c5548ull /* "HULL1IMG" */
-#define IMAGE_VERSION 2u
+#define IMAGE_VERSION 3u
 #define IMAGE_HOT_AT 2048u
 #define IMAGE_HOT_SIZE 2048u
 #define IMAGE_HEAD_AT 4096u
@@ -51,6 +51,7 @@ static_assert(sizeof(struct image_head) == 40, "file format");
 
 #define IMAGE_MACHINE_MAGIC 0x454e4948434d5548ull /* "HUMCHINE" */
 #define IMAGE_MACHINE_ROOTS 256u
+#define IMAGE_ID_SIZE 16u
 #define IMAGE_ROOT_READONLY 0x80u /* in image_machine.roots */
 
 enum image_machine_flags {
@@ -86,12 +87,13 @@ struct image_machine {
 	uint32_t n_preserved;
 	struct image_file kernel;
 	struct image_file initrd;
+	uint8_t id[IMAGE_ID_SIZE]; /* random: no other image has it */
 	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device | IMAGE_ROOT_READONLY */
 	uint32_t crc; /* CRC-32 of all before it */
 	uint32_t reserved;
 };
 
-static_assert(sizeof(struct image_machine) == 360, "file format");
+static_assert(sizeof(struct image_machine) == 376, "file format");
 static_assert(sizeof(struct image_machine) <= IMAGE_HOT_AT, "in its place");
 
 /*
