@@ -22,7 +22,9 @@
 #include "vmm/vm_config.h"
 
 #define TEMPORARY ".machine.new"
-#define KNOWN_FLAGS (IMAGE_FROZEN | IMAGE_TERMINAL | IMAGE_PAUSED | IMAGE_HAS_TEMPLATE)
+#define KNOWN_FLAGS                                                                      \
+	(IMAGE_FROZEN | IMAGE_TERMINAL | IMAGE_PAUSED | IMAGE_HAS_TEMPLATE |             \
+	 IMAGE_PRE_DUMP | IMAGE_HAS_PARENT)
 
 static const char mark[] = "This is hull's: the machine of a container is in the file "
 			   "'" CHECKPOINT_IMAGE_MACHINE "'.\n";
@@ -145,6 +147,196 @@ static int check_machine(const struct image_machine *m, struct err *err)
 	return ret;
 }
 
+/* crc_of() - as struct image_machine has it. */
+static uint32_t crc_of(const struct image_machine *m)
+{
+	return (uint32_t)crc32_z(0, (const unsigned char *)m,
+				 offsetof(struct image_machine, crc));
+}
+
+/* open_machine() - the image in the folder @dir, with a head that is as it was written. */
+static int open_machine(int dir, struct image_machine *ret, struct err *err)
+{
+	/* A FIFO must not hold us up. */
+	auto_fd int fd = openat(dir, CHECKPOINT_IMAGE_MACHINE,
+				O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, errno, "open");
+	r = read_head(fd, ret, err);
+	if (r == 0 && ret->crc != crc_of(ret))
+		r = err_msg(err, EPROTO, "it is damaged: the CRC of its head");
+	if (r == 0)
+		r = check_machine(ret, err);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+/* ---- what it is made upon ------------------------------------------------------------ */
+
+/* A row of images, each made upon the next one. */
+struct row {
+	int dir; /* the folder of the last one so far */
+	int *fds; /* the caller's, likewise @n */
+	unsigned int *n;
+	struct image_machine last;
+};
+
+/* add_parent() - the one in the folder @path below row->dir. */
+static int add_parent(struct row *row, const char *path, struct err *err)
+{
+	auto_fd int dir = openat(row->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (dir < 0)
+		return err_set(err, errno, "parent '%s'", path);
+	if (*row->n == SAVED_RAM_MAX_FILES - 1)
+		return err_msg(err, E2BIG, "parent '%s': more than %u images in a row",
+			       path, SAVED_RAM_MAX_FILES);
+	fd = open_machine(dir, &row->last, err);
+	if (fd < 0)
+		return err_wrap(err, fd, "parent '%s/" CHECKPOINT_IMAGE_MACHINE "'", path);
+	row->fds[(*row->n)++] = fd;
+	if (!(row->last.flags & IMAGE_PRE_DUMP))
+		return err_msg(err, EINVAL, "parent '%s': it is no pre-dump", path);
+	close_fd(row->dir);
+	row->dir = take_fd(&dir);
+	return 0;
+}
+
+/* read_parent() - the path in @fd, whose head is @m. */
+static int read_parent(int fd, const struct image_machine *m,
+		       char path[IMAGE_PARENT_SIZE], struct err *err)
+{
+	ssize_t n = pread(fd, path, IMAGE_PARENT_SIZE, IMAGE_PARENT_AT);
+
+	if (n < 0)
+		return err_set(err, errno, "read");
+	if (n != IMAGE_PARENT_SIZE || path[IMAGE_PARENT_SIZE - 1] || !path[0] ||
+	    path[0] == '/' ||
+	    m->parent_crc !=
+		    (uint32_t)crc32_z(0, (unsigned char *)path, IMAGE_PARENT_SIZE))
+		return err_msg(err, EPROTO, "it is damaged: the path of its parent");
+	return 0;
+}
+
+/* follow() - from the image @fd, whose head is row->last, to the first one. */
+static int follow(struct row *row, int fd, struct err *err)
+{
+	char path[IMAGE_PARENT_SIZE];
+	int ret = 0;
+
+	while (ret == 0 && row->last.flags & IMAGE_HAS_PARENT) {
+		const struct image_machine child = row->last;
+
+		ret = read_parent(fd, &child, path, err);
+		if (ret == 0)
+			ret = add_parent(row, path, err);
+		if (ret == 0 && (memcmp(row->last.id, child.parent, IMAGE_ID_SIZE) != 0 ||
+				 row->last.memory != child.memory))
+			ret = err_msg(err, EPROTO,
+				      "parent '%s': it is another image than the one it "
+				      "was made upon",
+				      path);
+		if (ret == 0)
+			fd = row->fds[*row->n - 1];
+	}
+	return ret;
+}
+
+static bool is_same(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+int checkpoint_image_upon(struct checkpoint_image *image, const char *parent_path,
+			  struct err *err)
+{
+	struct row row = { .fds = image->parents, .n = &image->n_parents };
+	int ret;
+
+	if (parent_path[0] == '/' || strlen(parent_path) >= IMAGE_PARENT_SIZE)
+		return err_msg(err, EINVAL,
+			       "--parent-path '%.64s' must be relative to --image-path",
+			       parent_path);
+	row.dir = fcntl(image->dir, F_DUPFD_CLOEXEC, 0);
+	ret = row.dir < 0 ? err_set(err, errno, "fcntl")
+			  : add_parent(&row, parent_path, err);
+	if (ret == 0 && is_same(row.dir, image->dir))
+		ret = err_msg(err, EINVAL, "it is where the image is put");
+	image->parent = row.last;
+	if (ret == 0)
+		ret = follow(&row, image->parents[0], err);
+	/* The new one has to have its place in the row. */
+	if (ret == 0 && image->n_parents == SAVED_RAM_MAX_FILES - 1)
+		ret = err_msg(err, E2BIG, "%u images in a row", SAVED_RAM_MAX_FILES);
+	close_fd(row.dir);
+	image->parent_path = parent_path;
+	return ret < 0 ? err_wrap(err, ret, "--parent-path '%s'", parent_path) : 0;
+}
+
+int checkpoint_image_parents(const char *path, int fd,
+			     const struct image_machine *machine, int *fds,
+			     unsigned int *ret_n, struct err *err)
+{
+	struct row row = { .fds = fds, .n = ret_n, .last = *machine };
+	int ret;
+
+	*ret_n = 0;
+	row.dir = open_folder(path, err);
+	if (row.dir < 0)
+		return row.dir;
+	ret = follow(&row, fd, err);
+	close_fd(row.dir);
+	return ret < 0 ? err_wrap(err, ret, "'%s/" CHECKPOINT_IMAGE_MACHINE "'", path)
+		       : 0;
+}
+
+/* check_upon() - hull-vmm has made it upon what it was told to. */
+static int check_upon(const struct checkpoint_image *image, const struct image_machine *m,
+		      struct err *err)
+{
+	bool has = m->flags & IMAGE_HAS_PARENT;
+
+	if (has == (image->n_parents > 0) &&
+	    (!has || (!memcmp(m->parent, image->parent.id, IMAGE_ID_SIZE) &&
+		      m->memory == image->parent.memory)))
+		return 0;
+	return err_msg(err, EPROTO, "it is not upon the parent");
+}
+
+/* put_parent() - its path into the image, its CRC into @head. */
+static int put_parent(const struct checkpoint_image *image, struct image_machine *head,
+		      struct err *err)
+{
+	char path[IMAGE_PARENT_SIZE] = { 0 };
+	ssize_t n;
+
+	head->parent_crc = 0;
+	if (!image->n_parents)
+		return 0;
+	memcpy(path, image->parent_path, strlen(image->parent_path));
+	head->parent_crc = (uint32_t)crc32_z(0, (unsigned char *)path, sizeof(path));
+	n = pwrite(image->fd, path, sizeof(path), IMAGE_PARENT_AT);
+	return n == sizeof(path) ? 0
+				 : err_set(err, n < 0 ? errno : EIO, "write into '%s'",
+					   image->path);
+}
+
+/* sum() - all of RAM, wherever it lies. */
+static int sum(const struct checkpoint_image *image, uint64_t memory, struct err *err)
+{
+	int fds[SAVED_RAM_MAX_FILES] = { image->fd };
+
+	memcpy(fds + 1, image->parents, image->n_parents * sizeof(fds[0]));
+	return saved_ram_sum(fds, 1 + image->n_parents, memory, err);
+}
+
+/* ---- the new one --------------------------------------------------------------------- */
+
 int checkpoint_image_head(const struct checkpoint_image *image, struct image_machine *ret,
 			  struct err *err)
 {
@@ -152,6 +344,8 @@ int checkpoint_image_head(const struct checkpoint_image *image, struct image_mac
 
 	if (r == 0)
 		r = check_machine(ret, err);
+	if (r == 0)
+		r = check_upon(image, ret, err);
 	return r < 0 ? err_wrap(err, r, "what hull-vmm has saved") : 0;
 }
 
@@ -188,22 +382,18 @@ static int give_name(struct checkpoint_image *image, struct err *err)
 	return 0;
 }
 
-/* crc_of() - as struct image_machine has it. */
-static uint32_t crc_of(const struct image_machine *m)
-{
-	return (uint32_t)crc32_z(0, (const unsigned char *)m,
-				 offsetof(struct image_machine, crc));
-}
-
 int checkpoint_image_commit(struct checkpoint_image *image,
 			    const struct image_machine *machine, struct err *err)
 {
 	struct image_machine head = *machine;
-	int ret = image_sum_ram(image->fd, head.memory, err);
+	int ret = sum(image, head.memory, err);
 	ssize_t n;
 
 	if (ret < 0)
 		return err_wrap(err, ret, "sum up the memory in '%s'", image->path);
+	ret = put_parent(image, &head, err);
+	if (ret < 0)
+		return ret;
 	head.crc = crc_of(&head);
 	n = pwrite(image->fd, &head, sizeof(head), 0);
 	if (n != sizeof(head))
@@ -227,6 +417,8 @@ void checkpoint_image_release(struct checkpoint_image *image)
 		(void)unlinkat(image->dir, CHECKPOINT_IMAGE_MARK, 0);
 	if (image->made)
 		(void)rmdir(image->path); /* somebody may use it already */
+	for (unsigned int i = 0; i < image->n_parents; i++)
+		close_fd(image->parents[i]);
 	close_fd(image->fd);
 	close_fd(image->dir);
 	*image = CHECKPOINT_IMAGE_INIT;
@@ -237,24 +429,12 @@ void checkpoint_image_release(struct checkpoint_image *image)
 int checkpoint_image_open(const char *path, struct image_machine *ret, struct err *err)
 {
 	auto_fd int dir = open_folder(path, err);
-	auto_fd int fd = -1;
-	int r;
+	int fd;
 
 	if (dir < 0)
 		return dir;
-	/* A FIFO must not hold us up. */
-	fd = openat(dir, CHECKPOINT_IMAGE_MACHINE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, errno, "open '%s/" CHECKPOINT_IMAGE_MACHINE "'",
-			       path);
-	r = read_head(fd, ret, err);
-	if (r == 0 && ret->crc != crc_of(ret))
-		r = err_msg(err, EPROTO, "it is damaged: the CRC of its head");
-	if (r == 0)
-		r = check_machine(ret, err);
-	if (r < 0)
-		return err_wrap(err, r, "'%s/" CHECKPOINT_IMAGE_MACHINE "'", path);
-	return take_fd(&fd);
+	fd = open_machine(dir, ret, err);
+	return fd < 0 ? err_wrap(err, fd, "'%s/" CHECKPOINT_IMAGE_MACHINE "'", path) : fd;
 }
 
 int checkpoint_image_verify(const char *path, int fd, const struct image_machine *machine,

@@ -20,8 +20,10 @@
 
 #include <stdbool.h>
 
+#include "vmm/snapshot/image.h"
+#include "vmm/snapshot/saved_ram.h"
+
 struct err;
-struct image_machine;
 
 #define CHECKPOINT_IMAGE_MACHINE "machine"
 #define CHECKPOINT_IMAGE_MARK "inventory.img"
@@ -32,6 +34,10 @@ struct checkpoint_image {
 	const char *path; /* of the folder, borrowed */
 	int dir; /* the folder, locked: one checkpoint at a time writes there */
 	int fd; /* the new file */
+	int parents[SAVED_RAM_MAX_FILES - 1]; /* what it is made upon, the newest first */
+	unsigned int n_parents;
+	const char *parent_path; /* of the first one, borrowed */
+	struct image_machine parent; /* what that one is */
 	bool made; /* the folder is new */
 	bool named; /* the file has a temporary name */
 	bool marked; /* the mark is ours, and new */
@@ -46,6 +52,16 @@ struct checkpoint_image {
  */
 int checkpoint_image_begin(const char *path, struct checkpoint_image *image,
 			   struct err *err);
+
+/*
+ * checkpoint_image_upon() - a pre-dump of which the new image has the changes only, with
+ * those that that was made upon.
+ * @parent_path: of its folder, relative to the image's; borrowed
+ * Errors: -EINVAL: an absolute path, the image itself, not a pre-dump; -EPROTO: damaged;
+ *	what opening says
+ */
+int checkpoint_image_upon(struct checkpoint_image *image, const char *parent_path,
+			  struct err *err);
 
 /*
  * checkpoint_image_head() - what hull-vmm has written about the machine.
@@ -71,6 +87,17 @@ void checkpoint_image_release(struct checkpoint_image *image);
  * Errors: -EPROTO: it is no image, of another version, or cut off
  */
 int checkpoint_image_open(const char *path, struct image_machine *ret, struct err *err);
+
+/*
+ * checkpoint_image_parents() - the files that an image was made upon.
+ * @fd, @machine: as checkpoint_image_open() has given them
+ * @fds: room for SAVED_RAM_MAX_FILES - 1; the caller owns *@ret_n of them, after an
+ *	error as well
+ * Errors: -EPROTO: one is damaged, or another image than it was; what opening says
+ */
+int checkpoint_image_parents(const char *path, int fd,
+			     const struct image_machine *machine, int *fds,
+			     unsigned int *ret_n, struct err *err);
 
 /*
  * checkpoint_image_verify() - is its memory as it was written?  All of it is read.

@@ -57,8 +57,11 @@ static uint64_t now_us(void)
 
 static int save(struct checkpoint *cp, struct err *err)
 {
+	const bool parent = cp->flags & CONTROL_CHECKPOINT_PARENT;
 	const struct control_request request = {
 		.type = CONTROL_CHECKPOINT,
+		.payload = parent ? cp->image.parent.id : NULL,
+		.len = parent ? sizeof(cp->image.parent.id) : 0,
 		.a = cp->flags,
 		.b = MOMENT_MS,
 		.fds = &cp->image.fd,
@@ -140,11 +143,15 @@ static void stop(struct checkpoint *cp, int pidfd)
 		log_warn("container '%s': %s", c->id, why.msg);
 }
 
-static int checkpoint(struct checkpoint *cp, const char *path, struct err *err)
+/* @parent: --parent-path, or "" */
+static int checkpoint(struct checkpoint *cp, const char *path, const char *parent,
+		      struct err *err)
 {
 	auto_fd int pidfd = container_pidfd(cp->container, err);
 	int ret = pidfd < 0 ? pidfd : checkpoint_image_begin(path, &cp->image, err);
 
+	if (ret == 0 && *parent)
+		ret = checkpoint_image_upon(&cp->image, parent, err);
 	if (ret == 0)
 		ret = save(cp, err);
 	if (ret == 0)
@@ -187,18 +194,16 @@ static int take_status_fd(const struct option_set *options, int *ret_fd, struct 
 
 static int check_options(const struct option_set *options, struct err *err)
 {
-	static const char *const refused[] = { "pre-dump", "parent-path", "page-server" };
 	int ret = criu_options_check(options, err);
 
-	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(refused); i++)
-		ret = criu_option_refuse(options, refused[i], err);
-	return ret;
+	return ret == 0 ? criu_option_refuse(options, "page-server", err) : ret;
 }
 
 static int run(struct cli *cli, struct err *err)
 {
 	auto_container struct container *c = NULL;
 	const char *path = cli_string(&cli->options, "image-path");
+	const char *parent = cli_string(&cli->options, "parent-path");
 	struct checkpoint cp = {
 		.image = CHECKPOINT_IMAGE_INIT,
 		.sock = -1,
@@ -222,9 +227,14 @@ static int run(struct cli *cli, struct err *err)
 		cp.flags |= CONTROL_CHECKPOINT_LEAVE;
 	if (cli_flag(&cli->options, "no-freeze"))
 		cp.flags |= CONTROL_CHECKPOINT_NO_FREEZE;
+	if (cli_flag(&cli->options, "pre-dump"))
+		cp.flags |= CONTROL_CHECKPOINT_PRE_DUMP | CONTROL_CHECKPOINT_LEAVE;
+	if (parent && *parent)
+		cp.flags |= CONTROL_CHECKPOINT_PARENT;
 	cp.container = c;
 	(void)signal(SIGPIPE, SIG_IGN); /* a reader of --status-fd may have gone */
-	ret = checkpoint(&cp, *path ? path : CHECKPOINT_DEFAULT_PATH, err);
+	ret = checkpoint(&cp, *path ? path : CHECKPOINT_DEFAULT_PATH,
+			 parent ? parent : "", err);
 	return ret < 0 ? err_wrap(err, ret, "checkpoint container '%s'", cli->argv[0])
 		       : 0;
 }
@@ -245,8 +255,10 @@ static const struct option_def options[] = {
 	CRIU_OPTIONS,
 	{ OPTION_BOOL, "lazy-pages", NULL, NULL,
 	  "accepted: every image can be restored with --lazy-pages", NULL },
-	{ OPTION_BOOL, "pre-dump", NULL, NULL, "not supported yet", NULL },
-	{ OPTION_STRING, "parent-path", NULL, "DIR", "not supported yet", NULL },
+	{ OPTION_BOOL, "pre-dump", NULL, NULL,
+	  "save the memory only, while the container runs", NULL },
+	{ OPTION_STRING, "parent-path", NULL, "DIR",
+	  "save what changed since that pre-dump; relative to --image-path", NULL },
 	{ OPTION_STRING, "page-server", NULL, "ADDRESS:PORT", "not supported", NULL },
 	{ 0 },
 };

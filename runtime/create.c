@@ -59,6 +59,8 @@ static void close_config(struct vm_config *c)
 	close_fd(c->template_fd);
 	close_fd(c->restore_fd);
 	close_fd(c->working_set_fd);
+	for (uint8_t i = 0; i < c->n_parents; i++)
+		close_fd(c->parent_fd[i]);
 	close_fd(c->template_new_fd);
 	close_fd(c->control_fd);
 	close_fd(c->status_fd);

@@ -40,7 +40,8 @@ static void restore_lazily(struct creation *cr)
 
 int create_restore_open(struct creation *cr, struct err *err)
 {
-	int fd;
+	unsigned int n_parents = 0;
+	int fd, ret;
 
 	if (!cr->params->image_path)
 		return 0;
@@ -48,9 +49,17 @@ int create_restore_open(struct creation *cr, struct err *err)
 	if (fd < 0)
 		return fd;
 	cr->config->restore_fd = fd;
-	if (cr->params->lazy_pages)
+	if (cr->image.flags & IMAGE_PRE_DUMP)
+		return err_msg(err, EINVAL,
+			       "'%s/" CHECKPOINT_IMAGE_MACHINE "': it is a pre-dump: memory "
+			       "that a checkpoint can be made upon (--parent-path)",
+			       cr->params->image_path);
+	ret = checkpoint_image_parents(cr->params->image_path, fd, &cr->image,
+				       cr->config->parent_fd, &n_parents, err);
+	cr->config->n_parents = (uint8_t)n_parents;
+	if (ret == 0 && cr->params->lazy_pages)
 		restore_lazily(cr);
-	return 0;
+	return ret;
 }
 
 int create_restore_labels(struct creation *cr, struct err *err)
@@ -173,8 +182,8 @@ int create_restore_verify(struct creation *cr, struct err *err)
 {
 	const struct create_params *p = cr->params;
 
-	/* Or each chunk when it is needed. */
-	if (!p->image_path || cr->config->lazy)
+	/* Or each chunk when it is needed, or copied from several files. */
+	if (!p->image_path || cr->config->lazy || cr->config->n_parents)
 		return 0;
 	return checkpoint_image_verify(p->image_path, cr->config->restore_fd, &cr->image,
 				       err);

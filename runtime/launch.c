@@ -60,6 +60,8 @@ static int keep_descriptors(const struct vm_config *c, int config_fd, struct err
 		return err_set(err, errno, "close_range");
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(fds); i++)
 		ret = keep(fds[i], err);
+	for (uint8_t i = 0; ret == 0 && i < c->n_parents; i++)
+		ret = keep(c->parent_fd[i], err);
 	for (uint8_t i = 0; ret == 0 && i < c->n_preserved; i++)
 		ret = keep(c->preserved_fd[i], err);
 	for (uint32_t i = 0; ret == 0 && i < c->n_roots; i++)

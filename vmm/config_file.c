@@ -48,6 +48,11 @@ static int check_descriptors(const struct vm_config *c, struct err *err)
 		return bad(err, "template_fd");
 	if (c->restore_fd >= 0 && (c->template_fd >= 0 || c->template_new_fd >= 0))
 		return bad(err, "restore_fd");
+	if (c->n_parents >= SAVED_RAM_MAX_FILES || (c->n_parents && c->restore_fd < 0))
+		return bad(err, "n_parents");
+	for (uint8_t i = 0; i < c->n_parents; i++)
+		if (c->parent_fd[i] < 0)
+			return bad(err, "parent_fd");
 	if (c->lazy > 1 || (c->lazy && c->restore_fd < 0))
 		return bad(err, "lazy");
 	if (!c->lazy && c->working_set_fd >= 0)

@@ -80,11 +80,19 @@ struct container_params {
 	void (*made)(void *opaque);
 	bool restored; /* the machine was saved when it was ready() */
 	/*
-	 * save() - the whole machine into @fd, in one go (CONTROL_CHECKPOINT).  On success
+	 * save() - the whole machine into @fd, in one go (CONTROL_CHECKPOINT); of its memory
+	 * only what changed since the dump @parent (its id), unless that is NULL.  On success
 	 * it stands still until let_go(); otherwise it goes on.
 	 * Return: 0; -EAGAIN: at another moment; -errno
 	 */
-	int (*save)(void *opaque, int fd, struct err *err);
+	int (*save)(void *opaque, int fd, const uint8_t *parent, struct err *err);
+	/*
+	 * dump_begin(), dump_some() - memory into @fd while the machine runs; dump_some() again
+	 * as long as it returns 1.
+	 * Return: 0; -EAGAIN: begin at another moment; -errno
+	 */
+	int (*dump_begin)(void *opaque, int fd, const uint8_t *parent, struct err *err);
+	int (*dump_some)(void *opaque, int fd, struct err *err);
 	void (*let_go)(void *opaque);
 	/* whole() - is all of it there, to be saved?  If not yet, it will be by itself.  May be
 	 * NULL: always. */

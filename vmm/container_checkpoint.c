@@ -7,9 +7,13 @@
  *	none -> reading -> freezing -> looking -> held -> thawing -> none
  *
  * What was restored lazily is read to the end before anything is frozen.
+ * A pre-dump freezes nothing and holds the machine for a moment only: what it writes while
+ * that runs need not be of one moment (vm.h, vm_dump_begin()).
+ *
  * The machine that was saved is frozen too: it is thawed when it goes on.
  */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/cleanup.h"
@@ -19,6 +23,7 @@
 #include "vmm/container_internal.h"
 
 #define LOOK_MS 5u
+#define DUMP_MS 1u
 
 static void look(struct timer *timer);
 
@@ -123,18 +128,58 @@ static void saved(struct container *c, uint64_t stopped_us)
 		thaw(c);
 }
 
+/* parent_of() - NULL: none. */
+static const uint8_t *parent_of(const struct checkpoint *k)
+{
+	return k->flags & CONTROL_CHECKPOINT_PARENT ? k->parent : NULL;
+}
+
+/* dump() - one part after the other; in between the loop has time for the others. */
+static void dump(struct timer *timer)
+{
+	struct container *c = container_of(timer, struct container, checkpoint.look);
+	struct checkpoint *k = &c->checkpoint;
+	struct err err = ERR_INIT;
+	int ret = c->params.dump_some(c->params.opaque, k->fd, &err);
+
+	if (ret == 0) {
+		control_result(take_ptr(&k->client), 0, k->stopped_us, NULL, 0);
+		done(c);
+	} else if (ret < 0 || timer_start(timer, c->loop, DUMP_MS, dump, &err) < 0) {
+		fail(c, &err);
+	}
+}
+
+/* save() - or begin to dump; 0; -EAGAIN; -errno */
+static int save(struct container *c, struct err *err)
+{
+	struct checkpoint *k = &c->checkpoint;
+	uint64_t from = now_us(), stopped;
+	bool pre_dump = k->flags & CONTROL_CHECKPOINT_PRE_DUMP;
+	int ret = (pre_dump ? c->params.dump_begin : c->params.save)(
+		c->params.opaque, k->fd, parent_of(k), err);
+
+	if (ret < 0)
+		return ret;
+	stopped = now_us() - from;
+	if (!pre_dump) {
+		saved(c, stopped);
+		return 0;
+	}
+	timer_stop(&k->deadline);
+	k->stopped_us = stopped > UINT32_MAX ? UINT32_MAX : (uint32_t)stopped;
+	return timer_start(&k->look, c->loop, DUMP_MS, dump, err);
+}
+
 static void look(struct timer *timer)
 {
 	struct container *c = container_of(timer, struct container, checkpoint.look);
 	struct checkpoint *k = &c->checkpoint;
-	uint64_t from = now_us();
 	struct err err = ERR_INIT;
-	int ret = c->params.save(c->params.opaque, k->fd, &err);
+	int ret = save(c, &err);
 
-	if (ret == 0) {
-		saved(c, now_us() - from);
+	if (ret == 0)
 		return;
-	}
 	k->why = err;
 	if (ret == -EAGAIN && timer_start(&k->look, c->loop, LOOK_MS, look, NULL) == 0)
 		return;
@@ -175,7 +220,8 @@ static void begin(struct container *c)
 	int ret = timer_start(&k->deadline, c->loop, k->ms, on_late, &err);
 
 	k->state = CHECKPOINT_FREEZING;
-	k->frozen = !(k->flags & CONTROL_CHECKPOINT_NO_FREEZE);
+	k->frozen = !(k->flags &
+		      (CONTROL_CHECKPOINT_NO_FREEZE | CONTROL_CHECKPOINT_PRE_DUMP));
 	if (ret == 0 && k->frozen)
 		ret = container_to_agent(c, AGENT_FSFREEZE, 0, 1, on_frozen, c, &err);
 	else if (ret == 0)
@@ -225,6 +271,8 @@ void checkpoint_ask(struct container *c, struct control_client *client,
 	k->client = client;
 	k->fd = fd;
 	k->flags = msg->a;
+	if (k->flags & CONTROL_CHECKPOINT_PARENT) /* its length was checked */
+		memcpy(k->parent, msg->payload, sizeof(k->parent));
 	k->ms = msg->b;
 	k->state = CHECKPOINT_READING;
 	await_memory(&k->look);

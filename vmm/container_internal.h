@@ -23,6 +23,7 @@
 #include "vmm/agent_proto.h"
 #include "vmm/container.h"
 #include "vmm/control_server.h"
+#include "vmm/snapshot/image.h"
 #include "vmm/loop.h"
 #include "vmm/stream.h"
 #include "vmm/timer.h"
@@ -131,6 +132,8 @@ struct checkpoint {
 	struct control_client *client; /* NULL: answered, or gone */
 	int fd; /* owned: of the image; -1 */
 	uint32_t flags; /* enum control_checkpoint_flags */
+	uint8_t parent[IMAGE_ID_SIZE]; /* with CONTROL_CHECKPOINT_PARENT */
+	uint32_t stopped_us; /* for which no vCPU ran when a dump began */
 	uint32_t ms; /* that freezing and looking may take */
 	bool frozen; /* the agent was asked to freeze */
 	struct timer look;

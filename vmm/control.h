@@ -106,7 +106,13 @@ enum control_exec_flags {
 enum control_checkpoint_flags {
 	CONTROL_CHECKPOINT_LEAVE = 1 << 0, /* --leave-running */
 	CONTROL_CHECKPOINT_NO_FREEZE = 1 << 1,
+	CONTROL_CHECKPOINT_PRE_DUMP = 1 << 2, /* memory only, while it runs; with LEAVE */
+	CONTROL_CHECKPOINT_PARENT = 1 << 3, /* memory: only what changed since the last
+					     * CONTROL_CHECKPOINT_PRE_DUMP, whose id
+					     * (image_machine.id) is the payload */
 };
+
+#define CONTROL_CHECKPOINT_FLAGS 0xfu /* all of them */
 
 struct control_msg {
 	uint32_t type; /* enum control_type */

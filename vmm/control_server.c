@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "vmm/loop.h"
 #include "vmm/net/proto.h"
+#include "vmm/snapshot/image.h"
 #include "vmm/vm_config.h"
 
 static_assert(3 + VM_MAX_PRESERVED <= SOCK_MAX_FDS, "an exec is one message");
@@ -115,6 +116,7 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	bool freeze = msg->type == CONTROL_FREEZE;
 	bool limit = msg->type == CONTROL_NET_LIMIT;
 	bool checkpoint = msg->type == CONTROL_CHECKPOINT;
+	bool parent = checkpoint && msg->a & CONTROL_CHECKPOINT_PARENT;
 	unsigned int want_fds = msg->type == CONTROL_NET || checkpoint ? 1
 				: !exec			  ? 0
 				: msg->a & CONTROL_EXEC_TTY ? 2
@@ -126,10 +128,12 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 		return "unknown request";
 	if (msg->reserved)
 		return "reserved field is not 0";
-	if (len && !exec && !update && !freeze && !limit)
+	if (len && !exec && !update && !freeze && !limit && !parent)
 		return "request with a payload";
 	if (limit && len != sizeof(struct net_limits))
 		return "network limits of a wrong size";
+	if (parent && len != IMAGE_ID_SIZE)
+		return "a parent's id of a wrong size";
 	if (update && !len)
 		return "update without limits";
 	if (exec && (!len || msg->a & ~(uint32_t)(CONTROL_EXEC_TTY | CONTROL_EXEC_NO_CR)))
@@ -143,8 +147,9 @@ static const char *check_request(const struct control_msg *msg, size_t len,
 	if (freeze && (!msg->a || msg->a > CONTROL_FREEZE_MAX_MS))
 		return "deadline out of range";
 	if (checkpoint && (!msg->b || msg->b > CONTROL_FREEZE_MAX_MS ||
-			   msg->a & ~(uint32_t)(CONTROL_CHECKPOINT_LEAVE |
-						CONTROL_CHECKPOINT_NO_FREEZE)))
+			   msg->a & ~(uint32_t)CONTROL_CHECKPOINT_FLAGS ||
+			   (msg->a & CONTROL_CHECKPOINT_PRE_DUMP &&
+			    !(msg->a & CONTROL_CHECKPOINT_LEAVE))))
 		return "checkpoint with unknown flags, or a deadline out of range";
 	if (freeze && msg->b > INT32_MAX)
 		return "no such process";

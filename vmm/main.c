@@ -415,6 +415,8 @@ static int make_outside(struct vmm *v, struct err *err)
 			.resumes = v->resumes,
 			.image_flags = v->image_flags,
 			.save = main_save,
+			.dump_begin = main_dump_begin,
+			.dump_some = main_dump_some,
 			.whole = main_memory_is_there,
 			.let_go = main_let_go,
 			.before_shutdown = before_shutdown,
@@ -473,8 +475,7 @@ static int make_inside(struct vmm *v, struct err *err)
 	close_fd(v->config->initrd_fd);
 	close_fd(v->config->modules_fd);
 	close_fd(v->config->template_fd);
-	if (!v->lazy)
-		close_fd(v->config->restore_fd);
+	main_close_image(v);
 	return ret;
 }
 

@@ -28,6 +28,7 @@ struct lazy;
 struct net_cards;
 struct pci_bus;
 struct resolver;
+struct saved_ram;
 struct notices;
 struct sockets;
 struct virtio_device;
@@ -59,6 +60,12 @@ struct vmm {
 	bool resumes; /* or with the container that was saved */
 	uint32_t image_flags; /* enum image_machine_flags: of that */
 	bool saved; /* it has become one */
+	struct saved_ram *ram; /* where it is copied from, while the VM is made; or NULL */
+	uint8_t dumped[IMAGE_ID_SIZE]; /* the last dump, of which changes are known */
+	bool has_dumped; /* there is one */
+	struct image_machine dump; /* the one that is being written */
+	uint64_t dump_at; /* (bytes) of RAM that it has so far, */
+	uint64_t dump_size; /* and in all */
 	struct lazy *lazy; /* reads its memory; NULL: it is there */
 	bool made; /* under gate_lock: the container is, and sync_fd is not ours any more */
 	int oom_fd; /* of vmm/host_oom.h, or -1 */
@@ -113,17 +120,23 @@ struct machine main_machine(const struct vmm *v);
 /* main_look_at_image() - of the container that is to go on, if that is so. */
 int main_look_at_image(struct vmm *v, struct err *err);
 
+/* main_close_image() - its files, unless its memory is still read from there. */
+void main_close_image(const struct vmm *v);
+
 /* main_resume() - devices and container as they were; the jail stands but for filters. */
 int main_resume(struct vmm *v, struct err *err);
 
-/* main_save(), main_let_go() - container_params.save and .let_go. */
-int main_save(void *opaque, int fd, struct err *err);
+/* main_save(), main_let_go(), main_dump_begin(), main_dump_some() - of container_params. */
+int main_save(void *opaque, int fd, const uint8_t *parent, struct err *err);
+int main_dump_begin(void *opaque, int fd, const uint8_t *parent, struct err *err);
+int main_dump_some(void *opaque, int fd, struct err *err);
 void main_let_go(void *opaque);
 
 /* ---- main_lazy.c: nothing to do where all memory is there ------------------------------ */
 
 /* main_make_lazy() - for the image @id, before its VM is made. */
-int main_make_lazy(struct vmm *v, const uint8_t id[IMAGE_ID_SIZE], struct err *err);
+int main_make_lazy(struct vmm *v, const uint8_t id[IMAGE_ID_SIZE], const int *fds,
+		   unsigned int n_fds, struct err *err);
 
 /* main_stop_lazy(), main_start_lazy() - around what the jail does with one thread. */
 void main_stop_lazy(struct vmm *v);

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/cleanup.h"
 #include "lib/err.h"
 #include "vmm/container.h"
 #include "vmm/main.h"
 #include "vmm/net_cards.h"
 #include "vmm/snapshot/image.h"
+#include "vmm/snapshot/saved_ram.h"
 #include "vmm/timeline.h"
 #include "vmm/virtio/mem.h"
 
@@ -85,6 +87,22 @@ static int check_same(const struct vm_config *c, const struct image_machine *d,
 	return 0;
 }
 
+/* look_at_ram() - where it is read from, unless it can be mapped from one file. */
+static int look_at_ram(struct vmm *v, const struct image_machine *d, struct err *err)
+{
+	const struct vm_config *c = v->config;
+	int fds[SAVED_RAM_MAX_FILES] = { c->restore_fd };
+	unsigned int n = 1;
+
+	for (uint8_t i = 0; i < c->n_parents; i++)
+		fds[n++] = c->parent_fd[i];
+	if (!(d->flags & IMAGE_HAS_PARENT) != (n == 1))
+		return err_msg(err, EPROTO, "%u parents", n - 1);
+	if (c->lazy)
+		return main_make_lazy(v, d->id, fds, n, err);
+	return n > 1 ? saved_ram_open(fds, n, c->memory, &v->ram, err) : 0;
+}
+
 int main_look_at_image(struct vmm *v, struct err *err)
 {
 	const struct vm_config *c = v->config;
@@ -100,13 +118,22 @@ int main_look_at_image(struct vmm *v, struct err *err)
 	if (ret == 0)
 		ret = image_read(c->restore_fd, c->memory, &v->state, err);
 	if (ret == 0)
-		ret = main_make_lazy(v, d.id, err);
+		ret = look_at_ram(v, &d, err);
 	if (ret < 0)
 		return err_wrap(err, ret, "image");
 	v->sections = (struct sections){ v->state.data, v->state.len };
 	v->image_flags = d.flags;
 	v->resumes = true;
 	return 0;
+}
+
+void main_close_image(const struct vmm *v)
+{
+	if (v->lazy)
+		return;
+	close_fd(v->config->restore_fd);
+	for (uint8_t i = 0; i < v->config->n_parents; i++)
+		close_fd(v->config->parent_fd[i]);
 }
 
 int main_resume(struct vmm *v, struct err *err)
@@ -127,7 +154,41 @@ static uint64_t ram_size(const struct vmm *v)
 	return vm_ram_size(v->vm) + (v->mem ? mem_extent(v->mem) : 0);
 }
 
-static int save_held(struct vmm *v, const struct machine *m, int fd, struct err *err)
+/* dump_size() - likewise, now or in a dump: what was taken away is zeros now. */
+static uint64_t dump_size(const struct vmm *v)
+{
+	uint64_t size = ram_size(v);
+
+	return size > v->dump_size ? size : v->dump_size;
+}
+
+/* check_parent() - are its changes known? */
+static int check_parent(const struct vmm *v, const uint8_t *parent, struct err *err)
+{
+	if (!parent || (v->has_dumped && !memcmp(v->dumped, parent, IMAGE_ID_SIZE)))
+		return 0;
+	return err_msg(err, EINVAL,
+		       "the parent image is not the last pre-dump of this container");
+}
+
+/* write_head() - @d, as it stands or upon @parent. */
+static int write_head(const struct vmm *v, int fd, struct image_machine *d,
+		      const uint8_t *parent, struct err *err)
+{
+	int ret = 0;
+
+	if (parent) {
+		d->flags |= IMAGE_HAS_PARENT;
+		memcpy(d->parent, parent, sizeof(d->parent));
+		ret = vm_dump_changes(v->vm, fd, v->config->memory, err);
+	}
+	if (ret == 0 && pwrite(fd, d, sizeof(*d), 0) != sizeof(*d))
+		ret = err_set(err, errno ? errno : EIO, "write the image");
+	return ret;
+}
+
+static int save_held(struct vmm *v, const struct machine *m, int fd,
+		     const uint8_t *parent, struct err *err)
 {
 	struct image_machine d;
 	auto_buf struct buf container = BUF_INIT;
@@ -139,7 +200,8 @@ static int save_held(struct vmm *v, const struct machine *m, int fd, struct err 
 	if (ret == 0)
 		ret = container_save(v->container, &container, err);
 	if (ret == 0)
-		ret = machine_save(m, fd, ram_size(v), &state, err);
+		ret = machine_save(m, fd, parent ? dump_size(v) : ram_size(v), parent, &state,
+				   err);
 	(void)buf_append(&state, container.data, container.len);
 	if (ret == 0 && (buf_ok(&container) < 0 || buf_ok(&state) < 0))
 		ret = err_set(err, ENOMEM, "the container's state");
@@ -147,23 +209,61 @@ static int save_held(struct vmm *v, const struct machine *m, int fd, struct err 
 		ret = err_set(err, errno, "make the image as long as the memory");
 	if (ret == 0)
 		ret = image_write(fd, &state, memory, err);
-	if (ret == 0 && pwrite(fd, &d, sizeof(d), 0) != sizeof(d))
-		ret = err_set(err, errno ? errno : EIO, "write the image");
-	return ret;
+	return ret == 0 ? write_head(v, fd, &d, parent, err) : ret;
 }
 
-int main_save(void *opaque, int fd, struct err *err)
+int main_save(void *opaque, int fd, const uint8_t *parent, struct err *err)
 {
 	struct vmm *v = opaque;
 	const struct machine m = main_machine(v);
-	int ret = machine_hold(&m, err);
+	int ret = check_parent(v, parent, err);
 
+	if (ret == 0)
+		ret = machine_hold(&m, err);
 	if (ret < 0)
 		return ret;
-	ret = save_held(v, &m, fd, err);
+	ret = save_held(v, &m, fd, parent, err);
 	if (ret < 0)
 		machine_let_go(&m);
 	return ret;
+}
+
+int main_dump_begin(void *opaque, int fd, const uint8_t *parent, struct err *err)
+{
+	struct vmm *v = opaque;
+	const struct machine m = main_machine(v);
+	int ret = check_parent(v, parent, err);
+
+	if (ret == 0)
+		ret = describe(v, &v->dump, err);
+	if (ret == 0)
+		ret = machine_hold(&m, err);
+	if (ret < 0)
+		return ret;
+	v->has_dumped = false; /* until it is there */
+	v->dump.flags |= IMAGE_PRE_DUMP;
+	v->dump_size = dump_size(v);
+	v->dump_at = 0;
+	ret = vm_dump_begin(v->vm, parent, v->dump_size, err);
+	/* Now, what changes while it is written is the next one's. */
+	if (ret == 0 && ftruncate(fd, (off_t)image_size(v->config->memory)) < 0)
+		ret = err_set(err, errno, "make the image as long as the memory");
+	if (ret == 0)
+		ret = write_head(v, fd, &v->dump, parent, err);
+	machine_let_go(&m);
+	return ret;
+}
+
+int main_dump_some(void *opaque, int fd, struct err *err)
+{
+	struct vmm *v = opaque;
+	int ret = vm_dump_some(v->vm, fd, &v->dump_at, v->dump_size, err);
+
+	if (ret < 0 || v->dump_at < v->dump_size)
+		return ret < 0 ? ret : 1;
+	memcpy(v->dumped, v->dump.id, sizeof(v->dumped));
+	v->has_dumped = true;
+	return 0;
 }
 
 void main_let_go(void *opaque)

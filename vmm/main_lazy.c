@@ -35,12 +35,13 @@ static void on_failed(void *opaque, const struct err *err)
 	_exit(KILLED);
 }
 
-int main_make_lazy(struct vmm *v, const uint8_t id[IMAGE_ID_SIZE], struct err *err)
+int main_make_lazy(struct vmm *v, const uint8_t id[IMAGE_ID_SIZE], const int *fds,
+		   unsigned int n_fds, struct err *err)
 {
 	const struct vm_config *c = v->config;
 	struct lazy_params params = {
-		.fds = &c->restore_fd,
-		.n_fds = 1,
+		.fds = fds,
+		.n_fds = n_fds,
 		.ram_size = c->memory,
 		.working_set_fd = c->working_set_fd,
 		.on_failed = on_failed,
@@ -48,7 +49,7 @@ int main_make_lazy(struct vmm *v, const uint8_t id[IMAGE_ID_SIZE], struct err *e
 	};
 
 	memcpy(params.id, id, sizeof(params.id));
-	return c->lazy ? lazy_new(&params, &v->lazy, err) : 0;
+	return lazy_new(&params, &v->lazy, err);
 }
 
 void main_stop_lazy(struct vmm *v)

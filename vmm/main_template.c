@@ -8,6 +8,7 @@
 #include "vmm/main.h"
 #include "vmm/net_cards.h"
 #include "vmm/snapshot/image.h"
+#include "vmm/snapshot/saved_ram.h"
 #include "vmm/template.h"
 
 /* refuse_template() - the machine boots; hull takes the template away. */
@@ -49,9 +50,12 @@ int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 		image.fd = v->config->restore_fd;
 		image.is_template = false;
 		image.lazy = v->lazy;
+		image.ram = v->ram;
 		params->image = &image;
 		params->boot = NULL;
-		return vm_new(params, &v->vm, err);
+		ret = vm_new(params, &v->vm, err);
+		saved_ram_free(take_ptr(&v->ram));
+		return ret;
 	}
 	if (v->restored) {
 		params->image = &image;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/memory.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #define PAGE_SIZE ((uintptr_t)4096)
@@ -16,6 +17,13 @@ static const struct guest_region *ram_at(const struct guest_memory *mem, uintptr
 			return r;
 	}
 	return NULL;
+}
+
+/* note() - pages that are given back, [@offset, @offset + @len) of the region. */
+static void note(const struct guest_region *r, size_t offset, size_t len)
+{
+	for (size_t i = offset / PAGE_SIZE; i < (offset + len) / PAGE_SIZE; i++)
+		atomic_fetch_or(&r->given_back[i / 8], (uint8_t)(1u << i % 8));
 }
 
 size_t guest_memory_discard(const struct guest_memory *mem, const void *host, size_t len)
@@ -36,5 +44,7 @@ size_t guest_memory_discard(const struct guest_memory *mem, const void *host, si
 	/* Advice: what the kernel does not take back is still ours. */
 	if (!len || madvise(r->host + offset + left, len, MADV_DONTNEED) < 0)
 		return 0;
+	if (r->given_back)
+		note(r, offset + left, len);
 	return len;
 }

@@ -2,7 +2,8 @@
 /*
  * Guest physical memory and the only way to a pointer into it.
  *
- * Made once before the vCPUs run, read-only afterwards: any thread may look up.
+ * Made once before the vCPUs run, read-only afterwards (but for given_back, which is set
+ * while the machine stands still): any thread may look up.
  * What a pointer leads to changes under our feet: read each field once.
  */
 #ifndef HULL_VMM_MEMORY_H
@@ -22,6 +23,8 @@ struct guest_region {
 	gpa_t gpa;
 	uint64_t size; /* (bytes) */
 	char *host; /* where it is mapped in hull-vmm */
+	/* A bit for each page, set when it is given back; NULL: nobody wants to know. */
+	_Atomic uint8_t *given_back;
 	bool ram; /* private memory of this guest's alone: pages can be given back */
 };
 

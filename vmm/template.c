@@ -58,7 +58,7 @@ static int save(const struct template *t, struct err *err)
 
 	if (!is_idle(t))
 		return err_msg(err, EAGAIN, "the guest has something to do");
-	ret = machine_save(m, t->params.image_fd, ram_size, &state, err);
+	ret = machine_save(m, t->params.image_fd, ram_size, false, &state, err);
 	return ret < 0 ? ret : image_write(t->params.image_fd, &state, ram_size, err);
 }
 

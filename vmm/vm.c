@@ -158,7 +158,7 @@ int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err)
 	if (!vm)
 		return err_set(err, ENOMEM, "the VM");
 	vm->params = *params;
-	vm->fd = vm->pagemap = -1;
+	vm->fd = vm->pagemap = vm->track.clear_refs = -1;
 	address_space_init(&vm->mmio, "MMIO");
 	address_space_init(&vm->pio, "port");
 	uart_init(&vm->uart);

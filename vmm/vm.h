@@ -23,6 +23,7 @@
 struct buf;
 struct err;
 struct lazy;
+struct saved_ram;
 struct sections;
 struct vm;
 
@@ -48,6 +49,8 @@ struct vm_image {
 	/* Memory is read when it is asked for, and not mapped: new, and started when vm_new()
 	 * returns 0 (vmm/snapshot/lazy.h).  Borrowed; or NULL. */
 	struct lazy *lazy;
+	/* Memory is copied, for it lies in several files, or NULL.  Borrowed. */
+	const struct saved_ram *ram;
 };
 
 struct vm_params {
@@ -111,8 +114,26 @@ bool vm_is_idle(const struct vm *vm);
  * clocks and memory into @out.  Devices save themselves.
  * @ram_size: (bytes) of RAM, a multiple of 2 MiB: first what the guest has found when it
  *	started, then what can be plugged
+ * @changes: only what changed since the last dump: -EINVAL: there was none
  */
-int vm_save(struct vm *vm, int fd, uint64_t ram_size, struct buf *out, struct err *err);
+int vm_save(struct vm *vm, int fd, uint64_t ram_size, bool changes, struct buf *out,
+	    struct err *err);
+
+/*
+ * RAM is written while the machine runs, and what changes from its beginning on is known to
+ * a later dump, or vm_save().  Whatever changes it: vCPUs, vhost, we.  Main thread.
+ *
+ * vm_dump_begin() - paused, with no request of a device's under way.
+ *	@changes: only what changed since the last one
+ *	@size: (bytes) of RAM, as for vm_save()
+ * vm_dump_some() - from @at on, which it advances, up to @size; as much as takes
+ *	some milliseconds.
+ * vm_dump_changes() - a bit for each page that this dump, or vm_save(), has written or
+ *	found to be zero, into its place in an image of @memory bytes.
+ */
+int vm_dump_begin(struct vm *vm, bool changes, uint64_t size, struct err *err);
+int vm_dump_some(struct vm *vm, int fd, uint64_t *at, uint64_t size, struct err *err);
+int vm_dump_changes(struct vm *vm, int fd, uint64_t memory, struct err *err);
 
 /*
  * vm_ram_mark_hot() - note in @fd, into which vm_save() has written, which pieces of RAM

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "vmm/snapshot/saved_ram.h"
 
 #define VM_CONFIG_MAGIC 0x31434d56u /* "VMC1" */
 #define VM_MAX_ROOTS 256u
@@ -102,6 +103,8 @@ struct vm_config {
 	/* A container that was saved (CONTROL_CHECKPOINT) and goes on, with a machine as it
 	 * had (struct image_machine); VM_SYNC_CREATED then means that it runs.  Or -1. */
 	int32_t restore_fd;
+	int32_t parent_fd[SAVED_RAM_MAX_FILES - 1]; /* what that was made upon, the newest
+						     * first */
 	int32_t working_set_fd; /* with `lazy`: vmm/snapshot/working_set.h, to be read and
 				 * written; or -1 */
 	int32_t control_fd; /* bound and listening, SOCK_SEQPACKET: vmm/control.h */
@@ -121,6 +124,7 @@ struct vm_config {
 	uint8_t no_userns; /* user namespaces are switched off on this host */
 	uint8_t n_preserved; /* of preserved_fd */
 	uint8_t has_template; /* the devices of a template: one of them is made or used */
+	uint8_t n_parents; /* of parent_fd */
 	uint8_t lazy; /* with restore_fd: memory is read when it is asked for */
 	uint8_t n_nics; /* network cards that are expected: on the bus from the start */
 

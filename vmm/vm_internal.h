@@ -37,6 +37,16 @@ struct vcpu {
 	bool polling;
 };
 
+/* What changes in RAM (vm_track.c).  Main thread; but given_back. */
+struct vm_track {
+	int clear_refs; /* our own /proc/self/clear_refs; -1: not opened */
+	bool on; /* since the last dump */
+	bool marks; /* the host's kernel marks what changes */
+	uint8_t *own; /* owned: a bit for each page: it belongs into the dump */
+	bool *pieces; /* owned: of each IMAGE_PIECE: one of the dumps has something of it */
+	_Atomic uint8_t *given_back; /* owned: a bit for each page; any thread */
+};
+
 struct vm {
 	struct vm_params params;
 	int fd; /* -1 until made */
@@ -47,6 +57,7 @@ struct vm {
 	void *ram; /* mapped, params.memory bytes; NULL until made */
 	void *more; /* mapped, params.more bytes; NULL: none */
 	int pagemap; /* our own /proc/self/pagemap; -1: not opened */
+	struct vm_track track;
 	bool *from_file; /* of each IMAGE_PIECE of both: mapped from a file; owned */
 
 	struct address_space mmio, pio;
@@ -91,10 +102,25 @@ int vm_memory_new(struct vm *vm, struct err *err); /* before the VM */
 int vm_memory_attach(struct vm *vm, struct err *err); /* to the VM */
 void vm_memory_free(struct vm *vm);
 
+/*
+ * vm_track.c
+ *
+ * vm_track_open() - before the jail.
+ * vm_track_look() - held: track.own: what changed since vm_track_begin(); up to @size.
+ * vm_track_begin() - held: changes count from now on; @all: track.own is all pages.
+ */
+void vm_track_open(struct vm *vm);
+void vm_track_free(struct vm *vm);
+int vm_track_look(struct vm *vm, uint64_t size, struct err *err);
+int vm_track_begin(struct vm *vm, bool all, struct err *err);
+
 /* vm_ram.c */
 struct sections;
 uint64_t vm_ram_total(const struct vm *vm); /* (bytes) ram and more */
-int vm_ram_save(const struct vm *vm, int fd, uint64_t size, struct buf *out,
+/* vm_ram_look_at() - pagemap(5)'s entries of the piece at @offset. */
+int vm_ram_look_at(const struct vm *vm, uint64_t offset, uint64_t *map, struct err *err);
+/* vm_ram_save() - @changes: only pages of track.own */
+int vm_ram_save(const struct vm *vm, int fd, uint64_t size, bool changes, struct buf *out,
 		struct err *err);
 int vm_ram_map(struct vm *vm, const struct vm_image *image, struct err *err);
 

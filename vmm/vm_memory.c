@@ -126,6 +126,7 @@ int vm_memory_new(struct vm *vm, struct err *err)
 		return err_set(err, ENOMEM, "guest memory");
 	/* While there is a /proc.  Without it no machine is saved. */
 	vm->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	vm_track_open(vm);
 	mem->regions[0] =
 		(struct guest_region){ .size = low, .host = vm->ram, .ram = true };
 	mem->regions[1] = (struct guest_region){
@@ -156,6 +157,7 @@ void vm_memory_free(struct vm *vm)
 		(void)munmap(vm->more, vm->params.more); /* likewise */
 	vm->ram = vm->more = NULL;
 	close_fd(vm->pagemap);
+	vm_track_free(vm);
 	free(vm->from_file);
 }
 

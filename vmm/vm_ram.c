@@ -21,6 +21,7 @@
 #include "lib/err.h"
 #include "vmm/snapshot/image.h"
 #include "vmm/snapshot/lazy.h"
+#include "vmm/snapshot/saved_ram.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/vm_internal.h"
 
@@ -41,6 +42,8 @@
  */
 #define HOT_PAGES 24u
 #define MAX_HOT 4u
+
+#define DUMP_PIECES 4u /* that are written in one go while the machine runs */
 
 /* Bytes of RAM that are in the file, at IMAGE_RAM_AT + offset. */
 struct extent {
@@ -81,12 +84,10 @@ static int save_run(int fd, const char *piece, uint64_t offset, size_t from, siz
 	return 0;
 }
 
-/* look_at() - pagemap(5)'s entries of the piece at @offset. */
-static int look_at(const struct vm *vm, uint64_t offset, uint64_t map[PIECE_PAGES],
-		   struct err *err)
+int vm_ram_look_at(const struct vm *vm, uint64_t offset, uint64_t *map, struct err *err)
 {
 	uintptr_t at = (uintptr_t)host_at(vm, offset);
-	ssize_t len = PIECE_PAGES * sizeof(*map);
+	ssize_t len = (ssize_t)(PIECE_PAGES * sizeof(*map));
 	ssize_t n =
 		pread(vm->pagemap, map, (size_t)len, (off_t)(at / PAGE * sizeof(*map)));
 
@@ -97,10 +98,11 @@ static int look_at(const struct vm *vm, uint64_t offset, uint64_t map[PIECE_PAGE
 /*
  * save_piece() - what is not zero in the piece at @offset.
  * @map: pagemap's entries: nobody touched the pages that are not there
+ * @own: a bit for each page that belongs into the file; NULL: all do
  * Return: 1: there was something; 0; -errno
  */
 static int save_piece(const struct vm *vm, int fd, uint64_t offset, const uint64_t *map,
-		      struct err *err)
+		      const uint8_t *own, struct err *err)
 {
 	bool all = vm->from_file && vm->from_file[offset / PIECE];
 	const char *piece = host_at(vm, offset);
@@ -111,7 +113,7 @@ static int save_piece(const struct vm *vm, int fd, uint64_t offset, const uint64
 		int ret;
 
 		if (i < PIECE_PAGES && (all || map[i] & PM_THERE) &&
-		    !is_zero(piece + i * PAGE, PAGE))
+		    (!own || own[i / 8] >> i % 8 & 1) && !is_zero(piece + i * PAGE, PAGE))
 			continue;
 		if (i > from) {
 			ret = save_run(fd, piece, offset, from, i, err);
@@ -124,18 +126,61 @@ static int save_piece(const struct vm *vm, int fd, uint64_t offset, const uint64
 	return found;
 }
 
-int vm_ram_save(const struct vm *vm, int fd, uint64_t size, struct buf *out,
+/* save_at() - the piece at @offset, if @changes what changed in it; 1: something is saved. */
+static int save_at(const struct vm *vm, int fd, uint64_t offset, bool changes,
+		   struct err *err)
+{
+	const struct vm_track *t = &vm->track;
+	const uint8_t *own = changes ? t->own + offset / PAGE / 8 : NULL;
+	uint64_t map[PIECE_PAGES];
+	int ret = vm_ram_look_at(vm, offset, map, err);
+
+	if (ret == 0)
+		ret = save_piece(vm, fd, offset, map, own, err);
+	if (ret < 0 || !changes)
+		return ret;
+	t->pieces[offset / PIECE] |= ret;
+	return t->pieces[offset / PIECE];
+}
+
+int vm_dump_some(struct vm *vm, int fd, uint64_t *at, uint64_t size, struct err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < DUMP_PIECES && *at < size; i++) {
+		ret = save_at(vm, fd, *at, true, err);
+		ret = ret < 0 ? ret : 0;
+		*at += PIECE;
+	}
+	return ret;
+}
+
+int vm_dump_begin(struct vm *vm, bool changes, uint64_t size, struct err *err)
+{
+	int ret = changes ? vm_track_look(vm, size, err) : 0;
+
+	return ret == 0 ? vm_track_begin(vm, !changes, err) : ret;
+}
+
+int vm_dump_changes(struct vm *vm, int fd, uint64_t memory, struct err *err)
+{
+	size_t size = image_touched_size(memory);
+	ssize_t n = pwrite(fd, vm->track.own, size, (off_t)image_touched_at(memory));
+
+	return n == (ssize_t)size
+		       ? 0
+		       : err_set(err, n < 0 ? errno : ENOSPC, "write what has changed");
+}
+
+int vm_ram_save(const struct vm *vm, int fd, uint64_t size, bool changes, struct buf *out,
 		struct err *err)
 {
-	uint64_t map[PIECE_PAGES];
 	auto_buf struct buf extents = BUF_INIT;
 	struct extent e = { 0 };
 	int ret;
 
 	for (uint64_t at = 0; at < size; at += PIECE) {
-		ret = look_at(vm, at, map, err);
-		if (ret == 0)
-			ret = save_piece(vm, fd, at, map, err);
+		ret = save_at(vm, fd, at, changes, err);
 		if (ret < 0)
 			return ret;
 		if (ret && e.len && e.offset + e.len == at) {
@@ -204,7 +249,7 @@ int vm_ram_mark_hot(const struct vm *vm, int fd, struct err *err)
 	if (!saved || !touched)
 		return err_set(err, ENOMEM, "look for changed RAM");
 	for (uint64_t i = 0; i < vm->params.memory / PIECE; i++) {
-		int ret = look_at(vm, i * PIECE, map, err);
+		int ret = vm_ram_look_at(vm, i * PIECE, map, err);
 		unsigned int n;
 
 		if (ret < 0)
@@ -315,6 +360,25 @@ static int add_lazily(const struct vm *vm, struct lazy *lazy, const struct exten
 	return ret;
 }
 
+/* copy_chunks() - each compared with its sum; pages of zeros stay untouched. */
+static int copy_chunks(const struct vm *vm, const struct saved_ram *ram,
+		       const struct extent *e, struct err *err)
+{
+	auto_free char *buf = malloc(SNAPSHOT_CHUNK_SIZE);
+	int ret = buf ? 0 : err_set(err, ENOMEM, "read saved RAM");
+
+	for (uint64_t at = e->offset; ret == 0 && at < e->offset + e->len;
+	     at += SNAPSHOT_CHUNK_SIZE) {
+		if (saved_ram_is_hole(ram, at / SNAPSHOT_CHUNK_SIZE))
+			continue;
+		ret = saved_ram_read(ram, at / SNAPSHOT_CHUNK_SIZE, buf, err);
+		for (size_t i = 0; ret == 0 && i < SNAPSHOT_CHUNK_SIZE; i += PAGE)
+			if (!is_zero(buf + i, PAGE))
+				memcpy(host_at(vm, at) + i, buf + i, PAGE);
+	}
+	return ret;
+}
+
 /* take_extent() - what is hot is copied, what is not is mapped, in runs. */
 static int take_extent(const struct vm *vm, const struct vm_image *image,
 		       const struct extent *e, const struct hints *hints, struct err *err)
@@ -329,6 +393,8 @@ static int take_extent(const struct vm *vm, const struct vm_image *image,
 		return err_msg(err, EPROTO, "RAM that the machine does not have");
 	if (image->lazy)
 		return e->len ? add_lazily(vm, image->lazy, e, err) : 0;
+	if (image->ram)
+		return copy_chunks(vm, image->ram, e, err);
 	for (uint64_t at = e->offset, next; ret == 0 && at < end; at = next) {
 		next = at + PIECE;
 		if (is_hot(hints->hot, at)) {

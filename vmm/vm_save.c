@@ -19,10 +19,14 @@
 
 #define TAG_CLOCK SECTION_TAG('c', 'l', 'c', 'k')
 
-int vm_save(struct vm *vm, int fd, uint64_t ram_size, struct buf *out, struct err *err)
+int vm_save(struct vm *vm, int fd, uint64_t ram_size, bool changes, struct buf *out,
+	    struct err *err)
 {
 	struct kvm_clock_data clock = { 0 };
-	int ret = vm_ram_save(vm, fd, ram_size, out, err);
+	int ret = changes ? vm_track_look(vm, ram_size, err) : 0;
+
+	if (ret == 0)
+		ret = vm_ram_save(vm, fd, ram_size, changes, out, err);
 
 	(void)buf_append(out, vm->cpuid.data, vm->cpuid.len);
 	for (unsigned int i = 0; ret == 0 && i < vm->n_vcpus; i++) {

@@ -247,7 +247,7 @@ static bool is_sane(const struct image_machine *m)
 	for (uint32_t i = 0; roots && i < m->n_roots; i++)
 		roots = (m->roots[i] & 0x7f) < VM_FS_DEVICES;
 	return m->magic == IMAGE_MACHINE_MAGIC && m->version == IMAGE_VERSION &&
-	       m->flags < 16 && m->memory && m->memory <= HULL_MEMORY_MAX &&
+	       m->flags < 64 && m->memory && m->memory <= HULL_MEMORY_MAX &&
 	       m->memory % HULL_MEMORY_ALIGN == 0 && m->boot_memory &&
 	       m->boot_memory <= m->memory && m->boot_memory % HULL_MEMORY_ALIGN == 0 &&
 	       (!m->dax_size ||
@@ -313,7 +313,7 @@ static void test_open(void)
 	is_int(checkpoint_image_open("none", &m, &err), -ENOENT, "no such folder");
 	is_str(err.msg, "--image-path 'none': No such file or directory", "by its name");
 	is_int(checkpoint_image_open("stale", &m, &err), -ENOENT, "an empty one");
-	is_str(err.msg, "open 'stale/machine': No such file or directory", "by its name");
+	is_str(err.msg, "'stale/machine': open: No such file or directory", "by its name");
 	must(mkfifo("stale/machine", 0600) == 0);
 	is_int(checkpoint_image_open("stale", &m, &err), -EPROTO,
 	       "a FIFO holds up nobody");

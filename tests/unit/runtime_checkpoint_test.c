@@ -238,8 +238,8 @@ static void test_options(void)
 		const char *words;
 		const char *says;
 	} bad[] = {
-		{ "--pre-dump", "--pre-dump is not supported" },
-		{ "--parent-path ../a", "--parent-path is not supported" },
+		{ "--image-path i --parent-path ../a", "parent '../a': No such file" },
+		{ "--image-path i --parent-path /a", "'/a' must be relative to" },
 		{ "--page-server 1.2.3.4:5", "--page-server is not supported" },
 		{ "--manage-cgroups-mode hard",
 		  "\"hard\" for flag -manage-cgroups-mode" },

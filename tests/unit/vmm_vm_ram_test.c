@@ -45,6 +45,7 @@ static void ram_new(struct vm *vm)
 
 	must(p != MAP_FAILED);
 	memset(vm, 0, sizeof(*vm));
+	vm->track.clear_refs = -1;
 	(void)munmap(p, at - (uintptr_t)p);
 	(void)munmap((void *)(at + SIZE), IMAGE_PIECE - (at - (uintptr_t)p));
 	vm->ram = (void *)at;
@@ -134,7 +135,7 @@ static void test_round_trip(void)
 
 	ram_new(&a);
 	fill(&a);
-	is_int(vm_ram_save(&a, fd, SIZE, &state, &err), 0, "RAM is saved");
+	is_int(vm_ram_save(&a, fd, SIZE, false, &state, &err), 0, "RAM is saved");
 	in = (struct sections){ .data = state.data, .len = state.len };
 	must(section_look(&in, TAG_RAM, &data, &len, &err) == 0);
 	ok(len == sizeof(want) && !memcmp(data, want, len),
@@ -175,7 +176,7 @@ static void test_nothing(void)
 	int fd = image_new();
 
 	ram_new(&a);
-	is_int(vm_ram_save(&a, fd, SIZE, &state, &err), 0, "RAM that nobody has touched");
+	is_int(vm_ram_save(&a, fd, SIZE, false, &state, &err), 0, "RAM that nobody has touched");
 	is_int(lseek(fd, 0, SEEK_DATA), -1, "is nothing in the file");
 	is_int(map(&a, fd, &state, &err), 0, "and nothing to be mapped");
 	ok(!mapped(&a, 0), "so it is not");
@@ -216,7 +217,7 @@ static void test_hottest(void)
 	ram_new(&a);
 	for (unsigned int i = 0; i < PIECES; i++)
 		memset(at(&a, i, 0), 0x11, IMAGE_PIECE);
-	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
+	must(vm_ram_save(&a, fd, SIZE, false, &state, NULL) == 0);
 	for (unsigned int i = 0; i < PIECES; i++)
 		change(&a, i, pages[i]);
 	must(vm_ram_mark_hot(&a, fd, NULL) == 0);
@@ -237,7 +238,7 @@ static void test_hot(void)
 
 	ram_new(&a);
 	fill(&a);
-	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
+	must(vm_ram_save(&a, fd, SIZE, false, &state, NULL) == 0);
 	ram_new(&b);
 	must(map(&b, fd, &state, NULL) == 0);
 	change(&a, 1, 24);
@@ -320,7 +321,7 @@ static void test_cut_off(void)
 
 	ram_new(&a);
 	fill(&a);
-	must(vm_ram_save(&a, fd, SIZE, &state, NULL) == 0);
+	must(vm_ram_save(&a, fd, SIZE, false, &state, NULL) == 0);
 	must(pwrite(fd, &all, 1, IMAGE_HOT_AT) == 1);
 	must(ftruncate(fd, (off_t)(IMAGE_RAM_AT + 4u * IMAGE_PIECE)) == 0);
 	is_int(map(&a, fd, &state, &err), -EIO, "a piece that is not in the file");
@@ -346,7 +347,7 @@ static void test_no_room(void)
 	must(fd >= 0);
 	ram_new(&a);
 	fill(&a);
-	is_int(vm_ram_save(&a, fd, SIZE, &state, &err), -ENOSPC, "no room for RAM");
+	is_int(vm_ram_save(&a, fd, SIZE, false, &state, &err), -ENOSPC, "no room for RAM");
 	is_str(err.msg, "write 2097152 bytes of RAM: No space left on device",
 	       "is an error by name");
 	is_int(state.len, 0, "and there is no section");

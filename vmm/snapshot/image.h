@@ -5,12 +5,17 @@
  *	0		half a page of which it is: of a template, by whoever keeps it
  *			(runtime/template.c); of a container, struct image_machine
  *	2 KiB		a bit for each piece of RAM (IMAGE_PIECE) that a machine changes so much
- *			of that a copy of all of it is cheaper; a hint, from whoever you like
+ *			of that a copy of all of it is cheaper; a hint, from whoever you like.  Of a
+ *			container's image that has a parent: the path of its folder, relative to
+ *			this one's, with a final 0 and zeros behind it
  *	4 KiB		struct image_head, then the state: sections (sections.h)
  *	2 MiB		guest RAM from its first byte on, as the machine has it in one
  *			piece; only pages that are not zero are written, the rest are holes
- *	after RAM	its sums (chunks.h), from whoever keeps the file: holes are zeros
- *	after the sums	a bit for each page of RAM that a machine changes: a hint as well
+ *	after RAM	its sums (chunks.h), from whoever keeps the file: holes are zeros;
+ *			with a parent, of all of RAM, wherever it lies
+ *	after the sums	of a template: a bit for each page of RAM that a machine changes: a hint
+ *			as well.  Of a container's image that has a parent: a bit for each page
+ *			that is in this file, or zeros; the others are the parent's
  *	behind them	the state, if it is too long for its place
  *
  * All numbers are the machine's own: little endian, and no file is read by another
@@ -52,6 +57,8 @@ static_assert(sizeof(struct image_head) == 40, "file format");
 #define IMAGE_MACHINE_MAGIC 0x454e4948434d5548ull /* "HUMCHINE" */
 #define IMAGE_MACHINE_ROOTS 256u
 #define IMAGE_ID_SIZE 16u
+#define IMAGE_PARENT_AT IMAGE_HOT_AT
+#define IMAGE_PARENT_SIZE IMAGE_HOT_SIZE
 #define IMAGE_ROOT_READONLY 0x80u /* in image_machine.roots */
 
 enum image_machine_flags {
@@ -59,6 +66,8 @@ enum image_machine_flags {
 	IMAGE_TERMINAL = 1 << 1, /* process.terminal */
 	IMAGE_PAUSED = 1 << 2, /* `hull pause` */
 	IMAGE_HAS_TEMPLATE = 1 << 3, /* vm_config.has_template: all devices are there */
+	IMAGE_PRE_DUMP = 1 << 4, /* RAM only, as it was while the machine ran: a parent */
+	IMAGE_HAS_PARENT = 1 << 5, /* what did not change since is there */
 };
 
 /* A file that the machine was started with; all 0: not known. */
@@ -88,12 +97,13 @@ struct image_machine {
 	struct image_file kernel;
 	struct image_file initrd;
 	uint8_t id[IMAGE_ID_SIZE]; /* random: no other image has it */
+	uint8_t parent[IMAGE_ID_SIZE]; /* its id; zeros: there is none */
 	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device | IMAGE_ROOT_READONLY */
+	uint32_t parent_crc; /* CRC-32 of the parent's path, all IMAGE_PARENT_SIZE bytes of it */
 	uint32_t crc; /* CRC-32 of all before it */
-	uint32_t reserved;
 };
 
-static_assert(sizeof(struct image_machine) == 376, "file format");
+static_assert(sizeof(struct image_machine) == 392, "file format");
 static_assert(sizeof(struct image_machine) <= IMAGE_HOT_AT, "in its place");
 
 /*

@@ -53,8 +53,8 @@ static int save_devices(const struct machine *m, struct buf *out, struct err *er
 	return ret == 0 && buf_ok(out) < 0 ? err_set(err, ENOMEM, "devices") : ret;
 }
 
-int machine_save(const struct machine *m, int fd, uint64_t ram_size, struct buf *out,
-		 struct err *err)
+int machine_save(const struct machine *m, int fd, uint64_t ram_size, bool changes,
+		 struct buf *out, struct err *err)
 {
 	auto_buf struct buf devices = BUF_INIT;
 	int ret;
@@ -63,7 +63,7 @@ int machine_save(const struct machine *m, int fd, uint64_t ram_size, struct buf 
 	 * what that puts, as a VM is made before its devices. */
 	ret = save_devices(m, &devices, err);
 	if (ret == 0)
-		ret = vm_save(m->vm, fd, ram_size, out, err);
+		ret = vm_save(m->vm, fd, ram_size, changes, out, err);
 	(void)buf_append(out, devices.data, devices.len);
 	return ret == 0 && buf_ok(out) < 0 ? err_set(err, ENOMEM, "the machine's state")
 					   : ret;

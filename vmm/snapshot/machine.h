@@ -43,10 +43,11 @@ void machine_let_go(const struct machine *m);
 /*
  * machine_save() - held: RAM into @fd, everything else into @out.
  * @ram_size: (bytes) of it, from the beginning of what vm.h calls all RAM
+ * @changes: only what changed since the last dump (vm.h)
  * Errors: EAGAIN (a device is busy), what write() says
  */
-int machine_save(const struct machine *m, int fd, uint64_t ram_size, struct buf *out,
-		 struct err *err);
+int machine_save(const struct machine *m, int fd, uint64_t ram_size, bool changes,
+		 struct buf *out, struct err *err);
 
 /* machine_load() - the devices of a saved machine; the VM was made of it. */
 int machine_load(const struct machine *m, struct sections *in, struct err *err);

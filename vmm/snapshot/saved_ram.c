@@ -65,6 +65,7 @@ static int read_all(const struct file *f, void *dst, size_t len, uint64_t at,
 	return 0;
 }
 
+/* open_file() - the next one, with the bits of its pages unless it has all of them. */
 static int open_file(struct saved_ram *r, int fd, bool is_last, struct err *err)
 {
 	struct file *f = &r->files[r->n_files++];
@@ -76,8 +77,7 @@ static int open_file(struct saved_ram *r, int fd, bool is_last, struct err *err)
 		return err_set(err, ENOMEM, "saved memory");
 	if (fstat(fd, &st) < 0)
 		return err_set(err, errno, "'%s'", f->name);
-	if (st.st_size < 0 ||
-	    (uint64_t)st.st_size < image_size(r->size) - image_touched_size(r->size))
+	if (st.st_size < 0 || (uint64_t)st.st_size < IMAGE_RAM_AT + r->size)
 		return err_msg(err, EPROTO, "'%s': it is cut off: %llu bytes", f->name,
 			       (unsigned long long)st.st_size);
 	if (is_last)
@@ -89,11 +89,21 @@ static int open_file(struct saved_ram *r, int fd, bool is_last, struct err *err)
 			err);
 }
 
-int saved_ram_open(const int *fds, unsigned int n, uint64_t ram_size,
-		   struct saved_ram **ret_ram, struct err *err)
+static int read_sums(struct saved_ram *r, unsigned int file, struct err *err)
+{
+	size_t len = (size_t)chunks_in(r->size) * sizeof(*r->sums);
+
+	r->sums = malloc(len);
+	if (!r->sums)
+		return err_set(err, ENOMEM, "saved memory");
+	return read_all(&r->files[file], r->sums, len, IMAGE_RAM_AT + r->size, err);
+}
+
+/* open_files() - all but the sums. */
+static int open_files(const int *fds, unsigned int n, uint64_t ram_size,
+		      struct saved_ram **ret_ram, struct err *err)
 {
 	auto_call(cleanup_saved_ram_) struct saved_ram *r = calloc(1, sizeof(*r));
-	size_t len = (size_t)chunks_in(ram_size) * sizeof(*r->sums);
 	int ret = 0;
 
 	if (!r)
@@ -104,12 +114,19 @@ int saved_ram_open(const int *fds, unsigned int n, uint64_t ram_size,
 	r->size = ram_size;
 	for (unsigned int i = 0; ret == 0 && i < n; i++)
 		ret = open_file(r, fds[i], i + 1 == n, err);
-	if (ret < 0)
-		return ret;
-	r->sums = malloc(len);
-	if (!r->sums)
-		return err_set(err, ENOMEM, "saved memory");
-	ret = read_all(&r->files[0], r->sums, len, IMAGE_RAM_AT + ram_size, err);
+	if (ret == 0)
+		*ret_ram = take_ptr(&r);
+	return ret;
+}
+
+int saved_ram_open(const int *fds, unsigned int n, uint64_t ram_size,
+		   struct saved_ram **ret_ram, struct err *err)
+{
+	auto_call(cleanup_saved_ram_) struct saved_ram *r = NULL;
+	int ret = open_files(fds, n, ram_size, &r, err);
+
+	if (ret == 0)
+		ret = read_sums(r, 0, err);
 	if (ret == 0)
 		*ret_ram = take_ptr(&r);
 	return ret;
@@ -142,7 +159,8 @@ static const struct file *owner_of(const struct saved_ram *r, uint64_t page)
 	return f;
 }
 
-int saved_ram_read(const struct saved_ram *r, uint64_t chunk, void *buf, struct err *err)
+/* gather() - the pages of a chunk, wherever they are. */
+static int gather(const struct saved_ram *r, uint64_t chunk, void *buf, struct err *err)
 {
 	uint64_t at = chunk * SNAPSHOT_CHUNK_SIZE;
 	uint64_t page = at / IMAGE_PAGE;
@@ -159,11 +177,72 @@ int saved_ram_read(const struct saved_ram *r, uint64_t chunk, void *buf, struct 
 		if (ret < 0)
 			return ret;
 	}
-	if (chunk_crc(buf, SNAPSHOT_CHUNK_SIZE) == r->sums[chunk])
+	return 0;
+}
+
+int saved_ram_read(const struct saved_ram *r, uint64_t chunk, void *buf, struct err *err)
+{
+	uint64_t at = chunk * SNAPSHOT_CHUNK_SIZE;
+	int ret = gather(r, chunk, buf, err);
+
+	if (ret < 0 || chunk_crc(buf, SNAPSHOT_CHUNK_SIZE) == r->sums[chunk])
+		return ret;
+	return err_msg(err, EPROTO, "'%s'%s: it is damaged at byte %llu (CRC of %u bytes)",
+		       r->files[0].name, r->n_files > 1 ? ", or a parent" : "",
+		       (unsigned long long)(IMAGE_RAM_AT + at), SNAPSHOT_CHUNK_SIZE);
+}
+
+int saved_ram_check(const struct saved_ram *r, struct err *err)
+{
+	auto_free void *buf = malloc(SNAPSHOT_CHUNK_SIZE);
+	int ret = buf ? 0 : err_set(err, ENOMEM, "saved memory");
+
+	for (uint64_t i = 0; ret == 0 && i < chunks_in(r->size); i++)
+		if (!saved_ram_is_hole(r, i))
+			ret = saved_ram_read(r, i, buf, err);
+	return ret;
+}
+
+/* sum_chunk() - 0: it is the parent's, whose sum stands */
+static int sum_chunk(struct saved_ram *r, uint64_t chunk, void *buf, struct err *err)
+{
+	uint64_t page = chunk * PAGES_A_CHUNK;
+	bool own = false;
+	int ret;
+
+	for (uint64_t i = 0; i < PAGES_A_CHUNK; i++)
+		own |= owner_of(r, page + i) == r->files;
+	if (!own)
 		return 0;
-	return err_msg(err, EPROTO, "'%s': it is damaged at byte %llu (CRC of %u bytes)",
-		       r->files[0].name, (unsigned long long)(IMAGE_RAM_AT + at),
-		       SNAPSHOT_CHUNK_SIZE);
+	ret = gather(r, chunk, buf, err);
+	if (ret == 0)
+		r->sums[chunk] = chunk_crc(buf, SNAPSHOT_CHUNK_SIZE);
+	return ret;
+}
+
+int saved_ram_sum(const int *fds, unsigned int n, uint64_t ram_size, struct err *err)
+{
+	auto_call(cleanup_saved_ram_) struct saved_ram *r = NULL;
+	auto_free void *buf = malloc(SNAPSHOT_CHUNK_SIZE);
+	size_t len = (size_t)chunks_in(ram_size) * sizeof(*r->sums);
+	ssize_t written;
+	int ret;
+
+	if (!buf)
+		return err_set(err, ENOMEM, "saved memory");
+	if (n < 2)
+		return image_sum_ram(fds[0], ram_size, err);
+	ret = open_files(fds, n, ram_size, &r, err);
+	if (ret == 0)
+		ret = read_sums(r, 1, err);
+	for (uint64_t i = 0; ret == 0 && i < chunks_in(ram_size); i++)
+		ret = sum_chunk(r, i, buf, err);
+	if (ret < 0)
+		return ret;
+	written = pwrite(fds[0], r->sums, len, (off_t)(IMAGE_RAM_AT + ram_size));
+	return written == (ssize_t)len
+		       ? 0
+		       : err_set(err, written < 0 ? errno : ENOSPC, "write the sums of RAM");
 }
 
 bool saved_ram_is_hole(const struct saved_ram *r, uint64_t chunk)

@@ -9,7 +9,7 @@
  *
  * The files may come from a hull-vmm that its guest had taken over: all that is found in
  * them is checked.  Nothing is written but the buffer that is given: any thread, several
- * at once.
+ * at once.  But for saved_ram_sum().
  */
 #ifndef HULL_VMM_SNAPSHOT_SAVED_RAM_H
 #define HULL_VMM_SNAPSHOT_SAVED_RAM_H
@@ -45,6 +45,17 @@ const char *saved_ram_name(const struct saved_ram *r);
  * Errors: EPROTO (damaged, cut off: with the file's name and the place)
  */
 int saved_ram_read(const struct saved_ram *r, uint64_t chunk, void *buf, struct err *err);
+
+/*
+ * saved_ram_sum() - write the sums of an image's RAM into it.
+ * @fds, @n: as for saved_ram_open(), of which the first has no sums yet, and the second one's
+ *	are right
+ * Errors: as of both, ENOSPC
+ */
+int saved_ram_sum(const int *fds, unsigned int n, uint64_t ram_size, struct err *err);
+
+/* saved_ram_check() - is all of it what it was?  All of it is read. */
+int saved_ram_check(const struct saved_ram *r, struct err *err);
 
 /*
  * saved_ram_is_hole() - nothing was written for this chunk, and nothing should have been: it
