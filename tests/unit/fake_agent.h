@@ -142,7 +142,9 @@ struct fake_saved {
 static bool (*fake_ready)(void *opaque);
 static void (*fake_made)(void *opaque);
 static const struct fake_saved *fake_saved; /* it goes on from there; NULL: it boots */
-static int (*fake_save_all)(void *opaque, int fd, struct err *err);
+static int (*fake_save_all)(void *opaque, int fd, const uint8_t *parent, struct err *err);
+static int (*fake_dump_begin)(void *opaque, int fd, const uint8_t *parent, struct err *err);
+static int (*fake_dump_some)(void *opaque, int fd, struct err *err);
 static void (*fake_let_go)(void *opaque);
 static bool (*fake_whole)(void *opaque);
 static int fake_restored; /* what container_restore() said */
@@ -198,6 +200,8 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.image_flags = fake_saved ? fake_saved->image_flags : 0,
 		.save = fake_save_all,
 		.let_go = fake_let_go,
+		.dump_begin = fake_dump_begin,
+		.dump_some = fake_dump_some,
 		.whole = fake_whole,
 		.opaque = vm,
 	};

@@ -345,6 +345,93 @@ static void test_memory(void)
 	must(unlink(path) == 0);
 }
 
+/* ---- what it is made upon ---------------------------------------------------------------- */
+
+/* make_upon() - an image in the folder @path upon @parent, if that is not NULL. */
+static int make_upon(const char *path, const char *parent, uint32_t flags, uint8_t id,
+		     struct err *err)
+{
+	struct image_machine m = a_machine();
+	struct checkpoint_image image;
+	int ret = begin(path, &image, err);
+
+	must(ret == 0);
+	if (parent)
+		ret = checkpoint_image_upon(&image, parent, err);
+	save(&image);
+	m.flags = flags | (parent ? IMAGE_HAS_PARENT : 0u);
+	memset(m.id, id, sizeof(m.id));
+	memcpy(m.parent, image.parent.id, sizeof(m.parent));
+	must(pwrite(image.fd, &m, sizeof(m), 0) == sizeof(m));
+	must(ftruncate(image.fd, (off_t)image_size(m.memory)) == 0);
+	if (ret == 0)
+		ret = checkpoint_image_head(&image, &m, err);
+	if (ret == 0)
+		ret = checkpoint_image_commit(&image, &m, err);
+	checkpoint_image_release(&image);
+	return ret;
+}
+
+/* parents() - of @path: how many, or -errno */
+static int parents(const char *path, struct err *err)
+{
+	int fds[SAVED_RAM_MAX_FILES - 1];
+	struct image_machine m;
+	auto_fd int fd = checkpoint_image_open(path, &m, err);
+	unsigned int n = 0;
+	int ret;
+
+	must(fd >= 0);
+	ret = checkpoint_image_parents(path, fd, &m, fds, &n, err);
+	for (unsigned int i = 0; i < n; i++)
+		close_fd(fds[i]);
+	return ret < 0 ? ret : (int)n;
+}
+
+static void test_parents(void)
+{
+	static const char path[] = "p3/" CHECKPOINT_IMAGE_MACHINE;
+	struct err err = ERR_INIT;
+	auto_fd int out = -1;
+	char name[8];
+
+	is_int(make_upon("p1", NULL, IMAGE_PRE_DUMP, 1, &err), 0, "a pre-dump");
+	is_int(make_upon("p2", "../p1", IMAGE_PRE_DUMP, 2, &err), 0, "one upon it");
+	is_int(make_upon("p3", "../p2", 0, 3, &err), 0, "and a machine");
+	is_int(parents("p3", &err), 2, "which has two parents");
+	is_int(parents("p1", &err), 0, "the first has none");
+	is_int(make_upon("p4", "../p3", 0, 4, &err), -EINVAL, "one upon that machine");
+	is_str(err.msg, "--parent-path '../p3': parent '../p3': it is no pre-dump",
+	       "is refused");
+	is_int(make_upon("p1", ".", 0, 4, &err), -EINVAL, "one upon itself");
+	ok(strstr(err.msg, "it is where the image is put"), "%s", err.msg);
+	is_int(make_upon("p4", "../none", 0, 4, &err), -ENOENT, "upon nothing");
+	is_int(count("p4"), -1, "nothing is left of them");
+
+	must(rename("p1", "away") == 0);
+	is_int(parents("p3", &err), -ENOENT, "a parent's parent is missing");
+	is_str(err.msg, "'p3/machine': parent '../p1': No such file or directory",
+	       "by its name");
+	must(make_upon("p1", NULL, IMAGE_PRE_DUMP, 7, &err) == 0);
+	is_int(parents("p3", &err), -EPROTO, "another one is in its place");
+	ok(strstr(err.msg, "parent '../p1': it is another image"), "%s", err.msg);
+	out = open(path, O_WRONLY | O_CLOEXEC);
+	must(pwrite(out, "/", 1, IMAGE_PARENT_AT) == 1);
+	is_int(parents("p3", &err), -EPROTO, "a path that is not what was written");
+	ok(strstr(err.msg, "it is damaged: the path of its parent"), "%s", err.msg);
+
+	must(make_upon("r0", NULL, IMAGE_PRE_DUMP, 100, &err) == 0);
+	for (unsigned int i = 1; i < SAVED_RAM_MAX_FILES; i++) {
+		char parent[12];
+
+		(void)!snprintf(name, sizeof(name), "r%u", i);
+		(void)!snprintf(parent, sizeof(parent), "../r%u", i - 1);
+		must(make_upon(name, parent, IMAGE_PRE_DUMP, (uint8_t)(100 + i), &err) ==
+		     (i + 1 < SAVED_RAM_MAX_FILES ? 0 : -E2BIG));
+	}
+	ok(strstr(err.msg, "32 images in a row"), "%s", err.msg);
+}
+
 /* ---- what it booted from --------------------------------------------------------------- */
 
 static void put(const char *path, const char *text)
@@ -406,6 +493,7 @@ int main(void)
 	test_flipped(true);
 	test_open();
 	test_memory();
+	test_parents();
 	test_boot_file();
 	must(chdir("/") == 0 && umount(root) == 0 && rmdir(root) == 0);
 	return tap_done();

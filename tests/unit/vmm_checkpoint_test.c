@@ -16,9 +16,14 @@ static int save_ret; /* of the next look */
 static unsigned int n_looks, n_let_go;
 static bool stands_still;
 
-static int save_all(void *opaque, int fd, struct err *err)
+static uint8_t parent_id[IMAGE_ID_SIZE]; /* that was asked for; zeros: none */
+
+static int save_all(void *opaque, int fd, const uint8_t *parent, struct err *err)
 {
 	(void)opaque;
+	memset(parent_id, 0, sizeof(parent_id));
+	if (parent)
+		memcpy(parent_id, parent, sizeof(parent_id));
 	fake_check(fd >= 0 && !stands_still);
 	n_looks++;
 	if (save_ret < 0)
@@ -229,14 +234,6 @@ static void test_busy(void)
 	fake_vm_end(&vm);
 }
 
-static bool is_whole;
-
-static bool whole(void *opaque)
-{
-	(void)opaque;
-	return is_whole;
-}
-
 /* turns() - time for whoever looks again. */
 static void turns(void)
 {
@@ -244,6 +241,95 @@ static void turns(void)
 		fake_run(&vm.g);
 		(void)poll(NULL, 0, 1);
 	}
+}
+
+static unsigned int parts; /* that are still to be dumped */
+
+static int dump_begin(void *opaque, int fd, const uint8_t *parent, struct err *err)
+{
+	int ret = save_all(opaque, fd, parent, err);
+
+	if (ret == 0)
+		let_go(opaque);
+	return ret;
+}
+
+static int dump_some(void *opaque, int fd, struct err *err)
+{
+	(void)opaque;
+	fake_check(fd >= 0 && !stands_still);
+	if (save_ret < 0)
+		return err_msg(err, -save_ret, "a reason");
+	return parts ? (int)(parts-- > 0) : 0;
+}
+
+static void ask_upon(int fd, uint32_t flags, const char *parent)
+{
+	int image = memfd_create("image", MFD_CLOEXEC);
+
+	control_send(&vm, fd, CONTROL_CHECKPOINT, flags, 60000, parent, &image, 1);
+	(void)close(image);
+}
+
+/* Memory while the machine runs, in parts. */
+static void test_pre_dump(void)
+{
+	const uint32_t flags = CONTROL_CHECKPOINT_PRE_DUMP | CONTROL_CHECKPOINT_LEAVE;
+	int fd;
+
+	fake_dump_begin = dump_begin;
+	fake_dump_some = dump_some;
+	begin();
+	parts = 3;
+	fd = ask_for(flags, 60000);
+	is_answer(fd, CONTROL_RESULT, 0, "a pre-dump is made");
+	is_int((int)parts, 0, "to its end");
+	is_int((int)n_let_go, 1, "the machine stood still once");
+	ok(agent_next(&vm, NULL).type == 0, "and nothing was frozen");
+	(void)close(fd);
+	fd = control_connect(&vm);
+	ask_upon(fd, flags | CONTROL_CHECKPOINT_PARENT, "sixteen letters.");
+	is_answer(fd, CONTROL_RESULT, 0, "one upon another");
+	ok(memcmp(parent_id, "sixteen letters.", 16) == 0, "which is named");
+	(void)close(fd);
+	fd = control_connect(&vm);
+	ask_upon(fd, CONTROL_CHECKPOINT_PARENT | CONTROL_CHECKPOINT_NO_FREEZE,
+		 "sixteen letters.");
+	is_answer(fd, CONTROL_RESULT, 0, "so is a whole machine");
+	ok(stands_still && memcmp(parent_id, "sixteen letters.", 16) == 0, "likewise");
+	(void)close(fd);
+	fake_run(&vm.g);
+	parts = 1000000;
+	fd = ask_for(flags, 60000);
+	is_refused(ask_for(0, 60000), EBUSY, "another checkpoint is being made");
+	(void)close(fd);
+	turns();
+	parts = 1;
+	fd = ask_for(flags, 60000);
+	is_answer(fd, CONTROL_RESULT, 0, "after one that was given up there is another");
+	(void)close(fd);
+	parts = 1000000;
+	fd = ask_for(flags, 60000);
+	turns();
+	save_ret = -ENOSPC;
+	is_refused(fd, ENOSPC, "a reason");
+	save_ret = 0;
+	is_refused(ask_for(CONTROL_CHECKPOINT_PRE_DUMP, 60000), EPROTO,
+		   "checkpoint with unknown flags, or a deadline out of range");
+	fd = control_connect(&vm);
+	ask_upon(fd, flags | CONTROL_CHECKPOINT_PARENT, "too short");
+	is_refused(fd, EPROTO, "a parent's id of a wrong size");
+	fake_vm_end(&vm);
+	fake_dump_begin = NULL;
+	fake_dump_some = NULL;
+}
+
+static bool is_whole;
+
+static bool whole(void *opaque)
+{
+	(void)opaque;
+	return is_whole;
 }
 
 /* A machine that was restored, and has not all of its memory yet. */
@@ -444,6 +530,7 @@ int main(void)
 	test_busy();
 	test_no_freeze();
 	test_reading();
+	test_pre_dump();
 	test_others();
 	test_end();
 	test_goes_on();

@@ -57,6 +57,56 @@ static void test_one(void)
 	       "no whole piece");
 }
 
+/* own() - the bits of @page and the next seven: which of them are in @fd. */
+static void own(int fd, uint64_t page, uint8_t bits)
+{
+	saved_must(pwrite(fd, &bits, 1,
+			  (off_t)(image_touched_at(SAVED_SIZE) + page / 8)) == 1);
+}
+
+static void test_parents(void)
+{
+	int fds[3] = { saved_new(), saved_new(), saved_new() };
+	struct saved_ram *r = NULL;
+	struct err err = ERR_INIT;
+
+	for (uint64_t i = 16; i < 32; i++)
+		saved_put(fds[2], i, 0x33);
+	saved_put(fds[2], 600, 0x36);
+	saved_must(saved_ram_sum(fds + 2, 1, SAVED_SIZE, &err) == 0);
+	saved_put(fds[1], 17, 0x22);
+	saved_put(fds[1], 18, 0x99); /* not its own */
+	own(fds[1], 16, 1 << 1 | 1 << 3); /* 19: zeros now */
+	saved_must(saved_ram_sum(fds + 1, 2, SAVED_SIZE, &err) == 0);
+	saved_put(fds[0], 24, 0x11);
+	own(fds[0], 24, 1);
+	is_int(saved_ram_sum(fds, 3, SAVED_SIZE, &err), 0, "an image upon two others");
+	is_int(saved_ram_open(fds, 3, SAVED_SIZE, &r, &err), 0, "is opened");
+	is_int(saved_ram_read(r, 1, buf, &err), 0, "and read");
+	ok(page_is(16, 0x33) && page_is(17, 0x22) && page_is(18, 0x33) &&
+		   page_is(19, 0) && page_is(23, 0x33) && page_is(24, 0x11) &&
+		   page_is(25, 0x33),
+	   "each page from the newest that has it");
+	is_int(saved_ram_check(r, &err), 0, "all of it is whole");
+	ok(!saved_ram_is_hole(r, 600 / CHUNK_PAGES) && saved_ram_is_hole(r, 2),
+	   "a hole is one in all of them");
+	saved_flip(fds[2], 600);
+	is_int(saved_ram_check(r, &err), -EPROTO, "a flipped bit in the oldest");
+	ok(strstr(err.msg, "', or a parent: it is damaged at byte 4521984"), "%s", err.msg);
+	saved_flip(fds[2], 600);
+	saved_flip(fds[1], 18);
+	is_int(saved_ram_check(r, &err), 0, "what nobody reads does no harm");
+	saved_ram_free(r);
+	own(fds[0], 24, 3);
+	saved_must(saved_ram_open(fds, 3, SAVED_SIZE, &r, &err) == 0);
+	is_int(saved_ram_check(r, &err), -EPROTO, "nor are other bits believed");
+	saved_ram_free(r);
+	saved_must(ftruncate(fds[0], (off_t)image_touched_at(SAVED_SIZE)) == 0);
+	is_int(saved_ram_open(fds, 3, SAVED_SIZE, &r, &err), -EPROTO, "nor ones cut off");
+	for (unsigned int i = 0; i < 3; i++)
+		close_fd(fds[i]);
+}
+
 /* ---- what was asked for first ----------------------------------------------------------- */
 
 static const uint8_t id[IMAGE_ID_SIZE] = "an image's id..";
@@ -119,6 +169,7 @@ static void test_working_set(void)
 int main(void)
 {
 	test_one();
+	test_parents();
 	test_working_set();
 	return tap_done();
 }

@@ -16,6 +16,7 @@
 #include "lib/err.h"
 #include "tests/unit/tap.h"
 #include "vmm/snapshot/image.h"
+#include "vmm/snapshot/saved_ram.h"
 #include "vmm/snapshot/sections.h"
 #include "vmm/vm_internal.h"
 
@@ -355,6 +356,85 @@ static void test_no_room(void)
 	close_fd(fd);
 }
 
+/* dump() - all parts of one into a new image; the bits of a dump upon another are there. */
+static int dump(struct vm *vm, bool changes)
+{
+	struct err err = ERR_INIT;
+	uint64_t done = 0;
+	int fd = image_new();
+
+	must(vm_dump_begin(vm, changes, SIZE, &err) == 0);
+	while (done < SIZE)
+		must(vm_dump_some(vm, fd, &done, SIZE, &err) == 0);
+	if (changes)
+		must(vm_dump_changes(vm, fd, SIZE, &err) == 0);
+	return fd;
+}
+
+static bool has(int fd, unsigned int piece, unsigned int page)
+{
+	uint64_t i = (uint64_t)piece * (IMAGE_PIECE / PAGE) + page;
+	uint8_t bits = 0;
+
+	must(pread(fd, &bits, 1, (off_t)(image_touched_at(SIZE) + i / 8)) == 1);
+	return bits >> i % 8 & 1;
+}
+
+/* Dumps while a machine is changed, and the whole of it upon them. */
+static void test_dumps(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct saved_ram *ram = NULL;
+	struct err err = ERR_INIT;
+	struct sections in;
+	struct vm a, b;
+	bool marks;
+	int fds[3];
+
+	ram_new(&a);
+	vm_track_open(&a);
+	a.memory = (struct guest_memory){
+		.n_regions = 1,
+		.regions = { { .size = SIZE, .host = a.ram, .ram = true } },
+	};
+	is_int(vm_track_look(&a, SIZE, &err), -EINVAL, "nothing is known without a dump");
+	fill(&a);
+	fds[2] = dump(&a, false);
+	marks = a.track.marks; /* the host's kernel has them, or all is a change */
+	*at(&a, 1, 5) = 0x55;
+	*at(&a, 5, 5) = 0x56;
+	is_int((int)guest_memory_discard(&a.memory, at(&a, 2, 500), PAGE), PAGE,
+	       "a page is given back");
+	must(*at(&a, 2, 500) == 0); /* read: nothing marks that */
+	fds[1] = dump(&a, true);
+	ok(has(fds[1], 1, 5) && has(fds[1], 5, 5), "what was written to is a change");
+	ok(has(fds[1], 2, 500), "so is what was given back, and reads as zeros");
+	ok(has(fds[1], 1, 6) == !marks, "what was not is none, where the host can tell");
+	*at(&a, 1, 9) = 0x57;
+	fds[0] = image_new();
+	must(vm_track_look(&a, SIZE, &err) == 0);
+	is_int(vm_ram_save(&a, fds[0], SIZE, true, &state, &err), 0, "the last step");
+	must(vm_dump_changes(&a, fds[0], SIZE, &err) == 0);
+	ok(has(fds[0], 1, 9) && has(fds[0], 1, 5) == !marks, "has what came after it");
+	must(saved_ram_sum(fds + 2, 1, SIZE, &err) == 0 &&
+	     saved_ram_sum(fds + 1, 2, SIZE, &err) == 0 &&
+	     saved_ram_sum(fds, 3, SIZE, &err) == 0);
+	must(saved_ram_open(fds, 3, SIZE, &ram, &err) == 0);
+	ram_new(&b);
+	in = (struct sections){ .data = state.data, .len = state.len };
+	is_int(vm_ram_map(&b,
+			  &(struct vm_image){ .fd = -1, .state = &in, .ram = ram },
+			  &err),
+	       0, "all three make a machine");
+	ok(!memcmp(a.ram, b.ram, SIZE), "whose RAM is the same");
+	saved_ram_free(ram);
+	vm_track_free(&a);
+	ram_free(&a);
+	ram_free(&b);
+	for (unsigned int i = 0; i < 3; i++)
+		close_fd(fds[i]);
+}
+
 int main(void)
 {
 	test_round_trip();
@@ -364,5 +444,6 @@ int main(void)
 	test_of_another();
 	test_cut_off();
 	test_no_room();
+	test_dumps();
 	return tap_done();
 }
