@@ -83,9 +83,11 @@ BEGIN {
 	FS = OFS = "\t"
 	split(metrics, names, " ")
 	split("icount plain host", modes, " ")
-	split("runc crun qemu virtiofsd qemu_vhost host", peers, " ")
+	split("runc crun qemu virtiofsd qemu_vhost host 128m full touched", peers, " ")
 	unit["start_cold"] = unit["start_warm"] = unit["exec"] = "ms"
 	unit["vmm_memory"] = unit["guest_memory"] = unit["idle_unshared_memory"] = "MiB"
+	unit["restore_lazy_2g"] = unit["predump_stop"] = unit["freeze_window"] = "ms"
+	unit["checkpoint_bytes"] = "MiB"
 	unit["fs_untar"] = unit["fs_make"] = "s"
 	unit["fs_git_status_first"] = unit["fs_git_status_second"] = "s"
 	unit["fs_dd512_rootfs"] = unit["fs_dd512_bind"] = "s"

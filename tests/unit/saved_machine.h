@@ -3,6 +3,7 @@
 #ifndef HULL_TESTS_UNIT_SAVED_MACHINE_H
 #define HULL_TESTS_UNIT_SAVED_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
