@@ -15,17 +15,18 @@ cp_start() {
 	else
 		args python3 -c "import signal
 b = bytearray(b'hull' * (1 << 18)) * $1
-open('/tmp/ready', 'w').close()
+print('ready', flush=True)
 signal.pause()"
 	fi
 	jq '.root.readonly = false' <"$bundle/config.json" >"$bundle/config.new"
 	mv "$bundle/config.new" "$bundle/config.json"
-	rm -f "$bundle/rootfs/tmp/ready"
-	hull --set "memory=$2" run -d -b "$bundle" cp-job </dev/null >/dev/null 2>&1
+	: >"$work/ready"
+	hull --set "memory=$2" run -d -b "$bundle" cp-job </dev/null >"$work/ready" 2>&1
 	for ((i = 0; $1 > 0 && i < 3000; i++)); do
-		[[ ! -e $bundle/rootfs/tmp/ready ]] || break
+		[[ ! -s $work/ready ]] || break
 		sleep 0.1
 	done
+	[[ $1 -eq 0 || $(<"$work/ready") == ready ]] || die "cp-job: $(<"$work/ready")"
 	sleep 3 # what the start has left to do is done
 }
 

@@ -74,7 +74,8 @@ setup() {
 	echo "paused: $full us of a full one, $last us of the last step; KiB: full $(blocks "$WORK/images/full")," \
 		"1: $(blocks "$WORK/images/1"), 2: $(blocks "$WORK/images/2"), last: $(blocks "$IMAGE")"
 	[[ $((last * 5)) -le $full ]]
-	[[ $(($(blocks "$IMAGE") * 4)) -lt $(blocks "$WORK/images/full") ]]
+	# What is changed in a huge page is all of that page.
+	[[ $(($(blocks "$IMAGE") * 2)) -lt $(blocks "$WORK/images/full") ]]
 	restore "$ID"
 	counts
 	no_gap
