@@ -32,10 +32,17 @@ static void begin(unsigned int queue)
 	must(f.area != MAP_FAILED);
 	memset(f.area, 'x', 2 * AREA_SIZE);
 	fake_memory_init(&f.fm, 64 << 10);
-	f.fm.mem.regions[1] =
-		(struct guest_region){ RAM_GPA, AREA_SIZE, f.area, .ram = true };
-	f.fm.mem.regions[2] =
-		(struct guest_region){ WINDOW_GPA, AREA_SIZE, f.area + AREA_SIZE, false };
+	f.fm.mem.regions[1] = (struct guest_region){
+		.gpa = RAM_GPA,
+		.size = AREA_SIZE,
+		.host = f.area,
+		.ram = true,
+	};
+	f.fm.mem.regions[2] = (struct guest_region){
+		.gpa = WINDOW_GPA,
+		.size = AREA_SIZE,
+		.host = f.area + AREA_SIZE,
+	};
 	f.fm.mem.n_regions = 3;
 	fake_turns_init(&f.turns);
 	must(balloon_new(&f.fm.mem, f.turns.loop, &f.dev, NULL) == 0);

@@ -43,7 +43,12 @@ static void begin(void)
 	f.ram = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	must(f.ram != MAP_FAILED);
-	f.fm.mem.regions[1] = (struct guest_region){ REGION, SIZE, f.ram, .ram = true };
+	f.fm.mem.regions[1] = (struct guest_region){
+		.gpa = REGION,
+		.size = SIZE,
+		.host = f.ram,
+		.ram = true,
+	};
 	f.fm.mem.n_regions = 2;
 	fake_turns_init(&f.turns);
 	p.loop = f.turns.loop;
