@@ -310,7 +310,7 @@ void container_failed(struct container *c, struct err *err)
 {
 	if (c->life == LIFE_OVER || c->shut_down)
 		return;
-	if (c->params.restored && !c->params.resumes && !c->awake)
+	if (c->restored && !c->awake)
 		refuse_template(c, err);
 	add_tail(c, err);
 	/* Whoever makes the container says it; later there is only the log. */

@@ -78,7 +78,6 @@ struct container_params {
 	bool (*ready)(void *opaque);
 	/* made() - once: the container is, and nobody was told yet.  May be NULL. */
 	void (*made)(void *opaque);
-	bool restored; /* the machine was saved when it was ready() */
 	/*
 	 * save() - the whole machine into @fd, in one go (CONTROL_CHECKPOINT); of its memory
 	 * only what changed since the dump @parent (its id), unless that is NULL.  On success
@@ -109,8 +108,11 @@ int container_new(const struct container_params *params, struct container **ret_
 		  struct err *err);
 void container_free(struct container *c);
 
-/* container_begin() - the guest runs now: start the boot deadline. */
-int container_begin(struct container *c, struct err *err);
+/*
+ * container_begin() - the guest runs now: start the boot deadline.
+ * @restored: the machine was saved when it was ready()
+ */
+int container_begin(struct container *c, bool restored, struct err *err);
 
 /* container_is_quiet() - ready, and nothing is under way between us and the agent. */
 bool container_is_quiet(const struct container *c);

@@ -190,10 +190,11 @@ static void on_creator(struct loop_source *src, uint32_t events)
 	container_end(c, false);
 }
 
-int container_begin(struct container *c, struct err *err)
+int container_begin(struct container *c, bool restored, struct err *err)
 {
 	int ret;
 
+	c->restored = restored;
 	container_set_phase(c, VM_PHASE_CREATING);
 	ret = loop_add(c->loop, &c->sync_event, c->sync_fd, 0, on_creator, err);
 	if (ret < 0)
@@ -208,7 +209,7 @@ int container_begin(struct container *c, struct err *err)
 			return ret;
 		c->life = LIFE_CREATING;
 		procs_go_on(c);
-	} else if (c->params.restored) {
+	} else if (restored) {
 		ret = agent_link_restore(c->link, err);
 		if (ret == 0)
 			ret = wake(c, err);

@@ -148,7 +148,8 @@ struct container {
 	struct agent_link *link;
 	struct control_server *server;
 	enum container_life life;
-	bool awake; /* a restored machine: its agent has answered */
+	bool restored; /* the machine was saved when it was ready() */
+	bool awake; /* a machine that was saved: its agent has answered */
 	bool starting; /* AGENT_START is under way */
 	bool told; /* the creating command, how it went */
 	bool exited; /* exit_status is init's */

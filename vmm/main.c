@@ -286,7 +286,8 @@ static bool on_fault(void *opaque)
 }
 
 /* make_fs() - the device of one kind of roots, if there are any. */
-static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
+static int make_fs(struct vmm *v, const struct guest_memory *mem,
+		   enum vm_fs_device device, struct err *err)
 {
 	static const char *const tags[] = {
 		[VM_FS_PRIVATE] = "private",
@@ -296,7 +297,7 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 	auto_free struct fs_root_params *roots = calloc(c->n_roots, sizeof(*roots));
 	auto_free char(*places)[FS_PLACE_SIZE] = calloc(c->n_roots, sizeof(*places));
 	struct fs_params params = {
-		.mem = vm_memory(v->vm),
+		.mem = mem,
 		.tag = tags[device],
 		.shared = device == VM_FS_SHARED,
 		.roots = roots,
@@ -331,10 +332,10 @@ static int make_fs(struct vmm *v, enum vm_fs_device device, struct err *err)
 						 : 0;
 }
 
-static int make_cards(struct vmm *v, struct err *err)
+static int make_cards(struct vmm *v, const struct guest_memory *mem, struct err *err)
 {
 	const struct net_cards_params params = {
-		.mem = vm_memory(v->vm),
+		.mem = mem,
 		.loop = v->loop,
 		.n_pairs = net_pairs(v->config->vcpus),
 		.plug = main_plug,
@@ -344,7 +345,67 @@ static int make_cards(struct vmm *v, struct err *err)
 	return net_cards_new(&params, &v->cards, err);
 }
 
-/* make_outside() - what needs paths, /proc or the caller's descriptors. */
+static int make_container(struct vmm *v, struct err *err)
+{
+	const struct container_params container = {
+		.config = v->config,
+		.spec = v->spec,
+		.loop = v->loop,
+		.vsock = v->vsock,
+		.cards = v->cards,
+		.console_tail = console_tail,
+		.fill_stats = fill_stats,
+		.grow = grow,
+		.set_gate = set_gate,
+		.gate = gate,
+		.waiting = waiting,
+		.ready = main_on_ready,
+		.made = main_on_made,
+		.resumes = v->resumes,
+		.image_flags = v->image_flags,
+		.save = main_save,
+		.dump_begin = main_dump_begin,
+		.dump_some = main_dump_some,
+		.whole = main_memory_is_there,
+		.let_go = main_let_go,
+		.before_shutdown = before_shutdown,
+		.opaque = v,
+	};
+
+	return container_new(&container, &v->container, err);
+}
+
+/*
+ * make_beside() - what needs paths, /proc or the caller's descriptors, and no VM; then the
+ * empty root.
+ */
+static int make_beside(void *opaque, struct vm *vm, struct err *err)
+{
+	struct vmm *v = opaque;
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
+		ret = make_fs(v, vm_memory(vm), (enum vm_fs_device)i, err);
+	if (ret == 0)
+		ret = vsock_new(vm_memory(vm), v->loop, AGENT_GUEST_CID, &v->vsock, err);
+	if (ret == 0)
+		ret = make_cards(v, vm_memory(vm), err);
+	if (ret == 0)
+		ret = resolver_new(v->loop, v->vsock, AGENT_RESOLVER, RESOLVER_PORT,
+				   &v->resolver, err);
+	if (ret == 0)
+		ret = main_make_sockets(v, err);
+	if (ret == 0)
+		ret = main_make_notices(v, err);
+	if (ret == 0)
+		ret = make_container(v, err);
+	if (ret == 0)
+		ret = jail_root(v->placed_roots, v->n_placed_roots, err);
+	timeline_mark("empty root");
+	return ret;
+}
+
+/* make_outside() - the VM, and all that is to be done before the user namespace. */
 static int make_outside(struct vmm *v, struct err *err)
 {
 	const struct vm_boot boot = {
@@ -353,6 +414,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		.modules_fd = v->config->modules_fd,
 	};
 	struct vm_params vm = {
+		.beside = make_beside,
 		.boot = &boot,
 		.kvm_fd = v->config->kvm_fd,
 		.cgroup_fd = v->config->cgroup_fd,
@@ -382,49 +444,6 @@ static int make_outside(struct vmm *v, struct err *err)
 	/* It could make other machines. */
 	close_fd(v->config->kvm_fd);
 	close_fd(v->config->cgroup_fd);
-	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
-		ret = make_fs(v, (enum vm_fs_device)i, err);
-	if (ret == 0)
-		ret = vsock_new(vm_memory(v->vm), v->loop, AGENT_GUEST_CID, &v->vsock,
-				err);
-	if (ret == 0)
-		ret = make_cards(v, err);
-	if (ret == 0)
-		ret = resolver_new(v->loop, v->vsock, AGENT_RESOLVER, RESOLVER_PORT,
-				   &v->resolver, err);
-	if (ret == 0)
-		ret = main_make_sockets(v, err);
-	if (ret == 0)
-		ret = main_make_notices(v, err);
-	if (ret == 0) {
-		const struct container_params container = {
-			.config = v->config,
-			.spec = v->spec,
-			.loop = v->loop,
-			.vsock = v->vsock,
-			.cards = v->cards,
-			.console_tail = console_tail,
-			.fill_stats = fill_stats,
-			.grow = grow,
-			.set_gate = set_gate,
-			.gate = gate,
-			.waiting = waiting,
-			.ready = main_on_ready,
-			.made = main_on_made,
-			.restored = v->restored,
-			.resumes = v->resumes,
-			.image_flags = v->image_flags,
-			.save = main_save,
-			.dump_begin = main_dump_begin,
-			.dump_some = main_dump_some,
-			.whole = main_memory_is_there,
-			.let_go = main_let_go,
-			.before_shutdown = before_shutdown,
-			.opaque = v,
-		};
-
-		ret = container_new(&container, &v->container, err);
-	}
 	return ret;
 }
 
@@ -501,8 +520,6 @@ static int run(struct vmm *v, struct err *err)
 	ret = make_outside(v, err);
 	timeline_mark("VM made");
 	if (ret == 0)
-		ret = jail_root(v->placed_roots, v->n_placed_roots, err);
-	if (ret == 0)
 		ret = jail_user_begin(c->sync_fd, c->no_userns, err);
 	if (ret == 0)
 		ret = make_inside(v, err);
@@ -520,7 +537,7 @@ static int run(struct vmm *v, struct err *err)
 	timeline_mark("jailed");
 	if (ret < 0)
 		return ret;
-	ret = container_begin(v->container, err);
+	ret = container_begin(v->container, v->restored, err);
 	if (ret < 0)
 		return ret;
 	open_gate(v);

@@ -38,36 +38,21 @@ void main_look_at_template(struct vmm *v)
 int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 {
 	struct vm_image image = {
-		.fd = v->config->template_fd,
+		.fd = v->resumes ? v->config->restore_fd : v->config->template_fd,
 		.state = &v->sections,
-		.is_template = true,
+		.is_template = !v->resumes,
+		.lazy = v->lazy,
+		.ram = v->ram,
 	};
-	const struct vm_boot *boot = params->boot;
 	struct err why = ERR_INIT;
 	int ret;
 
-	if (v->resumes) {
-		image.fd = v->config->restore_fd;
-		image.is_template = false;
-		image.lazy = v->lazy;
-		image.ram = v->ram;
-		params->image = &image;
-		params->boot = NULL;
-		ret = vm_new(params, &v->vm, err);
-		saved_ram_free(take_ptr(&v->ram));
-		return ret;
-	}
-	if (v->restored) {
-		params->image = &image;
-		params->boot = NULL;
-		ret = vm_new(params, &v->vm, &why);
-		if (ret == 0)
-			return 0;
+	params->image = v->resumes || v->restored ? &image : NULL;
+	ret = vm_new(params, &v->vm, &why, err);
+	saved_ram_free(take_ptr(&v->ram));
+	if (ret > 0)
 		refuse_template(v, &why);
-	}
-	params->image = NULL;
-	params->boot = boot;
-	return vm_new(params, &v->vm, err);
+	return ret < 0 ? ret : 0;
 }
 
 int main_load_template(struct vmm *v, struct err *err)

@@ -45,11 +45,45 @@ static int check_kvm(int kvm_fd, struct err *err)
 	return 0;
 }
 
+/* may_boot() - a template that does not fit costs a boot; another image has no substitute. */
+static bool may_boot(const struct vm *vm)
+{
+	return vm->params.image && vm->params.image->is_template;
+}
+
+static int map_image(struct vm *vm, struct err *err)
+{
+	if (!may_boot(vm))
+		return vm_ram_map(vm, vm->params.image, err);
+	if (vm_ram_map(vm, vm->params.image, &vm->why) == 0)
+		return 0;
+	vm->params.image = NULL;
+	return vm_memory_clear(vm, err);
+}
+
+/* prepare() - all that does not depend on the VM. */
+static int prepare(struct vm *vm, struct err *err)
+{
+	const struct vm_boot *boot = vm->params.boot;
+	int ret = vm_memory_new(vm, err);
+
+	if (ret == 0 && vm->params.image)
+		ret = map_image(vm, err);
+	if (ret == 0 && boot && !vm->params.image) {
+		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
+		vm->image_loaded = ret == 0;
+	}
+	if (ret == 0 && vm->params.beside)
+		ret = vm->params.beside(vm->params.opaque, vm, err);
+	return ret;
+}
+
 /* make_vm() - and see to it that its end keeps nobody waiting. */
-static int make_vm(struct vm *vm, struct err *err)
+static int make_vm(struct vm *vm, int (*beside)(struct vm *vm, struct err *err),
+		   struct err *err)
 {
 	bool outside = false;
-	int ret = vm_create(vm, &outside, err);
+	int ret = vm_create(vm, beside, &outside, err);
 
 	/* Inside the container's cgroup its thread would be in the way of whoever removes
 	 * that: then its end is waited for. */
@@ -98,12 +132,11 @@ static void vm_coalesce_pio(struct vm *vm, uint16_t port, uint32_t size)
 					 (size_t)page * (size_t)LAYOUT_PAGE);
 }
 
-static int init_machine(struct vm *vm, struct err *err)
+/* init_state() - of the new VM: its own, or that of the image. */
+static int init_state(struct vm *vm, struct err *err)
 {
-	int ret = make_vm(vm, err);
+	int ret = x86_vm_init(vm->fd, err);
 
-	if (ret == 0)
-		ret = x86_vm_init(vm->fd, err);
 	if (ret == 0)
 		ret = vm_memory_attach(vm, err);
 	if (ret == 0)
@@ -112,11 +145,39 @@ static int init_machine(struct vm *vm, struct err *err)
 		ret = make_vcpus(vm, err);
 	if (ret == 0 && vm->params.image)
 		ret = vm_restore(vm, vm->params.image->state, err);
+	return ret;
+}
+
+/* start_over() - without the template, which does not fit: as a machine that boots. */
+static int start_over(struct vm *vm, struct err *err)
+{
+	int ret;
+
+	while (vm->n_vcpus)
+		vcpu_release(&vm->vcpus[--vm->n_vcpus]);
+	vm_irq_release(vm);
+	close_fd(take_fd(&vm->fd));
+	vm->params.image = NULL;
+	ret = vm_memory_clear(vm, err);
+	if (ret == 0)
+		ret = make_vm(vm, NULL, err);
+	return ret < 0 ? ret : init_state(vm, err);
+}
+
+static int init_machine(struct vm *vm, struct err *err)
+{
+	int ret = make_vm(vm, prepare, err);
+
+	if (ret == 0 && may_boot(vm)) {
+		if (init_state(vm, &vm->why) < 0)
+			ret = start_over(vm, err);
+	} else if (ret == 0) {
+		ret = init_state(vm, err);
+	}
 	if (ret == 0)
 		ret = x86_msr_list(vm->params.kvm_fd, &vm->msrs, err);
 	if (ret == 0)
 		ret = x86_cpuid_save(vm->vcpus[0].fd, &vm->cpuid, err);
-	vm->params.image = NULL; /* likewise */
 	if (ret == 0)
 		ret = vm_add_pio(vm, LAYOUT_PORT_UART, LAYOUT_PORT_UART_SIZE, &uart_ops,
 				 &vm->uart, err);
@@ -142,7 +203,8 @@ static int check_params(const struct vm_params *p, struct err *err)
 	return 0;
 }
 
-int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err)
+int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *ret_why,
+	   struct err *err)
 {
 	auto_call(cleanup_vm_) struct vm *vm = NULL;
 	int ret;
@@ -172,8 +234,13 @@ int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err)
 	ret = init_machine(vm, err);
 	if (ret < 0)
 		return ret;
+	ret = params->image && !vm->params.image;
+	if (ret)
+		*ret_why = vm->why;
+	vm->params.boot = NULL; /* the caller's for the call only */
+	vm->params.image = NULL;
 	*ret_vm = take_ptr(&vm);
-	return 0;
+	return ret;
 }
 
 void vm_free(struct vm *vm)

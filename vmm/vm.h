@@ -61,13 +61,19 @@ struct vm_params {
 	uint64_t memory; /* (bytes) that the guest finds when it starts */
 	uint64_t more; /* (bytes) beyond them for vm_hotplug(); may be 0 */
 	unsigned int vcpus;
-	/* When given, vm_new() loads kernel and initrd while KVM makes the VM (which
-	 * waits for a grace period of the host's: 10 ms and more), and vm_load()
-	 * need not. Borrowed for the call; may be NULL. */
+	/*
+	 * KVM takes its time to make a VM, as it waits for a grace period of the host's
+	 * (two or three of its ticks).  What needs no VM is done meanwhile: RAM
+	 * is filled, and then beside() is called, with a @vm that can do nothing but
+	 * vm_memory().  May be NULL.
+	 */
+	int (*beside)(void *opaque, struct vm *vm, struct err *err);
+	/* When given, vm_new() loads kernel and initrd, and vm_load() need not. Borrowed
+	 * for the call; may be NULL. */
 	const struct vm_boot *boot;
 	/* Instead of `boot` and vm_load(): vCPUs, clocks and RAM of a machine that was
-	 * saved; the RAM is private to us.  Its devices are still to be loaded.  -EPROTO
-	 * and others: it does not fit this host. Borrowed for the call; may be NULL. */
+	 * saved; the RAM is private to us.  Its devices are still to be loaded.  Borrowed
+	 * for the call; may be NULL. */
 	struct vm_image *image;
 	/* Called once, on a vCPU thread, when the guest ends by itself. */
 	void (*on_stop)(void *opaque, enum vm_stop_reason reason, const struct err *err);
@@ -81,7 +87,12 @@ struct vm_params {
 	void *opaque;
 };
 
-int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *err);
+/*
+ * vm_new() - Return: 0; -errno; 1: the template does not fit this host (@ret_why), and the
+ * machine is one without.
+ */
+int vm_new(const struct vm_params *params, struct vm **ret_vm, struct err *ret_why,
+	   struct err *err);
 void vm_free(struct vm *vm);
 
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *err);

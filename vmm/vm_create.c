@@ -8,18 +8,20 @@
  * memory and descriptors leaves that cgroup before it makes the VM.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/err.h"
-#include "vmm/arch/x86/x86.h"
 #include "vmm/vm_internal.h"
 
 struct creation {
-	pthread_t thread;
+	atomic_int asked; /* (a futex) 1: the waiting begins */
 	int kvm_fd;
 	int cgroup_fd; /* cgroup.procs of another cgroup, or -1 */
 	int fd; /* the result */
@@ -27,6 +29,13 @@ struct creation {
 	bool outside; /* the VM's thread is in that cgroup */
 	char stack[16u << 10]; /* of the child */
 };
+
+/* tell_asked() - what follows waits for a grace period. */
+static void tell_asked(struct creation *c)
+{
+	atomic_store(&c->asked, 1);
+	(void)syscall(SYS_futex, &c->asked, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
 
 static void create(struct creation *c)
 {
@@ -41,6 +50,8 @@ static int child_main(void *opaque)
 {
 	struct creation *c = opaque;
 
+	tell_asked(c);
+	/* Waits as KVM_CREATE_VM does, which then need not any more. */
 	c->outside = write(c->cgroup_fd, "0", 1) == 1;
 	create(c);
 	_exit(0);
@@ -55,44 +66,53 @@ static void *create_thread(void *opaque)
 	if (c->cgroup_fd >= 0)
 		pid = clone(child_main, c->stack + sizeof(c->stack),
 			    CLONE_VM | CLONE_FILES | CLONE_VFORK, c);
-	if (pid < 0)
+	if (pid < 0) {
+		tell_asked(c);
 		create(c);
-	else
+	} else {
 		(void)waitpid(pid, NULL, (int)__WCLONE); /* it has ended */
+	}
 	return NULL;
 }
 
-/* prepare_memory() - all of the guest's memory that does not depend on the VM. */
-static int prepare_memory(struct vm *vm, struct err *err)
+/*
+ * wait_until_asked() - with one CPU to run on, what we have to do would come first, and
+ * the wait for KVM after it.  A thread of SCHED_BATCH, when it is woken, does not take the
+ * CPU from the one that is about to ask.
+ */
+static void wait_until_asked(struct creation *c)
 {
-	const struct vm_boot *boot = vm->params.boot;
-	const struct vm_image *image = vm->params.image;
-	int ret = vm_memory_new(vm, err);
+	const struct sched_param param = { 0 };
+	bool normal = sched_getscheduler(0) == SCHED_OTHER;
 
-	if (ret == 0 && image) {
-		ret = vm_ram_map(vm, image, err);
-	} else if (ret == 0 && boot) {
-		ret = x86_load_image(&vm->memory, boot, &vm->image, err);
-		vm->image_loaded = ret == 0;
-	}
-	return ret;
+	/* That it fails is a matter of time only. */
+	if (normal)
+		(void)sched_setscheduler(0, SCHED_BATCH, &param);
+	while (!atomic_load(&c->asked))
+		(void)syscall(SYS_futex, &c->asked, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	if (normal)
+		(void)sched_setscheduler(0, SCHED_OTHER, &param);
 }
 
-int vm_create(struct vm *vm, bool *ret_outside, struct err *err)
+int vm_create(struct vm *vm, int (*beside)(struct vm *vm, struct err *err),
+	      bool *ret_outside, struct err *err)
 {
 	struct creation c = {
 		.kvm_fd = vm->params.kvm_fd,
 		.cgroup_fd = vm->params.cgroup_fd,
 		.fd = -1,
 	};
-	int code = pthread_create(&c.thread, NULL, create_thread, &c);
-	int ret;
+	pthread_t thread;
+	int code = pthread_create(&thread, NULL, create_thread, &c);
+	int ret = 0;
 
 	if (code)
 		return err_set(err, code, "start a thread");
-	ret = prepare_memory(vm, err);
-	vm->params.boot = NULL; /* the caller's for the call only */
-	(void)pthread_join(c.thread, NULL); /* cannot fail */
+	if (beside) {
+		wait_until_asked(&c);
+		ret = beside(vm, err);
+	}
+	(void)pthread_join(thread, NULL); /* cannot fail */
 	vm->fd = c.fd;
 	*ret_outside = c.outside;
 	if (ret == 0 && c.fd < 0)

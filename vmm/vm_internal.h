@@ -15,12 +15,11 @@
 #include <sys/types.h>
 
 #include "lib/buf.h"
+#include "lib/err.h"
 #include "vmm/address_space.h"
 #include "vmm/arch/x86/x86.h"
 #include "vmm/uart.h"
 #include "vmm/vm.h"
-
-struct err;
 
 struct vcpu {
 	struct vm *vm;
@@ -84,6 +83,7 @@ struct vm {
 	pthread_cond_t pause_cond; /* each change of these, and of pausing */
 	unsigned int n_parked; /* vCPUs that wait for vm_resume() */
 	unsigned int n_left; /* vCPUs that will never run again */
+	struct err why; /* the template could not be used */
 	/* For vm_save(), which can ask /dev/kvm no more: */
 	struct kvm_msr_list *msrs; /* what there is to ask for; owned */
 	struct buf cpuid; /* x86_cpuid_save() */
@@ -92,14 +92,17 @@ struct vm {
 };
 
 /*
- * vm_create.c: vm->fd and the memory that needs no VM.
+ * vm_create.c: vm->fd, and @beside() while KVM makes it.
+ * @beside: may be NULL
  * @ret_outside: KVM's thread for it is not in our cgroup
  */
-int vm_create(struct vm *vm, bool *ret_outside, struct err *err);
+int vm_create(struct vm *vm, int (*beside)(struct vm *vm, struct err *err),
+	      bool *ret_outside, struct err *err);
 
 /* vm_memory.c */
 int vm_memory_new(struct vm *vm, struct err *err); /* before the VM */
 int vm_memory_attach(struct vm *vm, struct err *err); /* to the VM */
+int vm_memory_clear(struct vm *vm, struct err *err); /* RAM is as new, where it was */
 void vm_memory_free(struct vm *vm);
 
 /*

@@ -16,6 +16,14 @@
  * the host has some. */
 #define RAM_ALIGN (2ull << 20)
 
+/* advise() - what @size bytes of guest memory are. */
+static void advise(void *at, size_t size)
+{
+	/* Advice: a kernel without huge pages or dumps refuses, and needs none. */
+	(void)madvise(at, size, MADV_HUGEPAGE);
+	(void)madvise(at, size, MADV_DONTDUMP);
+}
+
 /*
  * reserve() - address space for @size bytes: pages come when the guest touches them.
  *
@@ -41,9 +49,7 @@ static int reserve(size_t size, void **ret, struct err *err)
 		(void)munmap(map, skip); /* trims what is ours; cannot fail */
 	(void)munmap(map + skip + size, RAM_ALIGN - skip); /* likewise */
 	*ret = map + skip;
-	/* Advice: a kernel without huge pages or dumps refuses, and needs none. */
-	(void)madvise(*ret, size, MADV_HUGEPAGE);
-	(void)madvise(*ret, size, MADV_DONTDUMP);
+	advise(*ret, size);
 	return 0;
 }
 
@@ -147,6 +153,16 @@ int vm_memory_attach(struct vm *vm, struct err *err)
 	for (unsigned int i = 0; ret == 0 && i < vm->memory.n_regions; i++)
 		ret = set_slot(vm, i, &vm->memory.regions[i], false, err);
 	return ret;
+}
+
+int vm_memory_clear(struct vm *vm, struct err *err)
+{
+	if (mmap(vm->ram, vm->params.memory, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		return err_set(err, errno, "map guest memory anew");
+	advise(vm->ram, vm->params.memory);
+	return 0;
 }
 
 void vm_memory_free(struct vm *vm)

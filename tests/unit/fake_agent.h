@@ -195,7 +195,6 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 		.waiting = fake_waiting_,
 		.ready = fake_ready,
 		.made = fake_made,
-		.restored = fake_saved && !fake_saved->container.len,
 		.resumes = fake_saved && fake_saved->container.len,
 		.image_flags = fake_saved ? fake_saved->image_flags : 0,
 		.save = fake_save_all,
@@ -239,7 +238,9 @@ static inline void fake_vm_begin_on(struct fake_vm *vm, uint32_t boot_timeout_ms
 	if (fake_saved)
 		fake_restore_(vm, fake_saved);
 	if (fake_restored == 0)
-		fake_check(container_begin(vm->c, NULL) == 0);
+		fake_check(container_begin(
+				   vm->c, fake_saved && !fake_saved->container.len,
+				   NULL) == 0);
 }
 
 /* fake_vm_begin() - up to where the guest boots. */
