@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -98,6 +99,22 @@ int jail_root(const int *sockets, unsigned int n, struct err *err)
 	return n ? add_sockets(sockets, n, err) : 0;
 }
 
+/*
+ * unshare_user() - EINVAL: there are other threads (unshare(2)).  One that was joined may be on
+ * its way out of the kernel for a moment still.
+ */
+static int unshare_user(void)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+
+	for (unsigned int i = 0; unshare(CLONE_NEWUSER) < 0; i++) {
+		if (errno != EINVAL || i == 1000)
+			return -errno;
+		(void)nanosleep(&pause, NULL); /* sooner is as good */
+	}
+	return 0;
+}
+
 int jail_user_begin(int sync_fd, bool no_userns, struct err *err)
 {
 	struct vm_sync ask = { .type = VM_SYNC_MAP_USERS };
@@ -106,8 +123,9 @@ int jail_user_begin(int sync_fd, bool no_userns, struct err *err)
 	/* The groups of whoever called are not the container's business. */
 	if (setgroups(0, NULL) < 0)
 		return err_set(err, errno, "setgroups");
-	if (!no_userns && unshare(CLONE_NEWUSER) < 0)
-		return err_set(err, errno, "unshare the user namespace");
+	ret = no_userns ? 0 : unshare_user();
+	if (ret < 0)
+		return err_set(err, -ret, "unshare the user namespace");
 	ret = sock_send(sync_fd, &ask, sizeof(ask), NULL, 0);
 	if (ret < 0)
 		return err_set(err, -ret, "ask for user maps");
