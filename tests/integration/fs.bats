@@ -113,6 +113,35 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) +
 	[[ $writes -ge 100 && ${attrs:-0} -lt 10 ]]
 }
 
+# requests_of ARG... - of a container that runs ARG..., to its root file system
+requests_of() {
+	: >"$WORK/log"
+	args "$@"
+	hull --debug --log "$WORK/log" run -b "$BUNDLE" "$ID-$((RUNS++))"
+	grep -o 'fs private: requests:.*' "$WORK/log"
+	REQUESTS=$(grep -o 'fs private: requests:.*' "$WORK/log" | awk -F= -v RS=' ' '{ n += $2 } END { print n }')
+}
+
+@test "fs: an unpacked file costs no more requests than it has to" {
+	local n=200 looked each
+
+	RUNS=0
+	mkdir -p "$WORK/many/tree"
+	for ((i = 0; i < n; i++)); do
+		echo "$i" >"$WORK/many/tree/$i"
+	done
+	tar -C "$WORK/many" -cf "$BUNDLE/rootfs/t/many.tar" tree
+	requests_of /bin/tar -C /t -tf /t/many.tar
+	looked=$REQUESTS
+	requests_of /bin/tar -C /t -xf /t/many.tar
+	each=$(((REQUESTS - looked) * 10 / n))
+	echo "$each tenths of a request for each file"
+	[[ $(cat "$BUNDLE/rootfs/t/tree/77") == 77 ]]
+	# CREATE, WRITE, RELEASE, and SETATTR of times, owner and mode; no LOOKUP, no GETXATTR.
+	[[ $each -ge 40 && $each -le 67 ]]
+	rm -r "$BUNDLE/rootfs/t/tree" "$BUNDLE/rootfs/t/many.tar"
+}
+
 @test "fs: rbind,ro leaves the mounts below it writable, rro does not" {
 	mkdir -p "$WORK/tree/below"
 	mount -t tmpfs none "$WORK/tree/below"
