@@ -300,6 +300,8 @@ static int make_fs(struct vmm *v, const struct guest_memory *mem,
 		.mem = mem,
 		.tag = tags[device],
 		.shared = device == VM_FS_SHARED,
+		/* A kernel with modules is not hull's own (rootfs/kernel/patches/0012). */
+		.locks = c->modules_fd < 0,
 		.roots = roots,
 		.dax_size = c->dax_size,
 		.on_thread = on_fs_thread,

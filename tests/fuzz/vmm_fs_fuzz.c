@@ -300,6 +300,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	root.fd = fcntl(tree, F_DUPFD_CLOEXEC, 0);
 	must(root.fd >= 0);
 	must(fs_server_new(&params, &g.fs, NULL) == 0);
+	g.fs->policy.locks = true; /* beside all that is private's */
 	must(fs_worker_init(&g.w, g.fs, NULL) == 0);
 	init(&g);
 	g.ids[g.n_ids++] = FUSE_ROOT_ID;
@@ -309,6 +310,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fs_server_reset(g.fs);
 	n_asked = 0;
 	must(g.fs->inodes.used == 1 && g.fs->handles.used == 0 && g.fs->pins == 0);
+	must(atomic_load(&g.fs->locks.n) == 0 && g.fs->locks.n_files == 0);
 	must(atomic_load(&g.fs->watches.n) == 0 && g.fs->watches.fd < 0);
 	fs_worker_release(&g.w);
 	fs_server_free(g.fs);

@@ -88,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)fs_server_load(fs, &in, &err);
 	look(fs);
 	fs_server_reset(fs);
+	must(atomic_load(&fs->locks.n) == 0 && fs->locks.n_files == 0);
 	look(fs);
 	fs_server_free(fs);
 	return 0;

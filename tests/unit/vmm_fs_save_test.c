@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vmm/fs/save.c and load.c: a file system is saved, and its driver goes on with the device
- * of a new machine: with the same node ids and open files, deleted ones too, unless they are
- * not what they were.
+ * of a new machine: with the same node ids, open files, deleted ones too, and locks, unless
+ * they are not what they were.
  */
+#include <sys/file.h>
+
 #include "lib/buf.h"
 #include "tests/unit/fs_rig.h"
 #include "vmm/snapshot/sections.h"
@@ -23,6 +25,7 @@ static void run(struct rig *r)
 #define MAX_ROOTS 3u
 
 static unsigned int n_roots = 1; /* of the next device */
+static bool host_shared; /* likewise: locks are taken on the host */
 
 /* device() - a new one, with the roots `host`; @shared: submounts are offered. */
 static void device(struct rig *r, bool shared)
@@ -36,6 +39,7 @@ static void device(struct rig *r, bool shared)
 		.max_workers = 2,
 		.on_thread = on_thread,
 		.shared = shared,
+		.locks = host_shared,
 	};
 
 	for (unsigned int i = 0; i < n_roots; i++)
@@ -246,7 +250,7 @@ static void begin_files(struct rig *r, struct opened *log, struct opened *file)
 
 	host_write(host, "file", "text");
 	host_write(host, "dir/log", "one\n");
-	rig_begin(r, false);
+	rig_begin(r, host_shared);
 	ask_init(r);
 	root = ask_lookup(r, 1, "0");
 	dir = ask_lookup(r, root, "dir");
@@ -373,6 +377,122 @@ static void test_known(void)
 	rig_end(&r);
 }
 
+/* ---- locks ---------------------------------------------------------------------------- */
+
+static int rig_lock(struct rig *r, uint64_t fh, uint32_t type, uint64_t start,
+		    uint64_t end, uint32_t flags)
+{
+	const struct fuse_lk_in in = {
+		.fh = fh, .owner = 1, .lk = { start, end, type, 0 }, .lk_flags = flags
+	};
+
+	return ask(r, FUSE_SETLK, 0, &in, sizeof(in), NULL, 0);
+}
+
+/* host_may() - may somebody on the host write that byte of "dir/log"? */
+static bool host_may(off_t byte)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_start = byte, .l_len = 1 };
+	int fd = openat(host, "dir/log", O_RDWR | O_CLOEXEC);
+
+	fc_check(fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0);
+	(void)close(fd);
+	return l.l_type == F_UNLCK;
+}
+
+/* begin_locked() - the guest has two pieces of "dir/log", and a flock() of "file". */
+static void begin_locked(struct rig *r, struct opened *log, struct opened *file)
+{
+	host_shared = true;
+	begin_files(r, log, file);
+	is_int(rig_lock(r, log->fh, F_WRLCK, 2, 3, 0), 0, "bytes are locked");
+	is_int(rig_lock(r, log->fh, F_RDLCK, 7, INT64_MAX, 0), 0, "and others");
+	is_int(rig_lock(r, file->fh, F_WRLCK, 0, INT64_MAX, FUSE_LK_FLOCK), 0,
+	       "and a file");
+}
+
+static void test_locks(void)
+{
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file;
+	struct err err = ERR_INIT;
+	struct rig r;
+	int fd;
+
+	begin_locked(&r, &log, &file);
+	is_int(save(&r, &state, &err), 0, "saved");
+	is_int(move(&r, true, &state, &err), 0, "and loaded");
+	ok(host_may(1) && !host_may(2) && !host_may(3) && host_may(4) && host_may(6) &&
+		   !host_may(7) && !host_may(INT64_MAX),
+	   "what was locked is locked again, and nothing else");
+	fd = openat(host, "file", O_RDONLY | O_CLOEXEC);
+	ok(fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0, "the file, too");
+	(void)close(fd);
+	is_int(rig_lock(&r, log.fh, F_UNLCK, 0, INT64_MAX, 0), 0, "it is given back");
+	ok(host_may(2) && host_may(7), "and free");
+	rig_end(&r);
+	host_shared = false;
+}
+
+/* What somebody has locked by then is not had again. */
+static void test_locks_taken(void)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_start = 3, .l_len = 1 };
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file;
+	struct err err = ERR_INIT;
+	struct rig r;
+	int fd;
+
+	begin_locked(&r, &log, &file);
+	fc_check(save(&r, &state, NULL) == 0);
+	/* Its machine is gone when another is made of it. */
+	is_int(rig_lock(&r, log.fh, F_UNLCK, 0, INT64_MAX, 0), 0, "it is given back");
+	fd = openat(host, "dir/log", O_RDWR | O_CLOEXEC);
+	fc_check(fd >= 0 && fcntl(fd, F_OFD_SETLK, &l) == 0);
+	is_int(move(&r, true, &state, &err), -EAGAIN, "a byte that the host reads");
+	is_str(err.msg, "'/dir/log', of which it had a lock, is locked by another",
+	       "the file is named");
+	(void)close(fd);
+	is_int(move(&r, true, &state, &err), 0, "and once that ends it is loaded");
+	rig_end(&r);
+	host_shared = false;
+}
+
+/* Locks that no guest could have. */
+static void test_locks_damaged(void)
+{
+	static const struct {
+		size_t at; /* in struct fs_saved_lock */
+		uint64_t value;
+		const char *why;
+	} cases[] = {
+		{ 0, 1, "its saved files are damaged: a lock of no open file" },
+		{ 16, UINT64_MAX, "its saved files are damaged: a lock that cannot be" },
+		{ 24, UINT64_MAX, "its saved files are damaged: a lock that cannot be" },
+		{ 32, 2, "its saved files are damaged: a lock that cannot be" },
+		{ 32, UINT64_C(2) << 32,
+		  "its saved files are damaged: a lock that cannot be" },
+	};
+	auto_buf struct buf state = BUF_INIT;
+	struct opened log, file;
+	struct rig r;
+
+	begin_locked(&r, &log, &file);
+	fc_check(save(&r, &state, NULL) == 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_buf struct buf bad = BUF_INIT;
+		struct err err = ERR_INIT;
+
+		fc_check(buf_append(&bad, state.data, state.len) == 0);
+		memcpy(bad.data + bad.len - 40 + cases[i].at, &cases[i].value, 8);
+		is_int(move(&r, true, &bad, &err), -EPROTO, "damage %zu", i);
+		is_str(err.msg, cases[i].why, "is named");
+	}
+	rig_end(&r);
+	host_shared = false;
+}
+
 /* Sections that no hull-vmm writes: none is believed. */
 static void test_damaged(void)
 {
@@ -426,6 +546,9 @@ int main(void)
 	test_deleted();
 	test_changed();
 	test_known();
+	test_locks();
+	test_locks_taken();
+	test_locks_damaged();
 	test_damaged();
 	test_of_another();
 	fc_rm_tree(tmp);

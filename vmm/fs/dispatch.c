@@ -34,8 +34,7 @@ struct op {
 
 /*
  * Those without a function, and why: ACCESS (the guest's kernel decides),
- * locks (kept in the guest's kernel, which is alone on a private device; on a
- * shared one they do not cross VMs), BMAP, POLL (files are always ready).
+ * SETLKW (op_lock.c), BMAP, POLL (files are always ready).
  */
 static const struct op ops[FS_OPCODES] = {
 	[FUSE_LOOKUP] = { "LOOKUP", fs_op_lookup, ENTRY, OP_ON_TOP },
@@ -70,8 +69,8 @@ static const struct op ops[FS_OPCODES] = {
 	[FUSE_READDIR] = { "READDIR", fs_op_readdir, 0, OP_NO_NODE },
 	[FUSE_RELEASEDIR] = { "RELEASEDIR", fs_op_releasedir, 0, OP_NO_NODE },
 	[FUSE_FSYNCDIR] = { "FSYNCDIR", fs_op_fsyncdir, 0, OP_NO_NODE },
-	[FUSE_GETLK] = { "GETLK", NULL, 0, OP_NO_NODE },
-	[FUSE_SETLK] = { "SETLK", NULL, 0, OP_NO_NODE },
+	[FUSE_GETLK] = { "GETLK", fs_op_getlk, sizeof(struct fuse_lk_out), OP_NO_NODE },
+	[FUSE_SETLK] = { "SETLK", fs_op_setlk, 0, OP_NO_NODE },
 	[FUSE_SETLKW] = { "SETLKW", NULL, 0, OP_NO_NODE },
 	[FUSE_ACCESS] = { "ACCESS", NULL, 0, OP_NO_NODE },
 	[FUSE_CREATE] = { "CREATE", fs_op_create, ENTRY + sizeof(struct fuse_open_out),

@@ -60,6 +60,11 @@ struct fs_params {
 	const struct guest_memory *mem;
 	const char *tag; /* <= 36 bytes (virtio 1.2 §5.11.4) */
 	bool shared; /* others write these roots too: everything is revalidated */
+	/*
+	 * With `shared`: file locks are the host's, too (vmm/fs/locks.h).  For a guest's
+	 * kernel that asks again for those that it waits for.
+	 */
+	bool locks;
 	const struct fs_root_params *roots;
 	unsigned int n_roots;
 	unsigned int max_workers; /* 0: the default (8) */

@@ -74,6 +74,7 @@ void fs_handle_put(struct fs_server *fs, struct fs_handle *h)
 {
 	if (atomic_fetch_sub(&h->refs, 1) != 1)
 		return;
+	fs_locks_drop_handle(fs, h);
 	close_fd(h->fd);
 	fs_inode_put(fs, h->inode);
 	fs_dirbuf_free(h->dirbuf);

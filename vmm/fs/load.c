@@ -245,8 +245,7 @@ static int add_roots(struct fs_server *fs, int ret, struct err *err)
 	for (unsigned int i = 0; i < VM_MAX_ROOTS; i++) {
 		const struct fs_root *root = atomic_load(&fs->roots[i]);
 
-		if (root &&
-		    idtable_get(&fs->inodes, root->inode->id) != root->inode &&
+		if (root && idtable_get(&fs->inodes, root->inode->id) != root->inode &&
 		    idtable_add(&fs->inodes, root->inode, &root->inode->id) < 0)
 			return err_set(err, ENOMEM, "root %u", i);
 	}
@@ -473,6 +472,51 @@ static int load_ghosts(struct fs_server *fs, struct sections *in, struct err *er
 	return ret;
 }
 
+/* ---- locks ------------------------------------------------------------------------------ */
+
+static int load_lock(struct fs_server *fs, const struct fs_saved_lock *s, struct err *err)
+{
+	struct fs_lock l = {
+		.owner = s->owner,
+		.start = s->start,
+		.end = s->end,
+		.kind = (uint8_t)s->kind,
+		.type = (uint8_t)s->type,
+	};
+	char path[PATH_MAX];
+	int ret;
+
+	if (s->kind >= FS_LOCK_KINDS || (s->type != F_RDLCK && s->type != F_WRLCK) ||
+	    s->start > s->end || s->end > FS_LOCK_END ||
+	    (s->kind == FS_LOCK_FLOCK && (s->start || s->end != FS_LOCK_END)))
+		return malformed(err, "a lock that cannot be");
+	l.handle = fs_handle_get(fs, s->handle, false);
+	if (!l.handle)
+		return malformed(err, "a lock of no open file");
+	ret = fs_lock_set(fs, &l);
+	if (ret == -EAGAIN)
+		err_msg(err, EAGAIN, "'%s', of which it had a lock, is locked by another",
+			path_of(l.handle->inode, path));
+	else if (ret < 0)
+		err_set(err, -ret, "lock '%s' again", path_of(l.handle->inode, path));
+	fs_handle_put(fs, l.handle);
+	return ret;
+}
+
+static int load_locks(struct fs_server *fs, struct sections *in, struct err *err)
+{
+	struct fs_saved_lock s;
+	struct rest r;
+	int ret = begin(in, FS_TAG_LOCKS, &r, err);
+
+	while (ret == 0 && r.len) {
+		if (!take(&r, &s, sizeof(s)))
+			return malformed(err, "a lock is cut off");
+		ret = load_lock(fs, &s, err);
+	}
+	return ret;
+}
+
 /* drop_holds() - of all that were loaded; what nothing keeps goes. */
 static void drop_holds(struct fs_server *fs)
 {
@@ -496,6 +540,7 @@ int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 	atomic_store(&fs->setxattr_ext, s.setxattr_ext);
 	atomic_store(&fs->inode_dax, s.inode_dax);
 	atomic_store(&fs->root_known, s.root_known);
+	atomic_store(&fs->locks_shared, s.locks_shared);
 	atomic_store(&fs->initialised, s.initialised);
 	ret = load_records(fs, in, &records, err);
 	if (ret == 0)
@@ -506,6 +551,8 @@ int fs_server_load(struct fs_server *fs, struct sections *in, struct err *err)
 		ret = load_handles(fs, in, err);
 	if (ret == 0)
 		ret = load_window(fs, in, err);
+	if (ret == 0)
+		ret = load_locks(fs, in, err);
 	drop_holds(fs);
 	if (fs->inodes.sequence < s.inode_sequence)
 		fs->inodes.sequence = s.inode_sequence;

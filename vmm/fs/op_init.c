@@ -19,14 +19,15 @@
 #define MAX_BACKGROUND 512
 
 /*
- * Not asked for: EXPORT_SUPPORT, POSIX_LOCKS and FLOCK_LOCKS (see dispatch.c),
- * NO_OPEN_SUPPORT, SECURITY_CTX.  WRITEBACK_CACHE: not yet.
+ * Not asked for: EXPORT_SUPPORT, NO_OPEN_SUPPORT, SECURITY_CTX.  WRITEBACK_CACHE: not yet.
  */
 #define WANTED                                                                           \
 	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ATOMIC_O_TRUNC | FUSE_DONT_MASK |      \
 	 FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO |            \
 	 FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES |       \
 	 FUSE_SUBMOUNTS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT)
+
+#define LOCKS (FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS)
 
 /* What is above the first 32 flags, as it stands in flags2. */
 #define FLAGS2(flag) ((uint32_t)((flag) >> 32))
@@ -61,6 +62,8 @@ int fs_op_init(struct fs_req *r, struct fs_inode *inode)
 		wanted &= ~(uint32_t)FUSE_SUBMOUNTS;
 	if (fs->policy.cache_symlinks)
 		wanted |= FUSE_CACHE_SYMLINKS;
+	if (fs->policy.locks)
+		wanted |= LOCKS;
 	if (fs->dax.size)
 		wanted |= FUSE_MAP_ALIGNMENT;
 	out.flags = in.flags & wanted;
@@ -77,6 +80,7 @@ int fs_op_init(struct fs_req *r, struct fs_inode *inode)
 	atomic_store(&fs->inode_dax, out.flags2 & FLAGS2(FUSE_HAS_INODE_DAX));
 	atomic_store(&fs->submounts, out.flags & FUSE_SUBMOUNTS);
 	atomic_store(&fs->setxattr_ext, out.flags & FUSE_SETXATTR_EXT);
+	atomic_store(&fs->locks_shared, out.flags & LOCKS);
 	atomic_store(&fs->initialised, true);
 	return fs_req_put(r, &out, sizeof(out));
 }

@@ -126,25 +126,29 @@ static bool any_remote(const struct fs_server *fs)
 }
 
 /*
- * FLUSH is the guest's close(): of use where the host's close() reports errors.
- * Otherwise ENOSYS saves a request for each close from then on; the guest's kernel
- * still writes back what it holds.
+ * FLUSH is the guest's close(): of use where the host's close() reports errors, and where
+ * the process had locked something.  Otherwise ENOSYS saves a request for each close from
+ * then on, but of files that were locked; the guest's kernel still writes back what it holds.
  */
 int fs_op_flush(struct fs_req *r, struct fs_inode *inode)
 {
 	struct fuse_flush_in in;
 	struct fs_handle *h;
+	bool had_locks;
 	int fd, ret;
 
 	(void)inode;
 	ret = fs_req_get(r, &in, sizeof(in));
 	if (ret < 0)
 		return ret;
-	if (!any_remote(r->fs))
+	if (!fs_locks_any(&r->fs->locks) && !any_remote(r->fs))
 		return -ENOSYS;
 	h = fs_handle_get(r->fs, in.fh, false);
 	if (!h)
 		return -EBADF;
+	had_locks = fs_locks_drop_owner(r->fs, h->inode, in.lock_owner);
+	if (!had_locks && !any_remote(r->fs))
+		ret = -ENOSYS;
 	if (h->inode->root->remote) {
 		fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0 || close(fd) < 0)

@@ -25,6 +25,7 @@ fs_op_fn fs_op_opendir, fs_op_releasedir, fs_op_fsyncdir, fs_op_readdir,
 	fs_op_readdirplus;
 fs_op_fn fs_op_setupmapping, fs_op_removemapping;
 fs_op_fn fs_op_watch;
+fs_op_fn fs_op_getlk, fs_op_setlk;
 fs_op_fn fs_op_getxattr, fs_op_setxattr, fs_op_listxattr, fs_op_removexattr;
 
 /* fs_pass_gate() - before an operation does anything of @kind: 0; -FS_PARK. */

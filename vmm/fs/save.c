@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the guest knows of its files, written down: records with their names, open files, and
- * what the DAX window shows.  No worker serves meanwhile (fs_hold()).  Back again: load.c.
+ * What the guest knows of its files, written down: records with their names, open files,
+ * what the DAX window shows, and what is locked.  No worker serves meanwhile (fs_hold()).  Back again: load.c.
  *
  * A file that was deleted while it was open has no name to be found by: its content goes
  * along, up to FS_MAX_GHOST bytes.
@@ -220,6 +220,32 @@ static int save_ghosts(struct fs_server *fs, struct buf *out, struct err *err)
 	return ret;
 }
 
+static int save_locks(struct fs_server *fs, struct buf *out, struct err *err)
+{
+	auto_buf struct buf all = BUF_INIT;
+
+	for (unsigned int b = 0; b < FS_LOCK_BUCKETS; b++) {
+		for (const struct fs_locked *f = fs->locks.buckets[b]; f; f = f->next) {
+			for (unsigned int i = 0; i < f->n; i++) {
+				const struct fs_saved_lock s = {
+					.handle = f->locks[i].handle->id,
+					.owner = f->locks[i].owner,
+					.start = f->locks[i].start,
+					.end = f->locks[i].end,
+					.kind = f->locks[i].kind,
+					.type = f->locks[i].type,
+				};
+
+				(void)buf_append(&all, &s, sizeof(s));
+			}
+		}
+	}
+	if (buf_ok(&all) < 0)
+		return err_set(err, ENOMEM, "its file locks");
+	section_put(out, FS_TAG_LOCKS, all.data, all.len);
+	return 0;
+}
+
 int fs_save(struct virtio_device *dev, struct buf *out, struct err *err)
 {
 	struct fs_server *fs = fs_device_server(dev);
@@ -229,6 +255,7 @@ int fs_save(struct virtio_device *dev, struct buf *out, struct err *err)
 		.setxattr_ext = atomic_load(&fs->setxattr_ext),
 		.inode_dax = atomic_load(&fs->inode_dax),
 		.root_known = atomic_load(&fs->root_known),
+		.locks_shared = atomic_load(&fs->locks_shared),
 	};
 	int ret;
 
@@ -241,5 +268,7 @@ int fs_save(struct virtio_device *dev, struct buf *out, struct err *err)
 		ret = save_ghosts(fs, out, err);
 	if (ret == 0)
 		ret = save_handles(fs, out, err);
-	return ret < 0 ? ret : save_window(fs, out, err);
+	if (ret == 0)
+		ret = save_window(fs, out, err);
+	return ret < 0 ? ret : save_locks(fs, out, err);
 }

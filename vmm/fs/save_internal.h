@@ -13,6 +13,7 @@
 #define FS_TAG_HANDLES SECTION_TAG('f', 'h', 'n', 'd')
 #define FS_TAG_WINDOW SECTION_TAG('f', 'd', 'a', 'x')
 #define FS_TAG_GHOSTS SECTION_TAG('f', 'g', 's', 't')
+#define FS_TAG_LOCKS SECTION_TAG('f', 'l', 'c', 'k')
 
 #define FS_MAX_GHOST (1u << 20) /* (bytes) of one, as CRIU has it */
 
@@ -22,7 +23,8 @@ struct fs_saved_server {
 	uint8_t setxattr_ext;
 	uint8_t inode_dax;
 	uint8_t root_known;
-	uint8_t reserved[3];
+	uint8_t locks_shared;
+	uint8_t reserved[2];
 	uint32_t inode_sequence; /* idtable.sequence */
 	uint32_t handle_sequence;
 };
@@ -79,11 +81,22 @@ struct fs_saved_ghost {
 	uint32_t gid;
 };
 
+/* What is locked: of a file's bytes, or the file. */
+struct fs_saved_lock {
+	uint64_t handle;
+	uint64_t owner;
+	uint64_t start;
+	uint64_t end;
+	uint32_t kind; /* enum fs_lock_kind */
+	uint32_t type; /* F_RDLCK, F_WRLCK */
+};
+
 static_assert(sizeof(struct fs_saved_server) == 16, "file format");
 static_assert(sizeof(struct fs_saved_inode) == 48, "file format");
 static_assert(sizeof(struct fs_saved_name) == 16, "file format");
 static_assert(sizeof(struct fs_saved_handle) == 24, "file format");
 static_assert(sizeof(struct fs_saved_slot) == 32, "file format");
 static_assert(sizeof(struct fs_saved_ghost) == 24, "file format");
+static_assert(sizeof(struct fs_saved_lock) == 40, "file format");
 
 #endif

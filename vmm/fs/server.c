@@ -156,7 +156,7 @@ static int locks_init(struct fs_server *fs)
 	/* None of these allocates or fails on Linux with default attributes. */
 	if (pthread_mutex_init(&fs->lock, NULL) ||
 	    pthread_mutex_init(&fs->handle_lock, NULL) ||
-	    pthread_mutex_init(&fs->mode_lock, NULL) ||
+	    pthread_mutex_init(&fs->mode_lock, NULL) || fs_locks_init(&fs->locks) ||
 	    pthread_cond_init(&fs->names_cond, NULL))
 		return -ENOMEM;
 	return 0;
@@ -189,6 +189,7 @@ int fs_server_new(const struct fs_params *params, struct fs_server **ret, struct
 	idtable_init(&fs->inodes, FS_MAX_INODES);
 	idtable_init(&fs->handles, FS_MAX_HANDLES);
 	fs->policy = params->shared ? shared_policy : private_policy;
+	fs->policy.locks = params->shared && params->locks;
 	fs_gate_init(&fs->gate);
 	fs_offers_init(&fs->offers, params);
 	fs_watches_init(&fs->watches, params);
@@ -232,6 +233,7 @@ void fs_server_free(struct fs_server *fs)
 	fs_watches_release(&fs->watches);
 	fs_offers_release(&fs->offers);
 	fs_gate_release(&fs->gate);
+	fs_locks_release(&fs->locks);
 	(void)pthread_cond_destroy(&fs->names_cond);
 	(void)pthread_mutex_destroy(&fs->mode_lock);
 	(void)pthread_mutex_destroy(&fs->handle_lock);

@@ -39,6 +39,7 @@
 #include "vmm/fs/fs.h"
 #include "vmm/fs/gate.h"
 #include "vmm/fs/idtable.h"
+#include "vmm/fs/locks.h"
 #include "vmm/fs/offer.h"
 #include "vmm/fs/request.h"
 #include "vmm/fs/watch.h"
@@ -66,6 +67,7 @@ struct fs_policy {
 	bool cache_dirs; /* directory listings, checked by mtime */
 	bool cache_symlinks;
 	bool submounts; /* see fs.h */
+	bool locks; /* its locks are the host's, too: see locks.h */
 };
 
 struct fs_root {
@@ -168,6 +170,7 @@ struct fs_server {
 	struct fs_gate gate;
 	struct fs_offers offers;
 	struct fs_watches watches;
+	struct fs_locks locks;
 
 	pthread_mutex_t mode_lock; /* writes to setuid and setgid files, one by one */
 
@@ -175,6 +178,7 @@ struct fs_server {
 	atomic_bool root_known; /* since INIT a root was looked up */
 	atomic_bool submounts; /* negotiated */
 	atomic_bool setxattr_ext; /* negotiated */
+	atomic_bool locks_shared; /* negotiated: SETLK takes locks on the host */
 	atomic_bool inode_dax; /* negotiated: files may be mapped */
 	atomic_bool relaxed; /* fs_relax_sync() */
 	atomic_uint_fast64_t counts[FS_OPCODES]; /* [0]: unknown opcodes */

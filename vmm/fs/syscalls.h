@@ -55,6 +55,12 @@ HULL_SYSCALL(getdents64, "READDIR")
 HULL_SYSCALL_ARG(fcntl, 1, 0xffffffffu, F_DUPFD_CLOEXEC,
 		 "a root that is a file cannot be opened again")
 
+/* What the guest's processes lock: see locks.h.  Nothing that waits. */
+HULL_SYSCALL_ARG(fcntl, 1, 0xffffffffu, F_GETFL, "can this descriptor have that lock")
+HULL_SYSCALL_ARG(fcntl, 1, 0xffffffffu, F_OFD_SETLK, "SETLK, FLUSH, RELEASE")
+HULL_SYSCALL_ARG(fcntl, 1, 0xffffffffu, F_OFD_GETLK, "GETLK")
+HULL_SYSCALL_ARG(flock, 1, LOCK_NB, LOCK_NB, "SETLK of a whole file, RELEASE")
+
 /* Who creates. */
 HULL_SYSCALL(setfsuid, "owner of what is created")
 HULL_SYSCALL(setfsgid, "group of what is created")
