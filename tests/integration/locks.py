@@ -48,6 +48,7 @@ def test(fd, mode, start=0, length=0):
 def answer(path, fds, words):
     # With any descriptor of the file that is closed go this process' posix locks.
     if words[0] == "write":
+        os.ftruncate(fds["ofd"], 0)
         os.pwrite(fds["ofd"], words[1].encode(), 0)
         return "written"
     if words[0] == "close":

@@ -12,12 +12,13 @@
 static int get_lock(struct fs_req *r, struct fs_lock *l)
 {
 	struct fuse_lk_in in;
-	int ret = fs_req_get(r, &in, sizeof(in));
+	int ret;
 
-	if (ret < 0)
-		return ret;
 	if (!atomic_load(&r->fs->locks_shared))
 		return -ENOSYS; /* as INIT has said */
+	ret = fs_req_get(r, &in, sizeof(in));
+	if (ret < 0)
+		return ret;
 	if (in.lk_flags & ~(uint32_t)FUSE_LK_FLOCK || in.lk.start > in.lk.end ||
 	    in.lk.end > FS_LOCK_END ||
 	    (in.lk.type != F_RDLCK && in.lk.type != F_WRLCK && in.lk.type != F_UNLCK))
