@@ -117,7 +117,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) +
 requests_of() {
 	: >"$WORK/log"
 	args "$@"
-	hull --debug --log "$WORK/log" run -b "$BUNDLE" "$ID-$((RUNS++))"
+	hull --debug --log "$WORK/log" run -b "$BUNDLE" "$ID-$((RUNS++))" >"$WORK/out"
 	grep -o 'fs private: requests:.*' "$WORK/log"
 	REQUESTS=$(grep -o 'fs private: requests:.*' "$WORK/log" | awk -F= -v RS=' ' '{ n += $2 } END { print n }')
 }
