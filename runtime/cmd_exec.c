@@ -172,9 +172,10 @@ static int begin(struct session *se, const struct oci_process *process, struct e
 	for (unsigned int i = 0; i < request.n_fds; i++)
 		close_fd(anew[i]);
 	preserved_fds_release(&se->preserved);
-	if (ret == 0)
-		log_debug("exec: '%s' runs in the container", process->args.v[0]);
-	return ret;
+	if (ret < 0)
+		return err_wrap(err, ret, RUNC_NO_PROCESS);
+	log_debug("exec: '%s' runs in the container", process->args.v[0]);
+	return 0;
 }
 
 /* tell() - the outcome of the start, to the command that waits for it. */

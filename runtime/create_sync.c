@@ -12,6 +12,7 @@
 #include "runtime/create_hooks.h"
 #include "runtime/create_internal.h"
 #include "runtime/network.h"
+#include "runtime/verbs.h"
 #include "vmm/vm_config.h"
 
 /* answer_map_users() - @root: one to have in place of the first root, or -1 */
@@ -146,8 +147,8 @@ int create_await(struct creation *cr, struct err *err)
 			return 0;
 		case VM_SYNC_ERROR:
 			sync.err.msg[sizeof(sync.err.msg) - 1] = 0;
-			return err_msg(err, sync.err.code > 0 ? sync.err.code : EIO, "%s",
-				       sync.err.msg);
+			return err_msg(err, sync.err.code > 0 ? sync.err.code : EIO,
+				       RUNC_NO_PROCESS ": %s", sync.err.msg);
 		default:
 			return err_msg(err, EPROTO, "hull-vmm sent message %u", sync.type);
 		}

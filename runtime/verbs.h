@@ -34,6 +34,9 @@ extern const struct command cmd_template;
 extern const struct command cmd_thaw;
 extern const struct command cmd_update;
 
+/* What runc says before the reason why a process does not come to be: callers look for it. */
+#define RUNC_NO_PROCESS "unable to start container process"
+
 /* container_of() - the container that the first argument names. */
 int container_of(const struct cli *cli, struct container **ret, struct err *err);
 

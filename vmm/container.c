@@ -25,7 +25,7 @@
 #define STATUS_KILLED (128 + SIGKILL)
 #define MAX_OOM_LINES 16u
 #define TAIL_SIZE 4096u /* (bytes) of kernel log that go to our log */
-#define TAIL_IN_ERROR 320u /* (bytes) of it in a message */
+#define TAIL_IN_ERROR 280u /* (bytes) of it in a message */
 
 uint32_t container_shell_status(int wait_status)
 {
@@ -116,7 +116,8 @@ int container_tell_creator(struct container *c, const struct err *err)
 	ret = sock_send(c->sync_fd, &sync, sizeof(sync), NULL, 0);
 	if (ret == 0 && !err) /* the answer: VM_SYNC_CREATED */
 		ret = loop_modify(c->loop, &c->sync_event, EPOLLIN);
-	if (ret < 0 || err)
+	c->refused = err && ret == 0;
+	if (ret < 0)
 		container_leave_creator(c);
 	return ret;
 }
@@ -200,7 +201,10 @@ static void over(struct container *c)
 	vsock_log_stats(c->params.vsock);
 	stream_log_stats();
 	log_counters(c);
-	loop_quit(c->loop);
+	/* While the caller's hooks run, which look for our namespaces by our pid, the creating
+	 * command has not heard yet what it was told. It ends us when it has. */
+	if (!c->refused || c->sync_fd < 0)
+		loop_quit(c->loop);
 }
 
 static void on_drain(struct timer *timer)

@@ -169,7 +169,8 @@ static void on_boot_late(struct timer *timer)
 
 /*
  * on_creator() - the creating command keeps the container; or it went away before that, for
- * it was killed: it may have had hooks to run and somebody to tell.
+ * it was killed: it may have had hooks to run and somebody to tell. Or it has heard why there
+ * is no container.
  */
 static void on_creator(struct loop_source *src, uint32_t events)
 {
@@ -177,6 +178,12 @@ static void on_creator(struct loop_source *src, uint32_t events)
 	struct vm_sync answer;
 	ssize_t n = -1;
 
+	if (c->refused && events & (EPOLLHUP | EPOLLERR)) {
+		container_leave_creator(c);
+		if (c->life == LIFE_OVER)
+			loop_quit(c->loop);
+		return;
+	}
 	if (events & EPOLLIN)
 		n = sock_recv(c->sync_fd, &answer, sizeof(answer), NULL, NULL);
 	else if (!(events & (EPOLLHUP | EPOLLERR)))

@@ -152,6 +152,7 @@ struct container {
 	bool awake; /* a machine that was saved: its agent has answered */
 	bool starting; /* AGENT_START is under way */
 	bool told; /* the creating command, how it went */
+	bool refused; /* it was told why there is no container, and may not have heard it yet */
 	bool exited; /* exit_status is init's */
 	bool guest_gone; /* nothing comes from the guest any more */
 	bool shut_down; /* AGENT_SHUTDOWN was answered, or makes no sense */

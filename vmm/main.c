@@ -555,11 +555,15 @@ static int fail(const struct vmm *v, const struct err *err)
 {
 	struct vm_sync sync = { .type = VM_SYNC_ERROR, .err = *err };
 
-	/* When even this does not arrive, it sees our end. */
-	if (v->config)
-		(void)sock_send(v->config->sync_fd, &sync, sizeof(sync), NULL, 0);
-	else
+	if (!v->config) {
 		log_error("hull-vmm: %s", err->msg);
+		return 1;
+	}
+	/* When even this does not arrive, it sees our end. Until it has looked (see over() in
+	 * container.c) we are here. */
+	if (sock_send(v->config->sync_fd, &sync, sizeof(sync), NULL, 0) == 0)
+		while (sock_recv(v->config->sync_fd, &sync, sizeof(sync), NULL, NULL) > 0)
+			;
 	return 1;
 }
 

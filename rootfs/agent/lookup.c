@@ -32,7 +32,7 @@ static int executable(const char *path, bool *ret_stat)
 		return errno;
 	*ret_stat = false;
 	if (S_ISDIR(st.st_mode))
-		return EISDIR;
+		return EACCES; /* as execve() says; callers know it, not all know EISDIR */
 	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
 		return 0;
 	if (errno != ENOSYS && errno != EPERM)

@@ -79,12 +79,14 @@ create() {
 
 @test "errors: the program: absent, not executable, a folder" {
 	args nonexistent
-	refused 1 'exec: \"nonexistent\": executable file not found in $PATH' create
+	refused 1 'hull create failed: unable to start container process: exec: \"nonexistent\": executable file not found in $PATH' create
 	args /etc/passwd
-	refused 1 'permission denied' create
+	refused 1 'hull create failed: unable to start container process: exec: \"/etc/passwd\": permission denied' create
 	refused 1 'hull run failed' hull run -b "$BUNDLE" "$ID"
+	args /etc
+	refused 1 'hull create failed: unable to start container process: exec: \"/etc\": permission denied' create
 	args /no/such/program
-	refused 1 'no such file or directory' create
+	refused 1 'hull create failed: unable to start container process: exec: \"/no/such/program\": stat /no/such/program: no such file or directory' create
 }
 
 @test "errors: a program that only execve() refuses: its words are the container's, its status 255" {

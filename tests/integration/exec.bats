@@ -110,10 +110,16 @@ teardown_file() {
 @test "exec: a program that is not there, or not executable: 255 and runc's words" {
 	run --separate-stderr hull exec "$ID" nonexistent
 	[[ $status -eq 255 ]]
-	[[ $stderr == *'exec failed: '*'exec: \"nonexistent\": executable file not found in $PATH'* ]]
+	[[ $stderr == *'exec failed: unable to start container process: exec: \"nonexistent\": executable file not found in $PATH"'* ]]
 	run --separate-stderr hull exec "$ID" /etc/passwd
 	[[ $status -eq 255 ]]
-	[[ $stderr == *'permission denied'* ]]
+	[[ $stderr == *'exec failed: unable to start container process: exec: \"/etc/passwd\": permission denied"'* ]]
+	run --separate-stderr hull exec "$ID" /etc
+	[[ $status -eq 255 ]]
+	[[ $stderr == *'exec failed: unable to start container process: exec: \"/etc\": permission denied"'* ]]
+	run --separate-stderr hull exec --cwd /no/such "$ID" true
+	[[ $status -eq 255 ]]
+	[[ $stderr == *'exec failed: unable to start container process: chdir to cwd (\"/no/such\") set in config.json failed: no such file or directory"'* ]]
 	run --separate-stderr hull exec "$ID"
 	[[ $status -eq 255 ]]
 }

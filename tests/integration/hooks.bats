@@ -220,6 +220,25 @@ noting() {
 	[[ $status -eq 0 && $output == ran && -z $stderr ]]
 }
 
+@test "createRuntime: finds hull-vmm's namespaces though the guest has refused the program by then" {
+	hook "$WORK/hook-late" <<-END
+		#!/bin/sh
+		pid=\$(jq .pid) n=0
+		until [ "\$("$(command -v hull)" --root "$STATE" state "$ID" | jq -r .status)" = stopped ]; do
+			[ \$((n += 1)) -lt 300 ] || exit 9
+			sleep 0.1
+		done
+		readlink "/proc/\$pid/ns/net" >"$WORK/hook-net"
+	END
+	config --arg p "$WORK/hook-late" '.hooks.createRuntime = [{path: $p}]'
+	args /no/such/program
+	run --separate-stderr hull create -b "$BUNDLE" "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *'exec: \"/no/such/program\": stat /no/such/program: no such file or directory'* ]]
+	[[ $(cat "$WORK/hook-net") == net:* ]]
+	nothing_left "$ID"
+}
+
 @test "poststart: its failure fails start, and the container goes on; hull run ends it" {
 	noting poststop
 	config '.hooks.poststart = [{path: "/bin/sh", args: ["sh", "-c", "echo too late; exit 3"]}]'

@@ -123,6 +123,13 @@ static void test_create_fails(void)
 	is_str(sync.err.msg, "exec: \"nosuch\"?[2J: not found ",
 	       "in the agent's words, without its escapes");
 	is_int(container_exit_status(vm.c), 1, "hull-vmm's status is 1");
+	is_int(fake_status(&vm).phase, VM_PHASE_STOPPED, "it is over");
+	ok(fcntl(vm.config.sync_fd, F_GETFD) >= 0,
+	   "but hull-vmm stays: hooks may look for its namespaces");
+	(void)close(vm.sync);
+	vm.sync = -1;
+	fake_run(&vm.g);
+	ok(fcntl(vm.config.sync_fd, F_GETFD) < 0, "until the creator has gone");
 	fake_vm_end(&vm);
 }
 
