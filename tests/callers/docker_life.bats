@@ -19,7 +19,22 @@ logged() {
 	[[ $output == text ]]
 	docker exec -d box touch /tmp/made
 	wait_for 60 docker exec box test -e /tmp/made
-	run -127 docker exec box /no/such
+}
+
+@test "docker exec: what cannot be run, in runc's words" {
+	sleeper
+	docker run -d --name runc --network none --runtime runc image sleep 1000 >/dev/null
+	for args in /no/such nosuch /etc/passwd /etc '-w /no/such box true' '-w /etc/passwd box true'; do
+		[[ $args == *box* ]] || args="box $args"
+		# shellcheck disable=SC2086 # words
+		run docker exec ${args/box/runc}
+		[[ $status -ne 0 ]]
+		runc="$status $output"
+		# shellcheck disable=SC2086
+		run docker exec $args
+		echo "$status $output, as runc: $runc"
+		[[ "$status $output" == "$runc" ]]
+	done
 }
 
 @test "docker exec -it: a terminal" {
