@@ -8,16 +8,19 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "oci/mount.h"
 #include "oci/spec.h"
 #include "runtime/boot_file.h"
 #include "runtime/checkpoint_image.h"
 #include "runtime/container.h"
 #include "runtime/create_internal.h"
+#include "runtime/roots.h"
 #include "vmm/snapshot/uffd.h"
 #include "vmm/vm_config.h"
 
@@ -124,7 +127,60 @@ int create_restore_machine(struct creation *cr, struct err *err)
 	return 0;
 }
 
-static int check_roots(const struct creation *cr, struct err *err)
+static bool had_place(const struct image_machine *m, uint32_t place)
+{
+	for (uint32_t i = 0; i < m->n_roots; i++)
+		if (m->places[i] == place)
+			return true;
+	return false;
+}
+
+/* new_place() - where config.json mounts something and the saved container had nothing */
+static const char *new_place(const struct creation *cr)
+{
+	const struct oci_spec *spec = cr->spec;
+
+	for (size_t i = 0; i < spec->mounts.n; i++) {
+		const struct oci_mount *mount = &spec->mounts.v[i];
+
+		if (oci_mount_is_bind(mount) &&
+		    !had_place(&cr->image, roots_place(mount->destination)))
+			return mount->destination;
+	}
+	return "one of them";
+}
+
+/*
+ * place_roots() - the order of config.json's mounts may be another one, as podman's is
+ * each time; the saved machine knows its trees by their indices.
+ */
+static int place_roots(struct creation *cr, struct err *err)
+{
+	const struct image_machine *m = &cr->image;
+	struct vm_config *c = cr->config;
+
+	for (uint32_t i = 0; i < c->n_roots; i++) {
+		uint32_t k = i;
+
+		while (k < c->n_roots && c->roots[k].place != m->places[i])
+			k++;
+		if (k < c->n_roots) {
+			const struct vm_root found = c->roots[k];
+
+			/* The others stay in order: the later of two at one place is on top. */
+			memmove(&c->roots[i + 1], &c->roots[i], (k - i) * sizeof(found));
+			c->roots[i] = found;
+			continue;
+		}
+		return err_msg(err, EINVAL,
+			       "config.json: mounts: '%s': the saved container had no tree "
+			       "of the host there",
+			       new_place(cr));
+	}
+	return 0;
+}
+
+static int check_roots(struct creation *cr, struct err *err)
 {
 	static const char *const kinds[VM_FS_DEVICES] = {
 		[VM_FS_PRIVATE] = "the container's own",
@@ -132,12 +188,16 @@ static int check_roots(const struct creation *cr, struct err *err)
 	};
 	const struct image_machine *m = &cr->image;
 	const struct vm_config *c = cr->config;
+	int ret;
 
 	if (c->n_roots != m->n_roots)
 		return err_msg(err, EINVAL,
 			       "config.json: root and mounts: %" PRIu32
 			       " trees of the host, the saved container had %" PRIu32,
 			       c->n_roots, m->n_roots);
+	ret = place_roots(cr, err);
+	if (ret < 0)
+		return ret;
 	for (uint32_t i = 0; i < c->n_roots; i++) {
 		const struct vm_root *r = &c->roots[i];
 		unsigned int was = m->roots[i];

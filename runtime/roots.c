@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
@@ -67,10 +68,16 @@ static int clone_tree(int dir, const char *path, const struct clone_options *opt
 	return 0;
 }
 
-/* add_root() - put @fd (taken over) into the table; @ret_path: the guest's path. */
-static int add_root(struct oci_spec *spec, struct vm_config *config, int fd,
-		    enum vm_fs_device device, bool readonly, char **ret_path,
-		    struct err *err)
+uint32_t roots_place(const char *destination)
+{
+	return (uint32_t)crc32(0, (const Bytef *)destination,
+			       (uInt)strlen(destination));
+}
+
+/* add_root() - put @root, whose descriptor is taken over, into the table; @ret_path: the
+ * guest's path. */
+static int add_root(struct oci_spec *spec, struct vm_config *config,
+		    const struct vm_root *root, char **ret_path, struct err *err)
 {
 	static const char *const dirs[] = {
 		[VM_FS_PRIVATE] = AGENT_PRIVATE_DIR,
@@ -79,20 +86,17 @@ static int add_root(struct oci_spec *spec, struct vm_config *config, int fd,
 	char *path;
 
 	if (config->n_roots == VM_MAX_ROOTS) {
-		close_fd(fd);
+		close_fd(root->fd);
 		return err_msg(err, E2BIG, "config.json: mounts: more than %u bind mounts",
 			       VM_MAX_ROOTS - 1);
 	}
-	path = arena_printf(&spec->arena, "%s/%u", dirs[device], config->n_roots);
+	path = arena_printf(&spec->arena, "%s/%u", dirs[root->device],
+			    config->n_roots);
 	if (!path) {
-		close_fd(fd);
+		close_fd(root->fd);
 		return err_set(err, ENOMEM, "plan the mounts");
 	}
-	config->roots[config->n_roots++] = (struct vm_root){
-		.fd = fd,
-		.device = (uint8_t)device,
-		.readonly = readonly,
-	};
+	config->roots[config->n_roots++] = *root;
 	*ret_path = path;
 	return 0;
 }
@@ -109,6 +113,7 @@ static int plan_rootfs(struct oci_spec *spec, const char *bundle,
 		       struct vm_config *config, const char **ret_path, struct err *err)
 {
 	const char *path = spec->root->path;
+	struct vm_root root;
 	struct stat st;
 	int fd = -1;
 	int ret;
@@ -126,7 +131,10 @@ static int plan_rootfs(struct oci_spec *spec, const char *bundle,
 	if (ret < 0)
 		return ret;
 	/* The agent remounts it read-only once the mount points are made. */
-	return add_root(spec, config, fd, VM_FS_PRIVATE, false, &spec->root->path, err);
+	root = (struct vm_root){ .fd = fd,
+				 .device = VM_FS_PRIVATE,
+				 .place = roots_place("/") };
+	return add_root(spec, config, &root, &spec->root->path, err);
 }
 
 /* map_ids() - with the mount's own maps, or those of the container's user namespace. */
@@ -226,6 +234,7 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, const char *root
 {
 	struct oci_mount_options opt = { 0 };
 	struct clone_options clone = { 0 };
+	struct vm_root root;
 	const char *source = m->source;
 	char *in_guest = NULL;
 	int fd = -1;
@@ -269,9 +278,13 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, const char *root
 	if (ret < 0)
 		return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
 				source, m->destination);
-	return add_root(spec, config, fd, VM_FS_SHARED,
-			clone.readonly_below || (clone.readonly && !clone.recursive),
-			&m->source, err);
+	root = (struct vm_root){
+		.fd = fd,
+		.device = VM_FS_SHARED,
+		.readonly = clone.readonly_below || (clone.readonly && !clone.recursive),
+		.place = roots_place(m->destination),
+	};
+	return add_root(spec, config, &root, &m->source, err);
 }
 
 int roots_plan(struct oci_spec *spec, const char *bundle, struct vm_config *config,

@@ -6,6 +6,8 @@
 #ifndef HULL_RUNTIME_ROOTS_H
 #define HULL_RUNTIME_ROOTS_H
 
+#include <stdint.h>
+
 struct err;
 struct oci_spec;
 struct vm_config;
@@ -25,6 +27,9 @@ int roots_plan(struct oci_spec *spec, const char *bundle, struct vm_config *conf
  * @dir itself, as hull-vmm gets it: detached, with all that is mounted in it.
  */
 int roots_clone(int dir, const char *path, int *ret_fd, struct err *err);
+
+/* roots_place() - vm_root.place of what is mounted at @destination; "/": the root */
+uint32_t roots_place(const char *destination);
 
 void roots_release(struct vm_config *config);
 

@@ -56,9 +56,11 @@ static int describe(const struct vmm *v, struct image_machine *ret, struct err *
 		return err_set(err, EIO, "getrandom");
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
 	d.saved_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	for (uint32_t i = 0; i < c->n_roots; i++)
+	for (uint32_t i = 0; i < c->n_roots; i++) {
 		d.roots[i] = (uint8_t)(c->roots[i].device |
 				       (c->roots[i].readonly ? IMAGE_ROOT_READONLY : 0u));
+		d.places[i] = c->roots[i].place;
+	}
 	*ret = d;
 	return 0;
 }

@@ -15,7 +15,8 @@
  * with what the caller's hooks mounted in it), then either VM_SYNC_CREATED or
  * VM_SYNC_ERROR.  End of file without either means that it was killed.  VM_SYNC_CREATED is
  * answered with the same type when the creating command has nothing left to do that can
- * fail; when it goes away before, so does the container.
+ * fail; when it goes away before, so does the container.  After VM_SYNC_ERROR hull-vmm is
+ * there, with its namespaces, until the command kills it or closes its end.
  */
 #ifndef HULL_VMM_VM_CONFIG_H
 #define HULL_VMM_VM_CONFIG_H
@@ -53,6 +54,8 @@ struct vm_root {
 	uint8_t device; /* enum vm_fs_device */
 	uint8_t readonly; /* the server refuses every change */
 	uint8_t reserved[2];
+	uint32_t place; /* CRC-32 of where the container has it: for a restore, which gives
+			 * each tree the index that it had */
 };
 
 /* The phases that the status file tells; written by hull-vmm alone. */
@@ -149,7 +152,7 @@ struct vm_sync {
 	struct err err; /* code 0: none */
 };
 
-static_assert(sizeof(struct vm_root) == 8, "flat");
+static_assert(sizeof(struct vm_root) == 12, "flat");
 static_assert(sizeof(struct vm_status) == 8, "one pwrite");
 
 #endif

@@ -116,3 +116,26 @@ load checkpoint
 	[[ $(<"$WORK/hooks") == $'prestart creating\ncreateRuntime creating\ncreateContainer creating\npoststop stopped' ]]
 	rm "$WORK/hooks"
 }
+
+@test "checkpoint: config.json's mounts in another order, and one that is elsewhere" {
+	echo one >"$WORK/one"
+	echo two >"$WORK/two"
+	# shellcheck disable=SC2016 # jq's
+	config --arg w "$WORK" '.mounts += [{destination: "/t/one", source: ($w + "/one"), options: ["bind"]},
+		{destination: "/t/two", source: ($w + "/two"), options: ["bind"]}]'
+	start_counter
+	checkpoint
+	config '.mounts |= .[:-2] + [.[-1], .[-2]]'
+	restore "$ID"
+	counts
+	run hull exec "$ID" cat /t/one /t/two
+	[[ $output == $'one\ntwo' ]]
+	rm -r "$IMAGE"
+	checkpoint
+	config '.mounts[-1].destination = "/t/three"'
+	run --separate-stderr hull restore --image-path "$IMAGE" -b "$BUNDLE" -d "$ID"
+	echo "$stderr"
+	[[ $status -eq 1 && $stderr == *"config.json: mounts: '/t/three': the saved container had no tree of the host there"* ]]
+	nothing_left "$ID"
+	rm "$WORK/one" "$WORK/two"
+}

@@ -12,6 +12,7 @@
 #include "oci/spec.h"
 #include "runtime/container.h"
 #include "runtime/create_internal.h"
+#include "runtime/roots.h"
 #include "tests/unit/tap.h"
 #include "vmm/vm_config.h"
 
@@ -36,7 +37,9 @@ static void begin(void)
 {
 	static const char json[] = "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},"
 				   "\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],"
-				   "\"selinuxLabel\":\"one\"},\"linux\":{}}";
+				   "\"selinuxLabel\":\"one\"},\"linux\":{},"
+				   "\"mounts\":[{\"destination\":\"/v\","
+				   "\"source\":\"/\",\"options\":[\"bind\"]}]}";
 
 	memset(&t, 0, sizeof(t));
 	t.params.image_path = "i";
@@ -46,8 +49,11 @@ static void begin(void)
 	t.config.initrd_fd = memfd_create("initrd", MFD_CLOEXEC);
 	must(write(t.config.kernel_fd, "123456789", 9) == 9);
 	t.config.n_roots = 2;
-	t.config.roots[0] = (struct vm_root){ .device = VM_FS_PRIVATE };
-	t.config.roots[1] = (struct vm_root){ .device = VM_FS_SHARED, .readonly = 1 };
+	t.config.roots[0] = (struct vm_root){ .device = VM_FS_PRIVATE,
+					      .place = roots_place("/") };
+	t.config.roots[1] = (struct vm_root){ .device = VM_FS_SHARED,
+					      .readonly = 1,
+					      .place = roots_place("/v") };
 	t.cr = (struct creation){
 		.params = &t.params,
 		.container = &t.container,
@@ -59,7 +65,8 @@ static void begin(void)
 			   .vcpus = 3,
 			   .n_nics = 2,
 			   .n_roots = 2,
-			   .roots = { VM_FS_PRIVATE, VM_FS_SHARED | 0x80 } },
+			   .roots = { VM_FS_PRIVATE, VM_FS_SHARED | 0x80 },
+			   .places = { roots_place("/"), roots_place("/v") } },
 	};
 	must(oci_spec_parse(json, strlen(json), &t.cr.spec, NULL) == 0);
 }
@@ -151,9 +158,36 @@ static void test_contradictions(void)
 	refused("config.json: root and mounts: tree 0 of the host is shared, read-write; "
 		"of the saved container it was the container's own, read-write");
 	begin();
+	t.cr.image.places[1] = roots_place("/w");
+	refused("config.json: mounts: '/v': the saved container had no tree of the host "
+		"there");
+	begin();
 	t.params.image_path = NULL;
 	t.config.n_roots = 1;
 	is_int(create_restore_check(&t.cr, NULL), 0, "a create has nothing to compare");
+	end();
+}
+
+/* Each tree is where the saved machine knows it, whatever the order of config.json. */
+static void test_order(void)
+{
+	struct vm_root *roots = t.config.roots;
+
+	begin();
+	t.config.n_roots = t.cr.image.n_roots = 4;
+	roots[2] = roots[1];
+	for (int i = 1; i < 4; i++) {
+		roots[i] = roots[2];
+		t.cr.image.roots[i] = VM_FS_SHARED | 0x80;
+	}
+	for (int i = 0; i < 4; i++)
+		roots[i].fd = i;
+	roots[1].place = t.cr.image.places[3] = roots_place("/a");
+	roots[2].place = t.cr.image.places[1] = roots_place("/v");
+	roots[3].place = t.cr.image.places[2] = roots_place("/v");
+	is_int(create_restore_check(&t.cr, NULL), 0, "mounts in another order");
+	ok(roots[0].fd == 0 && roots[3].fd == 1, "are where they were");
+	ok(roots[1].fd == 2 && roots[2].fd == 3, "those of one place in their order");
 	end();
 }
 
@@ -193,6 +227,7 @@ int main(void)
 	test_machine();
 	test_files();
 	test_contradictions();
+	test_order();
 	test_labels();
 	test_open();
 	return tap_done();

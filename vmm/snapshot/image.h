@@ -100,10 +100,11 @@ struct image_machine {
 	uint8_t parent[IMAGE_ID_SIZE]; /* its id; zeros: there is none */
 	uint8_t roots[IMAGE_MACHINE_ROOTS]; /* enum vm_fs_device | IMAGE_ROOT_READONLY */
 	uint32_t parent_crc; /* CRC-32 of the parent's path, all IMAGE_PARENT_SIZE bytes of it */
+	uint32_t places[IMAGE_MACHINE_ROOTS]; /* of these, vm_root.place */
 	uint32_t crc; /* CRC-32 of all before it */
 };
 
-static_assert(sizeof(struct image_machine) == 392, "file format");
+static_assert(sizeof(struct image_machine) == 1416, "file format");
 static_assert(sizeof(struct image_machine) <= IMAGE_HOT_AT, "in its place");
 
 /*
