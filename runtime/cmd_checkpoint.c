@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "runtime/container.h"
 #include "runtime/control_client.h"
 #include "runtime/criu_options.h"
+#include "runtime/criu_stats.h"
 #include "runtime/host_cgroup.h"
 #include "runtime/verbs.h"
 #include "vmm/control.h"
@@ -40,6 +42,7 @@ struct checkpoint {
 	struct checkpoint_image image;
 	uint32_t flags; /* enum control_checkpoint_flags */
 	int status_fd; /* or -1 */
+	const char *work_path; /* where CRIU's statistics are wanted, or NULL */
 	int sock; /* the machine stands still as long as it is open; or -1 */
 	uint32_t paused_us; /* how long no vCPU ran, until the machine was saved */
 	uint64_t taken_us; /* for all of it: with the freeze */
@@ -87,17 +90,16 @@ static int save(struct checkpoint *cp, struct err *err)
 	return 0;
 }
 
-static int commit(struct checkpoint *cp, struct err *err)
+static int commit(struct checkpoint *cp, struct image_machine *machine, struct err *err)
 {
 	const struct container *c = cp->container;
-	struct image_machine machine;
-	int ret = checkpoint_image_head(&cp->image, &machine, err);
+	int ret = checkpoint_image_head(&cp->image, machine, err);
 
 	if (ret < 0)
 		return ret;
-	boot_file_recall(c->kernel, &machine.kernel);
-	boot_file_recall(c->initrd, &machine.initrd);
-	return checkpoint_image_commit(&cp->image, &machine, err);
+	boot_file_recall(c->kernel, &machine->kernel);
+	boot_file_recall(c->initrd, &machine->initrd);
+	return checkpoint_image_commit(&cp->image, machine, err);
 }
 
 /* ---- what comes after ------------------------------------------------------------------ */
@@ -121,6 +123,25 @@ static int report(const struct checkpoint *cp, struct err *err)
 		return err_set(err, ENOMEM, "--status-fd");
 	ret = io_write_full(cp->status_fd, b.data, b.len);
 	return ret < 0 ? err_set(err, -ret, "write to --status-fd %d", cp->status_fd) : 0;
+}
+
+/* leave_stats() - of the image, for who looks for CRIU's. */
+static int leave_stats(const struct checkpoint *cp, const struct image_machine *m,
+		       struct err *err)
+{
+	struct criu_stats stats = {
+		.freezing_us = (uint32_t)(cp->taken_us - cp->paused_us),
+		.frozen_us = cp->paused_us,
+		.pages_scanned = m->memory / IMAGE_PAGE,
+	};
+	struct stat st;
+
+	if (!cp->work_path || !*cp->work_path)
+		return 0;
+	if (fstat(cp->image.fd, &st) < 0)
+		return err_set(err, errno, "fstat");
+	stats.pages_written = (uint64_t)st.st_blocks * 512u / IMAGE_PAGE;
+	return criu_stats_write(cp->work_path, &stats, err);
 }
 
 /* stop() - hull-vmm ends; what is left of the container goes as runc has it: a failure
@@ -148,6 +169,7 @@ static int checkpoint(struct checkpoint *cp, const char *path, const char *paren
 		      struct err *err)
 {
 	auto_fd int pidfd = container_pidfd(cp->container, err);
+	struct image_machine machine;
 	int ret = pidfd < 0 ? pidfd : checkpoint_image_begin(path, &cp->image, err);
 
 	if (ret == 0 && *parent)
@@ -155,11 +177,13 @@ static int checkpoint(struct checkpoint *cp, const char *path, const char *paren
 	if (ret == 0)
 		ret = save(cp, err);
 	if (ret == 0)
-		ret = commit(cp, err);
+		ret = commit(cp, &machine, err);
 	if (ret == 0) {
 		struct err why = ERR_INIT;
 
 		/* The image is there: who does not listen does not undo it. */
+		if (leave_stats(cp, &machine, &why) < 0)
+			log_warn("%s", why.msg);
 		if (report(cp, &why) < 0)
 			log_warn("%s", why.msg);
 		if (!(cp->flags & CONTROL_CHECKPOINT_LEAVE))
@@ -223,6 +247,7 @@ static int run(struct cli *cli, struct err *err)
 		ret = take_status_fd(&cli->options, &cp.status_fd, err);
 	if (ret < 0)
 		return ret;
+	cp.work_path = cli_string(&cli->options, "work-path");
 	if (cli_flag(&cli->options, "leave-running"))
 		cp.flags |= CONTROL_CHECKPOINT_LEAVE;
 	if (cli_flag(&cli->options, "no-freeze"))
@@ -252,6 +277,8 @@ static const struct option_def options[] = {
 	  NULL },
 	{ OPTION_BOOL, "tcp-skip-in-flight", NULL, NULL, CRIU_NO_MEANING, NULL },
 	{ OPTION_BOOL, "link-remap", NULL, NULL, CRIU_NO_MEANING, NULL },
+	{ OPTION_STRING, "work-path", NULL, "DIR",
+	  "where CRIU's statistics are put (stats-dump)", NULL },
 	CRIU_OPTIONS,
 	{ OPTION_BOOL, "lazy-pages", NULL, NULL,
 	  "accepted: every image can be restored with --lazy-pages", NULL },

@@ -32,6 +32,7 @@ static const struct option_def options[] = {
 	{ OPTION_STRING, "lsm-profile", NULL, "TYPE:NAME",
 	  "the label of the container's processes, in place of config.json's", NULL },
 	{ OPTION_STRING, "lsm-mount-context", NULL, "CONTEXT", CRIU_NO_MEANING, NULL },
+	{ OPTION_STRING, "work-path", NULL, "DIR", CRIU_NO_MEANING, NULL },
 	CRIU_OPTIONS,
 	{ OPTION_BOOL, "lazy-pages", NULL, NULL,
 	  "go on before the memory is read, and read what is asked for first", NULL },

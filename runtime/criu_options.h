@@ -15,8 +15,7 @@ struct option_set;
 
 /* The part of both option tables. */
 #define CRIU_OPTIONS                                                                     \
-	{ OPTION_STRING, "work-path", NULL, "DIR", CRIU_NO_MEANING, NULL },              \
-		{ OPTION_BOOL, "tcp-established", NULL, NULL, CRIU_NO_MEANING, NULL },   \
+	{ OPTION_BOOL, "tcp-established", NULL, NULL, CRIU_NO_MEANING, NULL },   \
 		{ OPTION_BOOL, "ext-unix-sk", NULL, NULL, CRIU_NO_MEANING, NULL },       \
 		{ OPTION_BOOL, "shell-job", NULL, NULL, CRIU_NO_MEANING, NULL },         \
 		{ OPTION_BOOL, "file-locks", NULL, NULL, CRIU_NO_MEANING, NULL },        \

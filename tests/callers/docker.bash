@@ -3,7 +3,8 @@
 #
 # docker with hull as its default runtime, for the files docker_*.bats: a daemon of
 # their own for each of them, with the image `image`. Without a network, unless
-# DOCKER_NETWORK has other lines for the daemon's configuration; CGROUP_DRIVER: cgroupfs.
+# DOCKER_NETWORK has other lines for the daemon's configuration; CGROUP_DRIVER: cgroupfs;
+# DOCKER_EXPERIMENTAL: false.
 
 load helpers
 
@@ -16,6 +17,7 @@ setup_file() {
 			"data-root": "$WORK/docker", "exec-root": "$WORK/exec", "pidfile": "$WORK/pid",
 			${DOCKER_NETWORK-\"bridge\": \"none\", \"iptables\": false,}
 			"exec-opts": ["native.cgroupdriver=${CGROUP_DRIVER:-cgroupfs}"],
+			"experimental": ${DOCKER_EXPERIMENTAL:-false},
 			"default-runtime": "hull",
 			"runtimes": { "hull": { "path": "$PREFIX/bin/hull" } }
 		}

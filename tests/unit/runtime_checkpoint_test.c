@@ -312,6 +312,39 @@ static void test_leaves(void)
 	end(c);
 }
 
+/* What CRIU leaves in --work-path, byte by byte, but for the time until the freeze. */
+static void test_stats(void)
+{
+	static const unsigned char magic[] = { 0x40, 0x59, 0x10, 0x55,
+					       0x06, 0x33, 0x09, 0x57 };
+	/* frozen_time 1234, no memdump_time, no memwrite_time, 65536 pages, none of a parent's */
+	static const unsigned char numbers[] = { 0x10, 0xd2, 0x09, 0x18, 0x00, 0x20, 0x00,
+						 0x28, 0x80, 0x80, 0x04, 0x30, 0x00, 0x38 };
+	struct container *c = a_container(VM_PHASE_RUNNING);
+	unsigned char file[64] = { 0 };
+	struct err err;
+	ssize_t n;
+	int fd;
+
+	is_int(checkpoint("--image-path i --work-path w/x --leave-running", &err), 0,
+	       "--work-path: %s", err.msg);
+	fd = open("w/x/stats-dump", O_RDONLY | O_CLOEXEC);
+	n = read(fd, file, sizeof(file));
+	close_fd(fd);
+	ok(n > 16 && !memcmp(file, magic, sizeof(magic)), "a file as CRIU's");
+	ok(file[8] == n - 12 && !file[9] && file[12] == 0x0a && file[13] == n - 14 &&
+		   file[14] == 0x08,
+	   "of one message, the dump's");
+	ok(memmem(file + 15, (size_t)n - 15, numbers, sizeof(numbers)),
+	   "with how long it stood still, and how much memory it has");
+	is_int(file[n - 2] << 8 | file[n - 1], 0x4800, "and no pages left for later");
+	end(c);
+	c = a_container(VM_PHASE_RUNNING);
+	is_int(checkpoint("--image-path i --work-path i/machine --leave-running", &err), 0,
+	       "a folder that cannot be made is none of the checkpoint's failures");
+	end(c);
+}
+
 /* fails() - @words and *fake make it fail with @says, and the container lives on. */
 static void fails(const char *words, const char *says)
 {
@@ -362,6 +395,7 @@ int main(void)
 	test_stops();
 	memset(fake, 0, sizeof(*fake));
 	test_leaves();
+	test_stats();
 	memset(fake, 0, sizeof(*fake));
 	test_failures();
 	must(chdir("/") == 0 && umount(root) == 0 && rmdir(root) == 0);
