@@ -20,7 +20,7 @@
 int host_oom_prepare(void);
 
 /*
- * host_oom_die() - be killed.  Returns when that does not happen within seconds:
+ * host_oom_die() - be killed.  Returns when that does not happen within half a minute:
  * where memory can be swapped out, it may not.
  * @fd: of host_oom_prepare()
  * @limit: (bytes) memory.max

@@ -37,7 +37,7 @@ teardown_file() {
 
 con() {
 	# --foreground: it may read its terminal
-	timeout --foreground 120 ctr -a "$WORK/containerd.sock" "$@"
+	timeout --foreground ${CTR_DEADLINE:-120} ctr -a "$WORK/containerd.sock" "$@"
 }
 
 gone() {

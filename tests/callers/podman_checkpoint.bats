@@ -62,7 +62,7 @@ no_gap() {
 	run checked container checkpoint --print-stats box
 	echo "$output"
 	[[ $status -eq 0 ]]
-	jq -e '.container_statistics[0] | .frozen_time > 0 and .pages_scanned >= .pages_written and .pages_written > 0' <<<"$output"
+	jq -e '.container_statistics[0].criu_statistics | .frozen_time > 0 and .pages_scanned >= .pages_written and .pages_written > 0' <<<"$output"
 }
 
 @test "podman container checkpoint --export, restore --import: its files go along" {
