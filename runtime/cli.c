@@ -239,9 +239,12 @@ static void print_options(const struct option_def *defs)
 
 void cli_print_help(const struct command *cmd)
 {
-	(void)printf("NAME:\n   hull %s - %s\n\nUSAGE:\n   hull %s [command options] %s\n\n"
+	/* As in runc, the name is the one that we were called by. */
+	const char *name = program_invocation_short_name;
+
+	(void)printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %s %s [command options] %s\n\n"
 		     "OPTIONS:\n",
-		     cmd->name, cmd->summary, cmd->name, cmd->synopsis);
+		     name, cmd->name, cmd->summary, name, cmd->name, cmd->synopsis);
 	print_options(cmd->options);
 }
 

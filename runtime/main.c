@@ -91,16 +91,16 @@ static int check_args(const struct cli *cli, struct err *err)
 
 	if (cmd->min_args == cmd->max_args && cli->argc != cmd->min_args)
 		return err_msg(err, EINVAL,
-			       "hull: \"%s\" requires exactly %d argument(s)", cmd->name,
-			       cmd->min_args);
+			       "%s: \"%s\" requires exactly %d argument(s)",
+			       program_invocation_short_name, cmd->name, cmd->min_args);
 	if (cli->argc < cmd->min_args)
 		return err_msg(err, EINVAL,
-			       "hull: \"%s\" requires a minimum of %d argument(s)", cmd->name,
-			       cmd->min_args);
+			       "%s: \"%s\" requires a minimum of %d argument(s)",
+			       program_invocation_short_name, cmd->name, cmd->min_args);
 	if (cmd->max_args >= 0 && cli->argc > cmd->max_args)
 		return err_msg(err, EINVAL,
-			       "hull: \"%s\" requires a maximum of %d argument(s)", cmd->name,
-			       cmd->max_args);
+			       "%s: \"%s\" requires a maximum of %d argument(s)",
+			       program_invocation_short_name, cmd->name, cmd->max_args);
 	return 0;
 }
 

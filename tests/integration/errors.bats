@@ -199,7 +199,7 @@ in_json() {
 
 @test "errors: the command line" {
 	refused 1 "flag provided but not defined: -nonsense" hull run --nonsense x
-	refused 1 "requires exactly 1 argument" hull state
+	refused 1 'hull: \"state\" requires exactly 1 argument(s)' hull state
 	refused 1 "No help topic for 'nonsense'" hull nonsense
 	refused 1 "invalid log-format: x" timeout 10 hull --log-format x list
 }

@@ -224,7 +224,7 @@ noting() {
 	hook "$WORK/hook-late" <<-END
 		#!/bin/sh
 		pid=\$(jq .pid) n=0
-		until [ "\$("$(command -v hull)" --root "$STATE" state "$ID" | jq -r .status)" = stopped ]; do
+		until [ "\$("$(type -P hull)" --root "$STATE" state "$ID" | jq -r .status)" = stopped ]; do
 			[ \$((n += 1)) -lt 300 ] || exit 9
 			sleep 0.1
 		done

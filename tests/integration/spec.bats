@@ -30,7 +30,14 @@ load helpers
 	run --separate-stderr hull --help
 	[[ $output == *"COMMANDS:"*"create"*"exec"* ]]
 	run --separate-stderr hull run --help
-	[[ $output == *"--bundle, -b DIR"* ]]
+	[[ $output == *"--bundle, -b DIR"* && $output == *"hull run [command options]"* ]]
+	# Who calls it runc reads of runc
+	ln -s "$(type -P hull)" "$WORK/runc"
+	run "$WORK/runc" run --help
+	[[ ${lines[1]} == "   runc run - "* ]]
+	run "$WORK/runc" state
+	[[ $status -eq 1 && $output == *'"runc: \"state\" requires exactly 1 argument(s)"'* ]]
+	rm "$WORK/runc"
 }
 
 @test "config.json.example runs" {
