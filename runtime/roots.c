@@ -290,7 +290,7 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, const char *root
 int roots_plan(struct oci_spec *spec, const char *bundle, struct vm_config *config,
 	       struct err *err)
 {
-	const char *rootfs = NULL;
+	const char *rootfs = ""; /* plan_rootfs() says */
 	int ret = plan_rootfs(spec, bundle, config, &rootfs, err);
 
 	for (size_t i = 0; ret == 0 && i < spec->mounts.n; i++) {
