@@ -130,7 +130,9 @@ static int leave_stats(const struct checkpoint *cp, const struct image_machine *
 		       struct err *err)
 {
 	struct criu_stats stats = {
-		.freezing_us = (uint32_t)(cp->taken_us - cp->paused_us),
+		.freezing_us = cp->taken_us < cp->paused_us ?
+				       0 :
+				       (uint32_t)(cp->taken_us - cp->paused_us),
 		.frozen_us = cp->paused_us,
 		.pages_scanned = m->memory / IMAGE_PAGE,
 	};
