@@ -125,3 +125,13 @@ load checkpoint
 	counts
 	no_gap
 }
+
+@test "checkpoint: a paused container goes on where containerd restores it" {
+	start_counter
+	hull pause "$ID"
+	checkpoint
+	restore "$ID" --no-subreaper
+	[[ $(status_of "$ID") == running ]]
+	counts
+	no_gap
+}
