@@ -68,7 +68,7 @@ struct lazy {
 	uint32_t next_of_set; /* likewise, of `set` */
 	uint32_t asked; /* faults that were not in `set` */
 	struct working_set set; /* what is to be read first, then what was asked for */
-	char buf[CHUNK] __attribute__((aligned(IMAGE_PAGE)));
+	char buf[CHUNK];
 };
 
 /* ---- making, adding -------------------------------------------------------------------- */
