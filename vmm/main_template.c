@@ -49,7 +49,8 @@ int main_new_vm(struct vmm *v, struct vm_params *params, struct err *err)
 
 	params->image = v->resumes || v->restored ? &image : NULL;
 	ret = vm_new(params, &v->vm, &why, err);
-	saved_ram_free(take_ptr(&v->ram));
+	saved_ram_free(v->ram);
+	v->ram = NULL;
 	if (ret > 0)
 		refuse_template(v, &why);
 	return ret < 0 ? ret : 0;
