@@ -33,7 +33,7 @@
 /*
  * exec_net() - returns only on failure.
  * @keep: stays open; -1: there is none
- * @out: descriptor of its own that this one is to be; -1: nothing is written there
+ * @fd: becomes its descriptor @out; -1: nothing is written there
  */
 static int exec_net(int program, int keep, int fd, int out, char *const argv[],
 		    struct err *err)

@@ -55,6 +55,30 @@ start_counter() {
 	wait_for 60 more_than 3
 }
 
+# start_big [MIB] - a container that counts, and knows the sum of so much memory (100) that it
+# has: asked with USR1 it ends with 42 if that is right
+start_big() {
+	args /usr/bin/python3 -c "import os, signal, time, zlib
+b = bytearray(os.urandom(1 << 20) * ${1-100})
+crc = zlib.crc32(b)
+signal.signal(signal.SIGUSR1, lambda *a: os._exit(42 if zlib.crc32(b) == crc else 1))
+with open('/t/ticks', 'a', buffering=1) as f:
+    n = 0
+    while True:
+        n += 1
+        print(n, file=f)
+        time.sleep(0.05)"
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err"
+	wait_for 100 more_than 3
+}
+
+# is_right ID - it has the memory that it had; this ends it
+is_right() {
+	hull kill "$1" USR1
+	wait_for 60 is_stopped "$1"
+	[[ $(od -An -td4 "$STATE/$1/status" | tr -s ' ') == " 4 42" ]]
+}
+
 # checkpoint [OPTIONS...] - of $ID, into $IMAGE
 checkpoint() {
 	hull checkpoint --image-path "$IMAGE" "$@" "$ID"

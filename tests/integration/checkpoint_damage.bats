@@ -43,17 +43,7 @@ print(found)' "$WORK/whole")
 
 @test "checkpoint: kill -9 of hull-vmm, and of hull, while the machine is saved" {
 	# Enough memory that nobody is too late.
-	# shellcheck disable=SC2016 # for the container
-	args /usr/bin/python3 -c 'import os, time
-b = bytearray(os.urandom(1 << 20) * 200)
-with open("/t/ticks", "a", buffering=1) as f:
-    n = 0
-    while True:
-        n += 1
-        print(n, file=f)
-        time.sleep(0.05)'
-	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
-	wait_for 100 more_than 3
+	start_big 200
 	mkdir -p "$IMAGE"
 	mount -t tmpfs -o size=600M tmpfs "$IMAGE"
 	saving() { [[ $(df --output=used "$IMAGE" | tail -n 1) -gt 2000 ]]; }

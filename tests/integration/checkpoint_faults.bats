@@ -10,6 +10,7 @@ load checkpoint
 	mkdir -p "$IMAGE"
 	mount -t tmpfs -o size=4M tmpfs "$IMAGE"
 	run --separate-stderr checkpoint
+	# shellcheck disable=SC2154 # bats sets it
 	echo "$stderr"
 	left=$(ls -A "$IMAGE")
 	umount "$IMAGE"

@@ -6,6 +6,7 @@
 load network
 
 @test "checkpoint: a restored container has the interfaces of its new namespace" {
+	# shellcheck disable=SC2030 # a test has its own
 	IMAGE=$WORK/image
 
 	link

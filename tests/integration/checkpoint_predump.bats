@@ -5,9 +5,9 @@
 
 load checkpoint
 
-# start_big - a container that counts, and has 100 MB of which it changes some pages with each
+# start_changing - a container that counts, and has 100 MB of which it changes some pages with each
 # count; asked with USR1 it ends with 42 if they are what they should be
-start_big() {
+start_changing() {
 	# shellcheck disable=SC2016 # for the container
 	args /usr/bin/python3 -c 'import os, signal, time, zlib
 b = bytearray(os.urandom(1 << 20) * 100)
@@ -33,13 +33,6 @@ with open("/t/ticks", "a", buffering=1) as f:
 	wait_for 100 more_than 3
 }
 
-# is_right ID - it has the memory that it had; this ends it
-is_right() {
-	hull kill "$1" USR1
-	wait_for 60 is_stopped "$1"
-	[[ $(od -An -td4 "$STATE/$1/status" | tr -s ' ') == " 4 42" ]]
-}
-
 blocks() {
 	du -k "$1/machine" | cut -f 1
 }
@@ -60,7 +53,7 @@ setup() {
 }
 
 @test "pre-dump: the last step writes what changed since, and a restore has all of it" {
-	start_big
+	start_changing
 	hull checkpoint --image-path "$WORK/images/full" --leave-running --status-fd 7 "$ID" 7>"$WORK/full"
 	dump 1
 	lives_on
@@ -104,7 +97,7 @@ while at < size:
 }
 
 @test "pre-dump: parents that are missing, foreign or damaged are refused by name" {
-	start_big
+	start_changing
 	dump 1
 	cp -a "$WORK/images/1" "$WORK/images/old"
 	dump 1

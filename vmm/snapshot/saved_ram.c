@@ -223,15 +223,16 @@ static int sum_chunk(struct saved_ram *r, uint64_t chunk, void *buf, struct err 
 int saved_ram_sum(const int *fds, unsigned int n, uint64_t ram_size, struct err *err)
 {
 	auto_call(cleanup_saved_ram_) struct saved_ram *r = NULL;
-	auto_free void *buf = malloc(SNAPSHOT_CHUNK_SIZE);
+	auto_free void *buf = NULL;
 	size_t len = (size_t)chunks_in(ram_size) * sizeof(*r->sums);
 	ssize_t written;
 	int ret;
 
-	if (!buf)
-		return err_set(err, ENOMEM, "saved memory");
 	if (n < 2)
 		return image_sum_ram(fds[0], ram_size, err);
+	buf = malloc(SNAPSHOT_CHUNK_SIZE);
+	if (!buf)
+		return err_set(err, ENOMEM, "saved memory");
 	ret = open_files(fds, n, ram_size, &r, err);
 	if (ret == 0)
 		ret = read_sums(r, 1, err);
