@@ -339,13 +339,21 @@ static int accept_link(void *opaque, struct vsock_conn *conn)
 	return 0;
 }
 
-static void connected(struct sockets *s, uint64_t token, int fd)
+/* connecting() - the link that waits for the answer of that token. */
+static struct link *connecting(const struct sockets *s, uint64_t token)
 {
 	struct link *l;
 
 	LIST_FOREACH(l, &s->links, link)
 	if (l->token == token && l->state == LINK_CONNECTING)
-		break;
+		return l;
+	return NULL;
+}
+
+static void connected(struct sockets *s, uint64_t token, int fd)
+{
+	struct link *l = connecting(s, token);
+
 	if (!l) {
 		close_fd(fd);
 		return;

@@ -312,13 +312,20 @@ static void listener_ready(struct watch *w, uint32_t events)
 
 /* ---- offers -------------------------------------------------------------------------------- */
 
-static void withdraw(struct child *ch, uint64_t node)
+static struct offer *offer_of(const struct child *ch, uint64_t node)
 {
 	struct offer *o;
 
 	LIST_FOREACH(o, &ch->offers, link)
 	if (o->node == node)
-		break;
+		return o;
+	return NULL;
+}
+
+static void withdraw(struct child *ch, uint64_t node)
+{
+	struct offer *o = offer_of(ch, node);
+
 	if (!o)
 		return;
 	LIST_REMOVE(o, link);
