@@ -30,7 +30,6 @@
 #include "vmm/cmdline.h"
 #include "vmm/config_file.h"
 #include "vmm/container.h"
-#include "vmm/fs/fs.h"
 #include "vmm/host_oom.h"
 #include "vmm/jail/jail.h"
 #include "vmm/loop.h"
@@ -82,12 +81,6 @@ static int on_vcpu_thread(void *opaque, struct err *err)
 	return ret;
 }
 
-static int on_fs_thread(void *opaque, struct err *err)
-{
-	(void)opaque; /* it needs nothing but its filter */
-	return jail_thread(JAIL_FS, err);
-}
-
 static void open_gate(struct vmm *v)
 {
 	(void)pthread_mutex_lock(&v->gate_lock);
@@ -123,48 +116,6 @@ static void gate_ready(struct loop_source *src, uint32_t events)
 	(void)events; /* it is only ever readable */
 	(void)eventfd_read(src->fd, &n);
 	container_gate_moved(vmm.container);
-}
-
-static void set_gate(void *opaque, bool closed)
-{
-	struct vmm *v = opaque;
-
-	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
-		if (v->fs[i])
-			(closed ? fs_freeze : fs_thaw)(v->fs[i]);
-}
-
-/* gate() - that of all devices: closed, or open, when all of them are. */
-static int gate(void *opaque)
-{
-	const struct vmm *v = opaque;
-	bool open = true, closed = true;
-	int error = 0;
-
-	for (unsigned int i = 0; i < VM_FS_DEVICES; i++) {
-		int is = v->fs[i] ? fs_gate(v->fs[i]) : 0;
-
-		if (!v->fs[i])
-			continue;
-		open &= is < 0 || is == FS_GATE_IS_OPEN;
-		closed &= is == FS_GATE_IS_CLOSED;
-		error = is < 0 ? is : error;
-	}
-	if (error < 0)
-		return error;
-	if (closed)
-		return CONTAINER_GATE_CLOSED;
-	return open ? CONTAINER_GATE_OPEN : CONTAINER_GATE_MOVING;
-}
-
-static unsigned int waiting(void *opaque)
-{
-	const struct vmm *v = opaque;
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
-		n += v->fs[i] ? fs_waiting(v->fs[i]) : 0;
-	return n;
 }
 
 static size_t console_tail(void *opaque, char *dst, size_t max)
@@ -203,9 +154,7 @@ static void fill_stats(void *opaque, struct control_stats *stats)
 
 	stats->vm_exits = vm_exits(v->vm);
 	stats->kvm_exits = vm_kvm_exits(v->vm);
-	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
-		if (v->fs[i])
-			stats->fs_requests += fs_requests(v->fs[i]);
+	stats->fs_requests = main_fs_requests(v);
 	stats->guest_memory = resident_memory(vm_memory(v->vm));
 }
 
@@ -214,17 +163,6 @@ static void grow(void *opaque, uint64_t bytes)
 	const struct vmm *v = opaque;
 
 	(void)mem_grow(v->mem, bytes); /* takes no more than there is */
-}
-
-/* A container's end flushes no disks, as a process' end does not: the guest's pages
- * only have to get here. */
-static void before_shutdown(void *opaque)
-{
-	struct vmm *v = opaque;
-
-	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
-		if (v->fs[i])
-			fs_relax_sync(v->fs[i]);
 }
 
 /* ---- building the machine ---------------------------------------------------------- */
@@ -260,80 +198,6 @@ static int watch(struct vmm *v, struct err *err)
 	return loop_add(v->loop, &v->gate, fd, EPOLLIN, gate_ready, err);
 }
 
-/* on_gate() - on any thread. */
-static void on_gate(void *opaque)
-{
-	struct vmm *v = opaque;
-
-	(void)eventfd_write(v->gate.fd, 1); /* fails only when it is full: told anyway */
-}
-
-static void on_mapped(void *opaque)
-{
-	struct vmm *v = opaque;
-
-	vm_poll_faults(v->vm);
-}
-
-static bool on_fault(void *opaque)
-{
-	struct vmm *v = opaque;
-	bool mended = false;
-
-	for (unsigned int i = 0; i < VM_FS_DEVICES; i++)
-		mended |= v->fs[i] && fs_mend(v->fs[i]);
-	return mended;
-}
-
-/* make_fs() - the device of one kind of roots, if there are any. */
-static int make_fs(struct vmm *v, const struct guest_memory *mem,
-		   enum vm_fs_device device, struct err *err)
-{
-	static const char *const tags[] = {
-		[VM_FS_PRIVATE] = "private",
-		[VM_FS_SHARED] = "shared",
-	};
-	const struct vm_config *c = v->config;
-	auto_free struct fs_root_params *roots = calloc(c->n_roots, sizeof(*roots));
-	auto_free char(*places)[FS_PLACE_SIZE] = calloc(c->n_roots, sizeof(*places));
-	struct fs_params params = {
-		.mem = mem,
-		.tag = tags[device],
-		.shared = device == VM_FS_SHARED,
-		/* A kernel with modules is not hull's own (rootfs/kernel/patches/0012). */
-		.locks = c->modules_fd < 0,
-		.roots = roots,
-		.dax_size = c->dax_size,
-		.on_thread = on_fs_thread,
-		.on_mapped = on_mapped,
-		.on_mapped_arg = v,
-		.on_gate = on_gate,
-		.on_gate_arg = v,
-		.on_socket = device == VM_FS_SHARED ? main_on_socket : NULL,
-		.on_connected = main_on_connected,
-		.on_socket_arg = v,
-		.on_notices = device == VM_FS_SHARED ? main_on_notices : NULL,
-		.on_notices_arg = v,
-	};
-
-	if (!roots || !places)
-		return err_set(err, ENOMEM, "virtio-fs");
-	for (uint32_t i = 0; i < c->n_roots; i++) {
-		if (c->roots[i].device != device)
-			continue;
-		roots[params.n_roots++] = (struct fs_root_params){
-			.fd = c->roots[i].fd,
-			.data_fd = -1,
-			.index = i,
-			.readonly = c->roots[i].readonly,
-			.place = main_place_root(v, &c->roots[i], places[i]),
-		};
-	}
-	/* All machines of a template have the same devices. */
-	return params.n_roots || c->has_template ? fs_new(&params, &v->fs[device], err)
-						 : 0;
-}
-
 static int make_cards(struct vmm *v, const struct guest_memory *mem, struct err *err)
 {
 	const struct net_cards_params params = {
@@ -358,9 +222,9 @@ static int make_container(struct vmm *v, struct err *err)
 		.console_tail = console_tail,
 		.fill_stats = fill_stats,
 		.grow = grow,
-		.set_gate = set_gate,
-		.gate = gate,
-		.waiting = waiting,
+		.set_gate = main_set_gate,
+		.gate = main_gate,
+		.waiting = main_fs_waiting,
 		.ready = main_on_ready,
 		.made = main_on_made,
 		.resumes = v->resumes,
@@ -370,7 +234,7 @@ static int make_container(struct vmm *v, struct err *err)
 		.dump_some = main_dump_some,
 		.whole = main_memory_is_there,
 		.let_go = main_let_go,
-		.before_shutdown = before_shutdown,
+		.before_shutdown = main_relax_sync,
 		.opaque = v,
 	};
 
@@ -387,7 +251,7 @@ static int make_beside(void *opaque, struct vm *vm, struct err *err)
 	int ret = 0;
 
 	for (unsigned int i = 0; ret == 0 && i < VM_FS_DEVICES; i++)
-		ret = make_fs(v, vm_memory(vm), (enum vm_fs_device)i, err);
+		ret = main_make_fs(v, vm_memory(vm), (enum vm_fs_device)i, err);
 	if (ret == 0)
 		ret = vsock_new(vm_memory(vm), v->loop, AGENT_GUEST_CID, &v->vsock, err);
 	if (ret == 0)
@@ -425,7 +289,7 @@ static int make_outside(struct vmm *v, struct err *err)
 		.vcpus = v->config->vcpus,
 		.on_stop = main_on_stop,
 		.on_vcpu_thread = on_vcpu_thread,
-		.on_fault = on_fault,
+		.on_fault = main_mend_fs,
 		.opaque = v,
 	};
 	int ret;

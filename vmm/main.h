@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the program itself share: main.c (the machine's parts, in the order
- * of trust), main_devices.c (the bus), main_template.c (that it goes on from a template,
- * or becomes one), main_checkpoint.c (that it is saved with its container, and goes on so),
- * main_lazy.c (before its memory is there),
- * main_sockets.c (sockets of the host's) and main_notices.c (changes on the host).
+ * of trust), main_devices.c (the bus), main_fs.c (the file server), main_template.c (that it
+ * goes on from a template, or becomes one), main_checkpoint.c (that it is saved with its
+ * container, and goes on so), main_lazy.c (before its memory is there), main_sockets.c
+ * (sockets of the host's) and main_notices.c (changes on the host).
  */
 #ifndef HULL_VMM_MAIN_H
 #define HULL_VMM_MAIN_H
@@ -24,6 +24,7 @@
 #include "vmm/vm_config.h"
 
 struct container;
+struct guest_memory;
 struct lazy;
 struct net_cards;
 struct pci_bus;
@@ -94,6 +95,25 @@ int main_plug(void *opaque, struct virtio_device *dev, struct err *err);
 
 /* main_plug_small() - rng, balloon, memory: devices that need no roots and no network. */
 int main_plug_small(struct vmm *v, struct err *err);
+
+/* ---- main_fs.c ---------------------------------------------------------------------- */
+
+/* main_make_fs() - the device of one kind of roots, if there are any. */
+int main_make_fs(struct vmm *v, const struct guest_memory *mem, enum vm_fs_device device,
+		 struct err *err);
+
+/*
+ * container_params: main_set_gate(); main_gate(): closed or open when that of all devices is;
+ * main_fs_waiting(), main_relax_sync().  vm_params: main_mend_fs(), on a vCPU thread.
+ */
+void main_set_gate(void *opaque, bool closed);
+int main_gate(void *opaque);
+unsigned int main_fs_waiting(void *opaque);
+void main_relax_sync(void *opaque);
+bool main_mend_fs(void *opaque);
+
+/* main_fs_requests() - that were answered so far. */
+uint64_t main_fs_requests(const struct vmm *v);
 
 /* ---- main_template.c ---------------------------------------------------------------- */
 
