@@ -8,7 +8,7 @@
 
 cp_image=$work/image
 
-# cp_start MIB MEMORY - a container cp-job that has touched MIB MiB; 0: it sleeps
+# cp_start MIB MEMORY [OPTION]... - a container cp-job that has touched MIB MiB; 0: it sleeps
 cp_start() {
 	if [[ $1 -eq 0 ]]; then
 		args sleep infinity
@@ -21,7 +21,7 @@ signal.pause()"
 	jq '.root.readonly = false' <"$bundle/config.json" >"$bundle/config.new"
 	mv "$bundle/config.new" "$bundle/config.json"
 	: >"$work/ready"
-	hull --set "memory=$2" run -d -b "$bundle" cp-job </dev/null >"$work/ready" 2>&1
+	hull "${@:3}" --set "memory=$2" run -d -b "$bundle" cp-job </dev/null >"$work/ready" 2>&1
 	for ((i = 0; $1 > 0 && i < 3000; i++)); do
 		[[ ! -s $work/ready ]] || break
 		sleep 0.1
@@ -84,7 +84,7 @@ measure_stop() {
 measure_bytes() {
 	local pid ram own all
 
-	cp_start 0 512M
+	cp_start 0 512M --set template=off
 	pid=$(hull state cp-job | jq .pid)
 	read -r own ram all < <(memory_of "$pid")
 	cp_save idle >/dev/null
