@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# freeze: what a copy that is made meanwhile holds.
+# freeze: what a copy that is made meanwhile holds.  FREEZE_COPIES: how many are made (a few).
 
 load freeze
 
@@ -28,7 +28,7 @@ print(n, flush=True)'
 	hull run -d -b "$BUNDLE" "$ID" </dev/null >&9 2>/dev/null
 	read -r -t 60 line <&9
 	[[ $line == begin ]]
-	for _ in 1 2 3; do
+	for _ in $(seq "${FREEZE_COPIES:-3}"); do
 		# shellcheck disable=SC2016 # for sh
 		run --separate-stderr hull freeze "$ID" -- sh -c \
 			'a=$(md5sum <"$1"); sleep 2; test "$a" = "$(md5sum <"$1")"' sh "$BUNDLE/rootfs/t/map"
@@ -89,7 +89,7 @@ while True:
 	: >"$BUNDLE/rootfs/t/ticks"
 	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>"$WORK/err"
 	wait_for 60 more_than 3
-	for _ in 1 2 3 4 5; do
+	for _ in $(seq "${FREEZE_COPIES:-5}"); do
 		rm -rf "$WORK/copy"
 		hull freeze "$ID" -- cp -a "$BUNDLE/rootfs/t" "$WORK/copy"
 		python3 - "$WORK/copy" <<'END'
