@@ -382,6 +382,23 @@ static int give_name(struct checkpoint_image *image, struct err *err)
 	return 0;
 }
 
+/* put_link() - to the folder of the first parent, or to none, in the place of the link
+ * that is there. The image is complete without it. */
+static void put_link(const struct checkpoint_image *image)
+{
+	struct stat st;
+	int ret = 0;
+
+	if (fstatat(image->dir, CHECKPOINT_IMAGE_PARENT, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		ret = unlinkat(image->dir, CHECKPOINT_IMAGE_PARENT, 0);
+	if (ret == 0 && image->n_parents)
+		ret = symlinkat(image->parent_path, image->dir, CHECKPOINT_IMAGE_PARENT);
+	if (ret < 0)
+		log_warn("the link '%s/" CHECKPOINT_IMAGE_PARENT "': %s", image->path,
+			 strerror(errno));
+}
+
 int checkpoint_image_commit(struct checkpoint_image *image,
 			    const struct image_machine *machine, struct err *err)
 {
@@ -403,6 +420,8 @@ int checkpoint_image_commit(struct checkpoint_image *image,
 	ret = put_mark(image, err);
 	if (ret == 0)
 		ret = give_name(image, err);
+	if (ret == 0)
+		put_link(image);
 	if (ret == 0 && fsync(image->dir) < 0)
 		ret = err_set(err, errno, "write '%s'", image->path);
 	return ret;

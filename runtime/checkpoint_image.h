@@ -5,6 +5,8 @@
  *	machine		the machine (vmm/snapshot/image.h), mode 0600
  *	inventory.img	a line of text, for podman, which looks whether there is a file of
  *			that name, as CRIU leaves one, before it asks for a restore
+ *	parent		a link to the folder of what the image was made upon, if it was, as
+ *			CRIU leaves one; for callers, as the machine has that path itself
  *	working-set	what a lazy restore asked for first (vmm/snapshot/working_set.h),
  *			mode 0600; a hint for the next one
  *
@@ -27,6 +29,7 @@ struct err;
 
 #define CHECKPOINT_IMAGE_MACHINE "machine"
 #define CHECKPOINT_IMAGE_MARK "inventory.img"
+#define CHECKPOINT_IMAGE_PARENT "parent"
 #define CHECKPOINT_IMAGE_WORKING_SET "working-set"
 #define CHECKPOINT_DEFAULT_PATH "checkpoint" /* below the current folder, as runc's */
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -388,6 +389,40 @@ static int parents(const char *path, struct err *err)
 	return ret < 0 ? ret : (int)n;
 }
 
+/* link_of() - where @path/parent leads to, "" if it is no link */
+static const char *link_of(const char *path)
+{
+	static char to[PATH_MAX];
+	char name[32];
+	ssize_t n;
+
+	(void)!snprintf(name, sizeof(name), "%s/" CHECKPOINT_IMAGE_PARENT, path);
+	n = readlink(name, to, sizeof(to) - 1);
+	to[n < 0 ? 0 : n] = '\0';
+	return to;
+}
+
+static void test_link(void)
+{
+	struct err err = ERR_INIT;
+
+	must(make_upon("l1", NULL, IMAGE_PRE_DUMP, 1, &err) == 0);
+	is_str(link_of("l1"), "", "a first dump has no link");
+	must(make_upon("l2", "../l1", IMAGE_PRE_DUMP, 2, &err) == 0);
+	is_str(link_of("l2"), "../l1", "one upon it has a link to it");
+	must(make_upon("l3", "../l1", 0, 3, &err) == 0);
+	is_int(count("l3"), 3, "besides the machine and the mark");
+	must(make_upon("l3", "../l2", 0, 4, &err) == 0);
+	is_str(link_of("l3"), "../l2", "the next one has another link");
+	must(make_upon("l3", "../none", 0, 4, &err) == -ENOENT);
+	is_str(link_of("l3"), "../l2", "one that fails leaves it");
+	must(make_upon("l3", NULL, 0, 5, &err) == 0);
+	is_str(link_of("l3"), "", "one upon nothing removes it");
+	must(mkdir("l3/" CHECKPOINT_IMAGE_PARENT, 0700) == 0);
+	is_int(make_upon("l3", "../l1", 0, 6, &err), 0, "a folder of that name");
+	is_int(parents("l3", &err), 1, "is no obstacle");
+}
+
 static void test_parents(void)
 {
 	static const char path[] = "p3/" CHECKPOINT_IMAGE_MACHINE;
@@ -494,6 +529,7 @@ int main(void)
 	test_open();
 	test_memory();
 	test_parents();
+	test_link();
 	test_boot_file();
 	must(chdir("/") == 0 && umount(root) == 0 && rmdir(root) == 0);
 	return tap_done();
