@@ -6,6 +6,34 @@
 CGROUP_DRIVER=systemd
 load podman
 
+CONFIG=/etc/containers
+
+# The timer of a health check calls podman without any of the options of `pod`: what they
+# say is in the host's configuration as well.
+eval "$(declare -f setup_file | sed '1s/setup_file/make_storage/')"
+setup_file() {
+	[[ ! -e $CONFIG/storage.conf && ! -e $CONFIG/containers.conf ]]
+	make_storage
+	cat >$CONFIG/storage.conf <<-END
+		[storage]
+		driver = "overlay"
+		graphroot = "$WORK/storage"
+		runroot = "$WORK/run"
+	END
+	cat >$CONFIG/containers.conf <<-END
+		[engine]
+		events_logger = "file"
+		[engine.runtimes]
+		hull = ["$PREFIX/bin/hull"]
+	END
+}
+
+eval "$(declare -f teardown_file | sed '1s/teardown_file/remove_storage/')"
+teardown_file() {
+	rm -f $CONFIG/storage.conf $CONFIG/containers.conf
+	remove_storage
+}
+
 is() {
 	[[ $(pod inspect -f "{{.State.$1}}" box) == "$2" ]]
 }
