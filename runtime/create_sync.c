@@ -47,7 +47,7 @@ static int on_map_users(struct creation *cr, struct err *err)
 	if (!wait)
 		ret = answer_map_users(cr, &answer, -1, err);
 	if (ret == 0)
-		ret = network_move(cr->spec, cr->container, err);
+		ret = network_move(cr->spec, cr->container, cr->params->image_path, err);
 	if (ret == 0)
 		ret = create_hooks_runtime(hooks, cr->container, err);
 	if (ret == 0 && wait)

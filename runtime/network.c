@@ -143,12 +143,13 @@ static bool is_carried(int sock, const char *name)
 }
 
 /* count_here() - the interfaces of the current namespace that hull-net would carry. */
-static int count_here(void)
+static int count_here(const char *unused)
 {
 	auto_fd int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct if_nameindex *list = if_nameindex();
 	int n = 0;
 
+	(void)unused;
 	if (sock < 0 || !list) {
 		if (list)
 			if_freenameindex(list);
@@ -160,8 +161,13 @@ static int count_here(void)
 	return n;
 }
 
-/* count() - those of the namespace @fd.  There and back: no other thread is there. */
-static int count(int fd, struct err *err)
+static int has_here(const char *name)
+{
+	return if_nametoindex(name) != 0;
+}
+
+/* look() - what @of says in the namespace @fd.  There and back: no other thread is there. */
+static int look(int fd, int (*of)(const char *name), const char *name, struct err *err)
 {
 	auto_fd int home = open(OWN_NETWORK, O_RDONLY | O_CLOEXEC);
 	int n;
@@ -170,10 +176,16 @@ static int count(int fd, struct err *err)
 		return err_set(err, errno, "open '" OWN_NETWORK "'");
 	if (setns(fd, CLONE_NEWNET) < 0)
 		return err_set(err, errno, "join the container's network namespace");
-	n = count_here();
+	n = of(name);
 	if (setns(home, CLONE_NEWNET) < 0)
 		return err_set(err, errno, "leave the container's network namespace");
 	return n < 0 ? err_set(err, -n, "list network interfaces") : n;
+}
+
+/* count() - the interfaces of the namespace @fd that hull-net would carry. */
+static int count(int fd, struct err *err)
+{
+	return look(fd, count_here, NULL, err);
 }
 
 static bool has_early_hooks(const struct oci_hooks *hooks)
@@ -209,7 +221,7 @@ static int open_network(const struct container *c, struct err *err)
 	return fd < 0 ? err_set(err, errno, "open '%s'", path) : fd;
 }
 
-int network_move(const struct oci_spec *spec, const struct container *c,
+int network_move(const struct oci_spec *spec, const struct container *c, bool restored,
 		 struct err *err)
 {
 	auto_fd int ns = -1;
@@ -222,8 +234,13 @@ int network_move(const struct oci_spec *spec, const struct container *c,
 		return ns;
 	for (size_t i = 0; ret == 0 && i < spec->linux_->net_devices.n; i++) {
 		const struct oci_net_device *d = &spec->linux_->net_devices.v[i];
+		char *name = d->name ? d->name : d->key;
 
-		ret = net_process_move(ns, d->key, d->name ? d->name : d->key, err);
+		ret = restored ? look(ns, has_here, name, err) : 0;
+		if (ret == 0)
+			ret = net_process_move(ns, d->key, name, err);
+		else if (ret > 0)
+			ret = 0;
 	}
 	return ret < 0 ? err_wrap(err, ret, "config.json: linux.netDevices") : 0;
 }

@@ -37,8 +37,11 @@ int network_check(struct oci_spec *spec, const struct hull_options *opt,
 int network_plan(const struct oci_spec *spec, const struct launch_params *launch,
 		 struct vm_config *config, struct err *err);
 
-/* network_move() - linux.netDevices into hull-vmm's network namespace. */
-int network_move(const struct oci_spec *spec, const struct container *c,
+/*
+ * network_move() - linux.netDevices into hull-vmm's network namespace.
+ * @restored: one that has been there since the container was saved stays
+ */
+int network_move(const struct oci_spec *spec, const struct container *c, bool restored,
 		 struct err *err);
 
 /*

@@ -39,6 +39,28 @@ load network
 	wait_for 30 answers_second
 }
 
+@test "checkpoint: linux.netDevices that stayed in the network namespace" {
+	# shellcheck disable=SC2031 # a test has its own
+	IMAGE=$WORK/image-devices
+
+	ip link add h0 type veth peer name p0 netns "$PEER"
+	ip link set h0 up
+	join
+	config '.linux.netDevices = {h0: {name: "eth0"}}'
+	args /bin/sleep 1000
+	hull run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	hull checkpoint --image-path "$IMAGE" "$ID"
+	ip -n "$NS" link show eth0
+	restored "$ID"
+	hull exec "$ID" ip link show eth0
+	hull delete -f "$ID"
+
+	ip -n "$NS" link del eth0
+	run restored "$ID"
+	echo "$output"
+	[[ $status -ne 0 && $output == *"config.json: linux.netDevices: link not found for interface h0"* ]]
+}
+
 in_second() {
 	hull exec "$ID-2" ip -br -4 addr | grep -q 10.9.4.1
 }

@@ -174,12 +174,36 @@ static void test_plan(void)
 	end(two);
 }
 
+/* move() - what becomes of `gone0`, which nobody has, as @name of the namespace of @pid */
+static int move(pid_t pid, char *name, bool restored, struct err *err)
+{
+	struct oci_net_device device = { .key = (char[]){ "gone0" }, .name = name };
+	struct oci_linux linux_ = { .net_devices = { .v = &device, .n = 1 } };
+	const struct oci_spec spec = { .linux_ = &linux_ };
+	const struct container c = { .pid = pid };
+
+	return network_move(&spec, &c, restored, err);
+}
+
+static void test_move(void)
+{
+	pid_t pid = in_new_network("ip link add a0 type veth peer name b0");
+	struct err err = ERR_INIT;
+
+	is_int(move(pid, (char[]){ "a0" }, true, &err), 0, "a restored container has it");
+	ok(move(pid, (char[]){ "c0" }, true, &err) < 0, "another one is not there");
+	ok(strstr(err.msg, "config.json: linux.netDevices: ") == err.msg, "%s", err.msg);
+	ok(move(pid, (char[]){ "a0" }, false, &err) < 0, "a new container does not");
+	end(pid);
+}
+
 int main(void)
 {
 	ok(mkdtemp(root) != NULL, "a folder for states");
 	test_check();
 	test_others();
 	test_plan();
+	test_move();
 	is_int(rmdir(root), 0, "nothing is left");
 	return tap_done();
 }
