@@ -336,14 +336,24 @@ static int plan_stdio(struct creation *cr, struct err *err)
 	return 0;
 }
 
+/* has_reader() - does somebody wait for the end of our stderr? */
+static bool has_reader(void)
+{
+	struct stat st;
+
+	return fstat(STDERR_FILENO, &st) == 0 &&
+	       (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 /*
  * plan_log() - where hull-vmm's lines go: into --log's file, or with --debug to our
  * stderr, by a descriptor of its own, because the container's stderr is handed on.
- * Otherwise nowhere: who reads the container's stderr must see its end.
+ * Otherwise nowhere: who reads the container's stderr must see its end, and who reads
+ * ours, that of a command which does not wait for the container.
  */
-static int plan_log(struct vm_config *c, struct err *err)
+static int plan_log(struct vm_config *c, bool waits, struct err *err)
 {
-	if (log_fd() == STDERR_FILENO && !c->debug)
+	if (log_fd() == STDERR_FILENO && (!c->debug || (!waits && has_reader())))
 		return 0;
 	c->log_fd = fcntl(log_fd(), F_DUPFD_CLOEXEC, 3);
 	return c->log_fd < 0 ? err_set(err, errno, "duplicate the log's descriptor") : 0;
@@ -391,7 +401,7 @@ static int prepare(struct creation *cr, struct err *err)
 	c->debug = cr->params->debug;
 	c->log_format = (uint8_t)log_format();
 	c->log_level = (uint8_t)log_level();
-	ret = plan_log(c, err);
+	ret = plan_log(c, cr->params->foreground, err);
 	if (ret < 0)
 		return ret;
 	c->no_userns = access("/proc/self/ns/user", F_OK) < 0;

@@ -45,8 +45,8 @@ on_tty() {
 	pty socket "$WORK/console.sock" "$WORK/shown" 'send:\n eof' &
 	wait_for 20 test -S "$WORK/console.sock"
 	# the end of the pipe, not of the command, is what is waited for
-	out=$(timeout 60 cat < <(hull create --console-socket "$WORK/console.sock" -b "$BUNDLE" "$ID" 2>&1))
-	[[ -z $out && $(status_of "$ID") == created ]]
+	out=$(timeout 60 cat < <(hull --debug create --console-socket "$WORK/console.sock" -b "$BUNDLE" "$ID" 2>&1))
+	[[ $out != *timeline* && $(status_of "$ID") == created ]]
 	hull start "$ID"
 	wait $!
 	wait_for 30 is_stopped "$ID"
