@@ -93,10 +93,13 @@ int bind_flags_inherit(struct oci_spec *spec, struct oci_mount *m, const char *s
 		return ret;
 	more = given || opt->cleared ? (given & ATIMES ? 0 : has & ATIMES) : has;
 	if (locked && ((has & LOCKED & opt->cleared) || changes_atime(given, has)))
-		return err_set(err, EPERM, "change locked mount flags");
-	/* The access time is locked in the guest as well, and there it is the guest's. */
+		return err_msg(err, EPERM,
+			       "change locked mount flags: operation not permitted");
 	if (locked)
-		more = (more & ~(unsigned long)ATIMES) | (has & LOCKED);
+		more |= has & LOCKED;
+	/* What the guest's mount has anyway. */
+	if (locked && (more & ATIMES) == MS_RELATIME)
+		more &= ~(unsigned long)MS_RELATIME;
 	more &= ~given;
 	if (more) {
 		*opt = (struct oci_mount_options){ 0 };

@@ -19,8 +19,8 @@ struct oci_spec;
  * access time, if no option is about that.
  * @source: its path on the host
  * @locked: in a user namespace of the container's own, where what protects the source
- *	cannot be taken off: it stays, and an option that takes it off fails; the access
- *	time is the guest's
+ *	cannot be taken off: it stays, and an option that takes it off fails, and one
+ *	that changes the access time
  * @opt: the options of @m; read again when there are more
  * @ret_writable: the source is read-only, and the mount is not
  * Return: 0; -EPERM; -ENOMEM; what statvfs() of @source says

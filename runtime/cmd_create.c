@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "runtime/container.h"
@@ -14,7 +16,7 @@ static int run(struct cli *cli, struct err *err)
 	create_params_from(cli, &params);
 	ret = create_container(&params, &created, err);
 	if (ret < 0)
-		return err_wrap(err, ret, "hull create failed");
+		return err_wrap(err, ret, "%s create failed", program_invocation_short_name);
 	close_fd(created.pidfd);
 	container_free(created.container);
 	return 0;

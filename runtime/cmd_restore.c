@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdbool.h>
 
 #include "lib/err.h"
@@ -45,7 +46,7 @@ static int run(struct cli *cli, struct err *err)
 	ret = run_container(&params, detach, false, err);
 	if (ret == 0 && detach && cli_flag(&cli->options, "no-subreaper"))
 		go_on(cli);
-	return ret < 0 ? err_wrap(err, ret, "hull restore failed") : ret;
+	return ret < 0 ? err_wrap(err, ret, "%s restore failed", program_invocation_short_name) : ret;
 }
 
 static const struct option_def options[] = {

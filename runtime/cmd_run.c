@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "lib/err.h"
 #include "runtime/create.h"
 #include "runtime/foreground.h"
@@ -12,7 +14,7 @@ static int run(struct cli *cli, struct err *err)
 	create_params_from(cli, &params);
 	ret = run_container(&params, cli_flag(&cli->options, "detach"),
 			    cli_flag(&cli->options, "keep"), err);
-	return ret < 0 ? err_wrap(err, ret, "hull run failed") : ret;
+	return ret < 0 ? err_wrap(err, ret, "%s run failed", program_invocation_short_name) : ret;
 }
 
 static const struct option_def options[] = {

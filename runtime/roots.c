@@ -21,10 +21,15 @@
 #include "oci/spec.h"
 #include "runtime/bind_flags.h"
 #include "runtime/idmap.h"
+#include "runtime/verbs.h"
 #include "vmm/agent_proto.h"
 #include "vmm/vm_config.h"
 
 #define MAX_MOUNTINFO (16u << 20) /* (bytes) */
+/* In runc's words; of a source and a destination. */
+#define MOUNTING                                                                         \
+	RUNC_NO_PROCESS                                                                  \
+	": error during container init: error mounting \"%s\" to rootfs at \"%s\""
 
 struct clone_options {
 	bool recursive; /* with what is mounted below it */
@@ -261,8 +266,7 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, const char *root
 	ret = bind_flags_inherit(spec, m, source, spec->linux_->uid_mappings.n, &opt,
 				 &clone.writable, err);
 	if (ret < 0)
-		return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
-				source, m->destination);
+		return err_wrap(err, ret, MOUNTING, source, m->destination);
 	clone.recursive = opt.flags & MS_REC;
 	clone.readonly = opt.flags & MS_RDONLY;
 	clone.readonly_below = opt.rec_set & MOUNT_ATTR_RDONLY;
@@ -276,8 +280,7 @@ static int plan_bind(struct oci_spec *spec, const char *bundle, const char *root
 			close_fd(fd);
 	}
 	if (ret < 0)
-		return err_wrap(err, ret, "error mounting \"%s\" to rootfs at \"%s\"",
-				source, m->destination);
+		return err_wrap(err, ret, MOUNTING, source, m->destination);
 	root = (struct vm_root){
 		.fd = fd,
 		.device = VM_FS_SHARED,

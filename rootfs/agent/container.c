@@ -18,6 +18,7 @@
 #include "rootfs/agent/container.h"
 #include "rootfs/agent/devices.h"
 #include "rootfs/agent/freeze.h"
+#include "rootfs/agent/mounts.h"
 #include "rootfs/agent/net.h"
 #include "rootfs/agent/oom.h"
 #include "rootfs/agent/resolver.h"
@@ -129,6 +130,8 @@ static int set_up(struct agent *a, struct container *c, const char *config, size
 	agent_mark(a, "device rules", 0);
 	if (userns_wanted(c->spec)) {
 		ret = devices_prepare(c->spec, err);
+		if (ret == 0)
+			ret = mounts_prepare(c->spec, err);
 		if (ret < 0)
 			return ret;
 	}

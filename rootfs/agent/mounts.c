@@ -338,6 +338,43 @@ static int mount_new(int root, const struct oci_mount *m,
 	return set_propagation(mnt, o, err);
 }
 
+/* prepare_bind() - the source of @m, covered by itself with the access time of @o. */
+static int prepare_bind(const struct oci_mount *m, const struct oci_mount_options *o,
+			struct err *err)
+{
+	auto_fd int tree = open_tree(AT_FDCWD, m->source,
+				     (unsigned int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+						    AT_RECURSIVE));
+	auto_fd int source = open(m->source, O_PATH | O_CLOEXEC);
+	int ret;
+
+	if (tree < 0 || source < 0)
+		return err_set(err, errno, "bind source '%s'", m->source);
+	ret = mounts_set(tree, false, mounts_attr(o->flags & MS_ATIMES),
+			 MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME, 0);
+	if (ret == 0)
+		ret = mounts_attach(tree, source);
+	return ret < 0 ? err_set(err, -ret, "set the access time of '%s'", m->source) : 0;
+}
+
+int mounts_prepare(const struct oci_spec *spec, struct err *err)
+{
+	auto_arena struct arena arena = ARENA_INIT;
+
+	for (size_t i = 0; i < spec->mounts.n; i++) {
+		const struct oci_mount *m = &spec->mounts.v[i];
+		struct oci_mount_options o;
+		int ret = oci_mount_options(m, &arena, &o, err);
+
+		if (ret == 0 && o.flags & MS_BIND && o.flags & MS_ATIMES && m->source &&
+		    !path_is_below(m->source, spec->root->path))
+			ret = prepare_bind(m, &o, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
 int mounts_make(int root, const struct oci_spec *spec, struct err *err)
 {
 	auto_arena struct arena arena = ARENA_INIT;
@@ -353,7 +390,8 @@ int mounts_make(int root, const struct oci_spec *spec, struct err *err)
 					: mount_new(root, m, &o, &arena, err);
 		if (ret < 0)
 			return err_wrap(err, ret,
-					"error mounting \"%s\" to rootfs at \"%s\"",
+					"error during container init: error mounting "
+					"\"%s\" to rootfs at \"%s\"",
 					m->source ? m->source : "", m->destination);
 	}
 	return 0;

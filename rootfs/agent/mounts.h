@@ -16,6 +16,13 @@ struct err;
 struct oci_mount;
 struct oci_spec;
 
+/*
+ * mounts_prepare() - for a container with a user namespace of its own, where no mount's
+ * access time can be changed: sources of bind mounts get the one that is asked for.  In
+ * the agent's mount namespace, before the container has one.
+ */
+int mounts_prepare(const struct oci_spec *spec, struct err *err);
+
 /* mounts_make() - all of spec->mounts in order, below @root. */
 int mounts_make(int root, const struct oci_spec *spec, struct err *err);
 

@@ -102,6 +102,25 @@ static void test_mounts(struct host *h)
 	sh_in(h, "stdio can be opened again", "echo again >/dev/stdout", "", "again\n");
 }
 
+/* A mount's access time is locked in there: the agent has set that of its source. */
+static void test_access_time(struct host *h)
+{
+	static const char script[] =
+		"[\"sh\",\"-c\",\"grep -E ' /(b|c) ' /proc/mounts | cut -d' ' -f2,4 | sort\"]";
+	static const char mounts[] =
+		"[" HOST_USR "," HOST_PROC ",{\"destination\":\"/b\",\"source\":\"/usr/share\","
+		"\"options\":[\"bind\",\"ro\",\"noatime\",\"nodiratime\"]},"
+		"{\"destination\":\"/c\",\"source\":\"/etc/passwd\",\"options\":[\"bind\",\"strictatime\"]}]";
+	char *out = NULL;
+
+	is_int(host_run(h, 0, script, "", mounts, USER_NS, "", &out), 0,
+	       "bind mounts with access times of their own");
+	ok(out && strstr(out, "/b ro,noatime,nodiratime"), "%s", out ? out : h->last_payload);
+	ok(out && strstr(out, "/c rw") && !strstr(strstr(out, "/c rw"), "atime"),
+	   "a file's is strict");
+	free(out);
+}
+
 static void test_limits(struct host *h)
 {
 	sh_in(h, "limits and an oom score",
@@ -170,12 +189,16 @@ int main(void)
 	test_ids();
 	if (!host_possible() || access("/proc/self/ns/user", F_OK) < 0)
 		return TAP_SKIP;
+	/* The agent covers the sources of mounts. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		abort();
 	host_start(&h);
 	host_root(&h, "root0", path);
 	own_root(&h);
 	test_who(&h);
 	test_files(&h);
 	test_mounts(&h);
+	test_access_time(&h);
 	test_limits(&h);
 	test_exec(&h);
 	test_errors(&h);

@@ -85,7 +85,11 @@ static void test_locked(void)
 {
 	gives(MS_RDONLY | MS_NOEXEC | MS_RELATIME, "\"bind\",\"nosuid\"", true,
 	      "bind,nosuid,ro,noexec");
-	gives(MS_NOEXEC | MS_NOATIME, "\"bind\"", true, "bind,noexec");
+	gives(MS_NOEXEC | MS_NOATIME, "\"bind\"", true, "bind,noexec,noatime");
+	gives(MS_STRICTATIME, "\"bind\",\"ro\"", true, "bind,ro,strictatime");
+	gives(MS_NODIRATIME | MS_RELATIME, "\"bind\",\"dev\"", true,
+	      "bind,dev,nodiratime,relatime");
+	gives(MS_NOATIME, "\"bind\",\"noatime\"", true, "bind,noatime");
 	gives(MS_NODEV | MS_RELATIME, "\"bind\",\"nodev\",\"relatime\"", true,
 	      "bind,nodev,relatime");
 	gives(MS_NODIRATIME | MS_RELATIME, "\"bind\",\"nodiratime\"", true,
