@@ -169,11 +169,16 @@ requests_of() {
 		| .linux.gidMappings = .linux.uidMappings'
 	first=$output complaints=$stderr
 	run_in /bin/true
+	refusal=$stderr
+	[[ $status -eq 1 ]]
+	config '.mounts[-1].options = ["bind"]'
+	run_in /bin/sh -c "awk '\$2 == \"/own\" { print \$4 }' </proc/self/mounts"
 	umount "$WORK/src"
-	echo "$first $complaints $stderr"
+	echo "$first $complaints $refusal $output $stderr"
 	[[ $first == $'126\n0\ntrue\nx\nro,noexec,noatime\nrw,nosuid,noatime' ]]
 	[[ $(grep -c "Read-only file system" <<<"$complaints") -eq 1 ]]
-	[[ $status -eq 1 && $stderr == *"change locked mount flags: Operation not permitted"* ]]
+	[[ $refusal == *"error during container init: error mounting "*"change locked mount flags: operation not permitted"* ]]
+	[[ $status -eq 0 && $output == ro,noexec,noatime ]]
 }
 
 @test "fs: a bind mount's source in the root file system is as the container has it then" {
