@@ -11,7 +11,7 @@ setup() {
 	cat >/etc/cni/net.d/10-hull.conflist <<-END
 		{
 			"cniVersion": "0.4.0", "name": "hull", "plugins": [
-				{ "type": "bridge", "bridge": "cni-hull", "isGateway": true, "ipMasq": true,
+				{ "type": "bridge", "bridge": "cni-hull", "isGateway": true, "ipMasq": true, "mtu": 1400,
 				  "ipam": { "type": "host-local", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
 				    "ranges": [[{"subnet": "10.66.0.0/24"}], [{"subnet": "fd00:66::/64"}]] } },
 				{ "type": "portmap", "capabilities": {"portMappings": true} }
@@ -20,13 +20,13 @@ setup() {
 	END
 }
 
-@test "ctr run --cni: addresses of both families, a gateway that answers" {
+@test "ctr run --cni: addresses of both families, an MTU of 1400, a gateway that answers" {
 	run con run --rm --cni --runc-binary "$PREFIX/bin/hull" --env PATH=/bin --rootfs "$WORK/image" box sh -c \
 		'ip addr show dev eth0; ip route; ping -c 1 -W 5 10.66.0.1 && ping -6 -c 1 -W 5 fd00:66::1'
 	echo "$output"
 	[[ $status -eq 0 ]]
 	[[ $output == *'inet 10.66.0.'*'/24 '* && $output == *'inet6 fd00:66::'* ]]
-	[[ $output == *'default via 10.66.0.1 dev eth0'* ]]
+	[[ $output == *'default via 10.66.0.1 dev eth0'* && $output == *' mtu 1400 '* ]]
 }
 
 # plugin COMMAND TYPE INTERFACE - a CNI plugin, its configuration on stdin

@@ -35,6 +35,7 @@ teardown() {
 	all=$(docker ps -aq)
 	# shellcheck disable=SC2086 # several ids
 	[[ -z $all ]] || docker rm -f $all >/dev/null
+	[[ -z ${DOCKER_NETWORK-} ]] || docker network ls -q --filter type=custom | xargs -r docker network rm >/dev/null
 }
 
 teardown_file() {

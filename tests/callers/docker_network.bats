@@ -3,13 +3,7 @@
 #
 # docker's networks: the default bridge, user networks, published ports, names
 
-DOCKER_NETWORK='"bip": "172.30.0.1/24", "default-address-pools": [{"base": "172.31.0.0/16", "size": 24}],'
-load docker
-
-teardown() {
-	docker ps -aq | xargs -r docker rm -f >/dev/null
-	docker network ls -q --filter type=custom | xargs -r docker network rm >/dev/null
-}
+load docker_network
 
 # answers ADDRESS - a container sees it
 answers() {
@@ -82,26 +76,4 @@ page() {
 	run docker run --rm --network host image true
 	echo "$output"
 	[[ $status -ne 0 && $output == *"the host's network cannot be the machine's"* ]]
-}
-
-@test "docker run: an MTU of 1400 and one of 9000" {
-	local mtu
-
-	for mtu in 1400 9000; do
-		docker network create -o com.docker.network.driver.mtu=$mtu "mtu$mtu" >/dev/null
-		run docker run --rm --network "mtu$mtu" image cat /sys/class/net/eth0/mtu
-		[[ $output == "$mtu" ]]
-	done
-}
-
-@test "docker run: a big file by HTTP (64 MiB, or NET_MIB), as it was sent" {
-	local sum
-
-	mkdir -p "$WORK/www"
-	head -c "${NET_MIB:-64}M" /dev/urandom >"$WORK/www/big"
-	sum=$(md5sum <"$WORK/www/big")
-	busybox httpd -f -p 172.30.0.1:8000 -h "$WORK/www" &
-	run docker run --rm image sh -c 'wget -qO- http://172.30.0.1:8000/big | md5sum'
-	kill %1
-	[[ $output == "$sum" ]]
 }

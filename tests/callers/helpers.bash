@@ -29,6 +29,7 @@ make_image() {
 	local dir=$1
 
 	mkdir -p "$dir"/{bin,etc,tmp,root,proc,sys,dev,var}
+	ln -s usr/lib usr/lib64 "$dir/" # for programs of the lab's, where its /usr is bound
 	cp /bin/busybox "$dir/bin/"
 	chroot "$dir" /bin/busybox --install -s /bin
 	chmod 1777 "$dir/tmp"

@@ -30,13 +30,13 @@ www() {
 	[[ $(page 127.0.0.1:8082) == box ]]
 }
 
-@test "podman network create: IPv4 and IPv6, names of others" {
-	pod network create --ipv6 one >/dev/null
+@test "podman network create: IPv4 and IPv6, an MTU of 9000, names of others" {
+	pod network create --ipv6 -o mtu=9000 one >/dev/null
 	www web --network one
-	run pod run --rm --network one image sh -c 'ip -6 addr show dev eth0 scope global
-		for i in 1 2 3 4 5; do timeout 5 wget -qO- http://web/ && exit; sleep 1; done; exit 1'
+	run pod run --rm --cap-add NET_RAW --network one image sh -c 'ip -6 addr show dev eth0 scope global; cat /sys/class/net/eth0/mtu
+		for i in 1 2 3 4 5; do timeout 5 wget -qO- http://web/ && ping -6 -c 1 -W 5 -s 8000 web && exit; sleep 1; done; exit 1'
 	echo "$output"
-	[[ $status -eq 0 && $output == *web && $output == *inet6* ]]
+	[[ $status -eq 0 && $output == *inet6*$'\n9000\n'*web*'1 packets received'* ]]
 }
 
 @test "podman network connect, disconnect: while the container runs" {
