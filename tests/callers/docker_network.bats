@@ -5,11 +5,6 @@
 
 load docker_network
 
-# answers ADDRESS - a container sees it
-answers() {
-	docker run --rm image ping -c 1 -W 5 "$1"
-}
-
 # www NAME ARG... - a web server whose page is its name
 www() {
 	docker run -d --name "$1" "${@:2}" image sh -c 'mkdir /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www' >/dev/null
