@@ -38,7 +38,7 @@ cp_save() {
 
 # cp_restore NAME MEMORY - ns of a lazy restore, until the container runs
 cp_restore() {
-	time_of "$work/bin/hull" --root "$state/hull" --set vcpus=1 --set "memory=$2" restore \
+	time_of -d "$work/bin/hull" --root "$state/hull" --set vcpus=1 --set "memory=$2" restore \
 		--lazy-pages --image-path "$cp_image/$1" -b "$bundle" -d cp-job
 	hull delete -f cp-job
 }

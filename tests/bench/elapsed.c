@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * elapsed [-l SOCKET]... SECONDS PROGRAM [ARG]... - how long a program runs
+ * elapsed [-d] [-l SOCKET]... SECONDS PROGRAM [ARG]... - how long a program runs
  *
  * Prints the nanoseconds (CLOCK_MONOTONIC) from just before the clone to the end
  * of PROGRAM, whose stdin is empty and whose stdout goes nowhere.  The exit status
  * is PROGRAM's, 128 + signal, or 124 when it was ended after SECONDS.  What PROGRAM
- * leaves in its process group is ended, outside of the measured time.
+ * leaves in its process group is ended, outside of the measured time, and what it leaves
+ * elsewhere is waited for.
+ *
+ * -d: what it leaves elsewhere lives on.
  *
  * -l SOCKET: make a listening UNIX socket before the clock starts and hand it on, the
  * first as descriptor 3, so that PROGRAM need not wait for whoever serves it.
@@ -82,15 +85,15 @@ static pid_t start(char **argv)
 	return pid;
 }
 
-/* end() - everything in the group of @pid; ours are also its orphans. */
-static int end(pid_t pid)
+/* end() - everything in the group of @pid; ours are also its orphans, of all groups. */
+static int end(pid_t pid, int detached)
 {
 	int status = 0;
 
 	(void)kill(-pid, SIGKILL); /* ESRCH: nobody is left */
 	if (waitpid(pid, &status, 0) != pid)
 		die("waitpid");
-	while (wait(NULL) > 0)
+	while (waitpid(detached ? -pid : -1, NULL, 0) > 0)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -99,10 +102,13 @@ int main(int argc, char **argv)
 {
 	struct pollfd p = { .events = POLLIN };
 	long long begin, nanoseconds;
+	int detached = argc > 1 && strcmp(argv[1], "-d") == 0;
 	int late, status;
 	long seconds;
 	pid_t pid;
 
+	argv += detached;
+	argc -= detached;
 	for (int fd = FIRST_LISTEN_FD; argc > 2 && strcmp(argv[1], "-l") == 0; fd++) {
 		listen_at(argv[2], fd);
 		argv += 2;
@@ -110,7 +116,8 @@ int main(int argc, char **argv)
 	}
 	if (argc < 3 || (seconds = strtol(argv[1], NULL, 10)) <= 0) {
 		(void)fprintf(stderr,
-			      "usage: elapsed [-l SOCKET]... SECONDS PROGRAM [ARG]...\n");
+			      "usage: elapsed [-d] [-l SOCKET]... SECONDS PROGRAM "
+			      "[ARG]...\n");
 		return 2;
 	}
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
@@ -122,7 +129,7 @@ int main(int argc, char **argv)
 		die("pidfd_open");
 	late = poll(&p, 1, (int)seconds * 1000) == 0;
 	nanoseconds = now_ns() - begin;
-	status = end(pid);
+	status = end(pid, detached);
 	if (late)
 		return 124;
 	(void)printf("%lld\n", nanoseconds);

@@ -85,6 +85,7 @@ BEGIN {
 	split("icount plain host", modes, " ")
 	split("runc crun qemu virtiofsd qemu_vhost host 128m full touched", peers, " ")
 	unit["start_cold"] = unit["start_warm"] = unit["exec"] = "ms"
+	unit["start_at_once"] = "s"
 	unit["vmm_memory"] = unit["guest_memory"] = unit["idle_unshared_memory"] = "MiB"
 	unit["restore_lazy_2g"] = unit["predump_stop"] = unit["freeze_window"] = "ms"
 	unit["checkpoint_bytes"] = "MiB"
