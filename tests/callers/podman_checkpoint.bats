@@ -79,3 +79,13 @@ no_gap() {
 	wait_for 60 more other 1
 	[[ $(pod exec other cat /root/kept) == kept ]]
 }
+
+@test "podman container checkpoint --pre-checkpoint, then --with-previous: it goes on where it was" {
+	counter
+	checked container checkpoint --pre-checkpoint --export "$WORK/pre.tar" box
+	counts box
+	checked container checkpoint --with-previous --export "$WORK/box.tar" box
+	pod rm box >/dev/null
+	checked container restore --import-previous "$WORK/pre.tar" --import "$WORK/box.tar"
+	wait_for 60 more box 1
+}
