@@ -57,3 +57,32 @@ as_native() {
 	[[ $(getfattr --only-values -n user.hull.trusted.overlay.opaque "$BUNDLE/rootfs/o/u/opaque") == y ]]
 	rm -r "$BUNDLE/rootfs/o"
 }
+
+@test "overlay: trusted.* is for CAP_SYS_ADMIN only, and not to be had by the host's name" {
+	mkdir -m 777 "$WORK/x"
+	share "$WORK/x" /x
+	cat >"$BUNDLE/rootfs/t/trusted.py" <<-'END'
+		import errno, os, sys
+		def got(fn, *args):
+		    try:
+		        return fn(*args) or "ok"
+		    except OSError as e:
+		        return errno.errorcode[e.errno]
+		if sys.argv[1] == "make":
+		    open("/x/f", "w").close()
+		    os.chmod("/x/f", 0o666)
+		    print(got(os.setxattr, "/x/f", "trusted.a", b"1"))
+		print(os.listxattr("/x/f"), got(os.getxattr, "/x/f", "trusted.a"), got(os.setxattr, "/x/f", "trusted.b", b"1"),
+		      got(os.getxattr, "/x/f", "user.hull.trusted.a"), got(os.setxattr, "/x/f", "user.hull.trusted.a", b"2"))
+	END
+	run_in /bin/sh -c 'python3 /t/trusted.py make
+		setpriv --reuid 1000 --regid 1000 --clear-groups python3 /t/trusted.py look
+		setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user python3 /t/trusted.py look
+		setpriv --bounding-set -sys_admin --inh-caps -sys_admin python3 /t/trusted.py look'
+	echo "$output; $stderr"
+	[[ ${lines[0]} == ok ]]
+	[[ ${lines[1]} == "['trusted.a'] b'1' ok ENODATA EPERM" ]]
+	[[ ${lines[2]} == "[] ENODATA EPERM ENODATA EPERM" ]]
+	[[ ${lines[3]} == "[] ENODATA EPERM ENODATA EPERM" ]]
+	[[ ${lines[4]} == "['trusted.a', 'trusted.b'] ENODATA EPERM ENODATA EPERM" ]]
+}
