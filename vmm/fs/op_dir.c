@@ -224,8 +224,7 @@ static unsigned char type_of(const struct listing *l, const struct dirent64 *e)
 {
 	const struct fs_root *root = l->h->inode->root;
 
-	if (!l->plus && e->d_type == DT_LNK &&
-	    fs_whiteout_at(root, l->h->fd, e->d_name))
+	if (!l->plus && e->d_type == DT_LNK && fs_whiteout_at(root, l->h->fd, e->d_name))
 		return DT_CHR;
 	return e->d_type;
 }

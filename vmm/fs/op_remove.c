@@ -14,7 +14,8 @@
 static int stat_name(const struct fs_root *root, int dir, const char *name,
 		     struct stat *st)
 {
-	return fs_stat_name(root, dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, st) < 0
+	return fs_stat_name(root, dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, st) <
+			       0
 		       ? -errno
 		       : 0;
 }
@@ -149,10 +150,10 @@ static int rename_at(struct fs_req *r, struct fs_entry from, int from_fd,
 		return ret;
 	replaces = ret == 0;
 	touch_both(r, from, to, &was, replaces ? &gone : NULL, exchange);
-	ret = do_rename(
-		r, root, &(struct fs_whiteout_end){ from_fd, from.name, &was },
-		&(struct fs_whiteout_end){ to_fd, to.name, replaces ? &gone : NULL },
-		flags);
+	ret = do_rename(r, root, &(struct fs_whiteout_end){ from_fd, from.name, &was },
+			&(struct fs_whiteout_end){ to_fd, to.name,
+						   replaces ? &gone : NULL },
+			flags);
 	if (ret < 0)
 		return ret;
 	if (replaces && !exchange) {
