@@ -20,6 +20,7 @@
 #define HULL_VMM_FS_WHITEOUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/stat.h>
 
 /*
