@@ -149,7 +149,7 @@ teardown_file() {
 
 @test "exec: into the cgroup of a container that has cgroups of its own" {
 	# As docker in a container: no process may be beside cgroups with controllers.
-	hull exec --cap CAP_SYS_ADMIN "$ID" /bin/sh -c 'mkdir -p /t/cg && mount -t cgroup2 none /t/cg && cd /t/cg && mkdir init &&
+	hull exec --cap CAP_SYS_ADMIN "$ID" /bin/sh -c 'mkdir -p /t/own && mount -t cgroup2 none /t/own && cd /t/own && mkdir init &&
 		for p in $(cat cgroup.procs); do echo $p >init/cgroup.procs; done; echo +pids >cgroup.subtree_control'
 	[[ $(hull exec "$ID" /bin/cat /proc/self/cgroup) == 0::/init ]]
 }
