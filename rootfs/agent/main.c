@@ -74,6 +74,7 @@ static int serve(struct err *err)
 {
 	struct agent_params params = {
 		.cgroup_dir = BOOT_CONTAINERS_DIR,
+		.cgroup_root = BOOT_CGROUP_DIR,
 		.stream_connect = connect_stream,
 		.resolver_connect = connect_resolver,
 		.socket_connect = connect_socket,

@@ -130,6 +130,7 @@ static int open_init_cgroup(struct agent *a, const struct proc *init)
 {
 	char path[64];
 	char text[4096];
+	char dir[sizeof(text) + 64];
 	auto_fd int fd = -1;
 	char *p;
 	ssize_t n;
@@ -146,7 +147,8 @@ static int open_init_cgroup(struct agent *a, const struct proc *init)
 		return -ENOENT;
 	p += 4;
 	p[strcspn(p, "\n")] = 0;
-	ret = openat(a->cgroup_fd, *p ? p : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	(void)!snprintf(dir, sizeof(dir), "%s/%s", a->params->cgroup_root, p);
+	ret = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return ret < 0 ? -errno : ret;
 }
 

@@ -147,6 +147,13 @@ teardown_file() {
 	wait_for 30 eval '! hull ps "$ID" | grep -q "sleep 777"'
 }
 
+@test "exec: into the cgroup of a container that has cgroups of its own" {
+	# As docker in a container: no process may be beside cgroups with controllers.
+	hull exec --cap CAP_SYS_ADMIN "$ID" /bin/sh -c 'mkdir -p /t/own && mount -t cgroup2 none /t/own && cd /t/own && mkdir init &&
+		for p in $(cat cgroup.procs); do echo $p >init/cgroup.procs; done; echo +pids >cgroup.subtree_control'
+	[[ $(hull exec "$ID" /bin/cat /proc/self/cgroup) == 0::/init ]]
+}
+
 @test "exec: many side by side" {
 	for i in 1 2 3 4 5 6; do
 		hull exec "$ID" /bin/sh -c "echo $i; exit $i" >"$WORK/out.$i" &

@@ -127,6 +127,7 @@ static inline void host_run_agent(struct host *h, int control)
 	struct agent_params params = {
 		.control_fd = control,
 		.cgroup_dir = h->cgroup,
+		.cgroup_root = "/sys/fs/cgroup",
 		.stream_connect = host_connect,
 		.wake = host_wake,
 		.finish = host_finish,

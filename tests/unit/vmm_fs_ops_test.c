@@ -386,9 +386,6 @@ static void test_xattr(struct fuse_client *c, uint64_t root)
 	is_int(fc_name_op(c, FUSE_REMOVEXATTR, node, "user.one"), 0, "REMOVEXATTR");
 	is_int(fc_name_op(c, FUSE_REMOVEXATTR, node, "user.one"), -ENODATA, "not twice");
 	is_int(fc_release(c, FUSE_RELEASE, fh), 0, "RELEASE");
-	is_int(fc_setxattr(c, node, "trusted.x", "1", 1, 0), -EPERM, "trusted.*");
-	is_int(fc_getxattr(c, node, "trusted.x", 10), -ENODATA, "cannot be seen");
-	is_int(fc_name_op(c, FUSE_REMOVEXATTR, node, "trusted.x"), -EPERM, "nor removed");
 	is_int(fc_getxattr(c, node, "system.posix_acl_access", 100), -ENODATA, "no ACL");
 	is_int(fc_symlink(c, root, "xl", "xa", &e), 0, "SYMLINK");
 	is_int(fc_setxattr(c, e.nodeid, "user.x", "1", 1, 0), -EPERM, "user.* of a link");

@@ -4,10 +4,12 @@
  * and the guest must not notice.  In the jail, on a clone of the mount as hull-vmm
  * gets it; with all layers on one file system, and on two.
  */
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
 #include "tests/unit/fs_jail.h"
+#include "vmm/fs/whiteout.h"
 
 static char base[256];
 static int host, lower; /* O_PATH: the overlay; its lower layer */
@@ -250,6 +252,186 @@ static void test_numbers(uint64_t root)
 	is_int(same, 2, "with the inode number that stat() shows");
 }
 
+/* host_link() - is it a link to the fixed target, on the host? */
+static bool host_link(const char *name)
+{
+	char target[64] = "";
+
+	return readlinkat(host, name, target, sizeof(target) - 1) > 0 &&
+	       strcmp(target, FS_WHITEOUT_TARGET) == 0;
+}
+
+/* is_whiteout() - as the guest sees it, by all ways to look at it. */
+static void is_whiteout(uint64_t dir, const char *name, const char *what)
+{
+	struct fuse_entry_out e = { 0 };
+	struct fuse_attr a = { 0 };
+
+	is_int(fc_lookup(&c, dir, name, &e), 0, "%s: LOOKUP of %s", what, name);
+	is_int(e.attr.mode, S_IFCHR, "a device");
+	ok(e.attr.rdev == 0 && e.attr.size == 0, "0:0");
+	is_int(fc_getattr(&c, e.nodeid, &a), 0, "GETATTR");
+	ok(a.mode == S_IFCHR && a.ino == e.attr.ino, "says the same");
+	is_int(fc_call(&c, FUSE_READLINK, e.nodeid, NULL, 0), -EINVAL, "no link");
+}
+
+static void test_whiteouts(uint64_t root)
+{
+	struct fuse_setattr_in own = { .valid = FATTR_UID, .uid = 1000 };
+	struct fuse_setattr_in mode = { .valid = FATTR_MODE, .mode = 0600 };
+	struct fuse_entry_out e = { 0 }, two = { 0 };
+	struct fuse_attr a = { 0 };
+
+	is_int(fc_mknod(&c, root, "wh", S_IFCHR, 0, &e), 0, "MKNOD of a whiteout");
+	ok(host_link("wh"), "is a link on the host");
+	is_whiteout(root, "wh", "MKNOD");
+	is_int(fc_mknod(&c, root, "wh", S_IFCHR, 0, &two), -EEXIST, "not twice");
+	is_int(fc_mknod(&c, root, "dev", S_IFCHR | 0600, 0x103, &two), -EPERM,
+	       "no other device");
+	is_int(fc_link(&c, e.nodeid, root, "wh2", &two), 0, "LINK");
+	ok(two.nodeid == e.nodeid && two.attr.nlink == 2, "of the same node");
+	is_whiteout(root, "wh2", "LINK");
+	is_int(fc_setattr(&c, e.nodeid, &own, &a), 0, "chown");
+	ok(a.uid == 1000 && a.mode == S_IFCHR, "is of what it is");
+	is_int(fc_setattr(&c, e.nodeid, &mode, &a), 0, "chmod");
+	is_int(a.mode, S_IFCHR, "is of no use");
+	is_int(fc_setxattr(&c, e.nodeid, "trusted.x", "1", 1, 0), -EPERM, "SETXATTR");
+	is_int(fc_rename(&c, root, "wh2", root, "wh3", 0), 0, "RENAME");
+	is_whiteout(root, "wh3", "RENAME");
+	is_int(fc_name_op(&c, FUSE_UNLINK, root, "wh"), 0, "UNLINK");
+	is_int(fc_getattr(&c, e.nodeid, &a), 0, "of one of two names");
+	is_int(fc_name_op(&c, FUSE_UNLINK, root, "wh3"), 0, "UNLINK of the other");
+	is_int(fc_lookup(&c, root, "wh3", &two), -ENOENT, "it is gone");
+	is_int(fc_getattr(&c, e.nodeid, &a), 0, "but known as long as it is pinned");
+	is_int(a.mode, S_IFCHR, "as what it was");
+
+	is_int(fc_symlink(&c, root, "sl", FS_WHITEOUT_TARGET, &e), -EPERM,
+	       "SYMLINK makes none");
+	is_int(fc_symlink(&c, root, "sl", FS_WHITEOUT_TARGET "x", &e), 0, "a longer one");
+	is_int(e.attr.mode & S_IFMT, S_IFLNK, "is a link");
+	is_int(fc_symlink(&c, root, "sl2", "/dev/null/hull:whitexxx", &e), 0,
+	       "one of that length");
+	is_int(e.attr.mode & S_IFMT, S_IFLNK, "is a link");
+	is_int(fc_call(&c, FUSE_READLINK, e.nodeid, NULL, 0), 0, "that can be read");
+}
+
+/* type_in() - what a listing of @dir says of @name: DT_*; 255: nothing */
+static unsigned int type_in(uint64_t dir, const char *name, bool plus)
+{
+	unsigned int type = 255;
+	uint64_t fh = 0;
+	int len;
+
+	fc_check(fc_open_as(&c, FUSE_OPENDIR, dir, O_RDONLY, &fh) == 0);
+	len = fc_read_as(&c, plus ? FUSE_READDIRPLUS : FUSE_READDIR, fh, 0, 65536);
+	for (int at = 0; at < len;) {
+		const struct fuse_direntplus *dp = (const void *)(c.reply + at);
+		const struct fuse_dirent *d = plus ? &dp->dirent : (const void *)dp;
+
+		if (d->namelen == strlen(name) &&
+		    memcmp(d->name, name, d->namelen) == 0) {
+			type = d->type;
+			ok(!plus || dp->entry_out.attr.mode >> 12 == type,
+			   "attributes of the same type");
+		}
+		at += (int)(plus ? FUSE_DIRENTPLUS_SIZE(dp) : FUSE_DIRENT_SIZE(d));
+	}
+	fc_check(fc_release(&c, FUSE_RELEASEDIR, fh) == 0);
+	return type;
+}
+
+static void test_listed_whiteouts(uint64_t root)
+{
+	struct fuse_entry_out d = { 0 }, e = { 0 };
+
+	fc_check(fc_mkdir(&c, root, "listed", 0755, 0, &d) == 0 &&
+		 fc_mknod(&c, d.nodeid, "wh", S_IFCHR, 0, &e) == 0 &&
+		 fc_symlink(&c, d.nodeid, "sl", "target", &e) == 0);
+	for (int plus = 0; plus < 2; plus++) {
+		is_int(type_in(d.nodeid, "wh", plus), DT_CHR, "a whiteout's type");
+		is_int(type_in(d.nodeid, "sl", plus), DT_LNK, "a link's type");
+	}
+}
+
+/* moved() - RENAME_WHITEOUT in @d, and what is to be there afterwards. */
+static void moved(uint64_t d, const char *from, const char *to, const char *what)
+{
+	uint64_t node = fc_node(&c, d, from);
+	struct fuse_entry_out e = { 0 };
+	unsigned int left;
+
+	is_int(fc_rename(&c, d, from, d, to, RENAME_WHITEOUT), 0, "%s: RENAME", what);
+	is_whiteout(d, from, what);
+	is_int(fc_lookup(&c, d, to, &e), 0, "LOOKUP of the new name");
+	ok(e.nodeid == node && e.attr.mode >> 12 != DT_CHR, "the same node");
+	is_int(fc_getattr(&c, node, NULL), 0, "GETATTR");
+	is_int(fc_name_op(&c, FUSE_UNLINK, d, from), 0, "UNLINK of the whiteout");
+	left = type_in(d, ".hull-whiteout-0", false);
+	for (int i = 1; i < 20; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), ".hull-whiteout-%d", i);
+		left &= type_in(d, name, false);
+	}
+	is_int(left, 255, "nothing else is left");
+}
+
+static void test_rename_whiteout(uint64_t root)
+{
+	struct fuse_entry_out d = { 0 }, e = { 0 };
+	uint64_t dir, n, fh = 0;
+	uint32_t pins;
+
+	fc_check(fc_mkdir(&c, root, "rw-dir", 0755, 0, &d) == 0);
+	dir = d.nodeid;
+	fc_check(fc_create(&c, dir, "a", 0600, 0, O_RDWR, &e, &fh) == 0 &&
+		 fc_write(&c, fh, 0, "a", 1) == 1);
+	moved(dir, "a", "b", "a file");
+	is_int(fc_read(&c, fh, 0, 10), 1, "it is still read");
+	fc_check(fc_release(&c, FUSE_RELEASE, fh) == 0 &&
+		 fc_create(&c, dir, "c", 0600, 0, O_RDWR, &e, &fh) == 0 &&
+		 fc_release(&c, FUSE_RELEASE, fh) == 0);
+	moved(dir, "b", "c", "a file over another");
+	is_int(fc_getattr(&c, e.nodeid, NULL), 0, "which is kept while it is known");
+	pins = c.fs->pins;
+	fc_forget(&c, e.nodeid, 1);
+	is_int(c.fs->pins, pins - 1, "by a descriptor");
+	fc_check(fc_symlink(&c, dir, "l", "target", &e) == 0);
+	moved(dir, "l", "l2", "a link");
+	fc_check(fc_mkdir(&c, dir, "d", 0755, 0, &e) == 0 &&
+		 fc_mknod(&c, e.nodeid, "in", S_IFREG | 0600, 0, NULL) == 0);
+	moved(dir, "d", "d2", "a folder");
+	is_int(fc_lookup(&c, fc_node(&c, dir, "d2"), "in", &e), 0, "with what is in it");
+	fc_check(fc_mkdir(&c, dir, "empty", 0755, 0, &e) == 0);
+	moved(dir, "d2", "empty", "a folder over an empty one");
+	n = fc_node(&c, dir, "empty");
+	fc_check(fc_mkdir(&c, dir, "e", 0755, 0, &e) == 0);
+
+	is_int(fc_rename(&c, dir, "e", dir, "empty", RENAME_WHITEOUT), -ENOTEMPTY,
+	       "not over a full one");
+	is_int(fc_rename(&c, dir, "e", dir, "c", RENAME_WHITEOUT), -ENOTDIR,
+	       "a folder over a file");
+	is_int(fc_rename(&c, dir, "c", dir, "e", RENAME_WHITEOUT), -EISDIR,
+	       "a file over a folder");
+	is_int(fc_rename(&c, dir, "c", dir, "e", RENAME_WHITEOUT | RENAME_NOREPLACE),
+	       -EEXIST, "RENAME_NOREPLACE");
+	is_int(fc_rename(&c, dir, "c", dir, "e", RENAME_WHITEOUT | RENAME_EXCHANGE),
+	       -EINVAL, "RENAME_EXCHANGE");
+	is_int(fc_rename(&c, dir, "e", e.nodeid, "in", RENAME_WHITEOUT), -EINVAL,
+	       "a folder into itself");
+	is_int(fc_rename(&c, dir, "none", dir, "n2", RENAME_WHITEOUT), -ENOENT,
+	       "what is not there");
+	ok(type_in(dir, "e", true) == DT_DIR && type_in(dir, "c", true) == DT_REG &&
+		   fc_node(&c, dir, "empty") == n,
+	   "all is as it was");
+	is_int(fc_lookup(&c, n, "in", &e), 0, "in there, too");
+	is_int(fc_link(&c, fc_node(&c, dir, "c"), dir, "c2", &e), 0, "LINK");
+	is_int(fc_rename(&c, dir, "c", dir, "c2", RENAME_WHITEOUT), 0,
+	       "one link over the other");
+	ok(fc_node(&c, dir, "c") == e.nodeid && fc_node(&c, dir, "c2") == e.nodeid,
+	   "changes nothing");
+}
+
 static void run(void)
 {
 	uint64_t root, n;
@@ -264,6 +446,9 @@ static void run(void)
 	test_links(root);
 	test_dirs(root);
 	test_removing(root);
+	test_whiteouts(root);
+	test_listed_whiteouts(root);
+	test_rename_whiteout(root);
 	is_int(fc_getattr(&c, n, NULL), 0, "an untouched file is still there");
 	is_int(fc_call(&c, FUSE_SYNCFS, root, FC_ARGS(FC_VAR(sync))), 0, "SYNCFS");
 }

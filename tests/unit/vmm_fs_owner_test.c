@@ -3,6 +3,7 @@
  * Owner, group and mode of what the guest creates, and the privileges that go with
  * them, as a server in the jail leaves them on the host's file system.
  */
+#include <linux/fs.h>
 #include <sys/xattr.h>
 
 #include "tests/unit/fs_jail.h"
@@ -212,6 +213,33 @@ static void test_privileged(uint64_t root)
 	is_int(fc_release(&c, FUSE_RELEASE, fh), 0, "RELEASE");
 }
 
+/* A whiteout that a rename leaves is the guest's user's, as one of mknod(). */
+static void test_whiteout(uint64_t root)
+{
+	struct fuse_entry_out e = { 0 };
+	uint64_t node;
+
+	c.uid = 1000;
+	c.gid = 50;
+	is_int(fc_mknod(&c, root, "wh-a", S_IFREG | 0600, 0, &e), 0, "MKNOD");
+	node = e.nodeid;
+	is_int(fc_rename(&c, root, "wh-a", root, "wh-b", RENAME_WHITEOUT), 0,
+	       "RENAME_WHITEOUT");
+	is_int(fc_lookup(&c, root, "wh-b", &e), 0, "LOOKUP of the new name");
+	ok(e.nodeid == node, "is the same node");
+	is_int(fc_lookup(&c, root, "wh-a", &e), 0, "LOOKUP of the old one");
+	ok(S_ISCHR(e.attr.mode) && e.attr.rdev == 0 && e.nodeid != node, "a whiteout");
+	ok(e.attr.uid == 1000 && e.attr.gid == 50, "of the user");
+	is_int(fc_mknod(&c, root, "wh-c", S_IFREG | 0600, 0, &e), 0, "MKNOD");
+	is_int(fc_rename(&c, root, "wh-c", root, "wh-b", RENAME_WHITEOUT), 0,
+	       "RENAME_WHITEOUT over another");
+	is_int(fc_getattr(&c, node, NULL), 0, "which is known until it is forgotten");
+	c.uid = c.gid = 0;
+	is_int(fc_mknod(&c, root, "wh-a", S_IFREG | 0600, 0, &e), -EEXIST,
+	       "the name is taken");
+	is_int(fc_rename(&c, root, "wh-b", root, "wh-a", 0), 0, "until it is renamed to");
+}
+
 static void run(void)
 {
 	uint64_t root;
@@ -223,6 +251,7 @@ static void run(void)
 	test_creating(root);
 	test_acl(root);
 	test_killpriv(root);
+	test_whiteout(root);
 	test_privileged(root);
 }
 

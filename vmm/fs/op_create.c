@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "vmm/fs/ops.h"
+#include "vmm/fs/whiteout.h"
 
 /* put_entry() - the record of what was made; @st: NULL: not looked at yet */
 static int put_entry(struct fs_req *r, struct fs_inode *dir, const struct fs_dir *d,
@@ -21,7 +23,8 @@ static int put_entry(struct fs_req *r, struct fs_inode *dir, const struct fs_dir
 	struct stat st;
 	int ret;
 
-	if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+	if (fs_stat_name(dir->root, d->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+			 &st) < 0)
 		return -errno;
 	if ((st.st_mode & S_IFMT) != type)
 		return -EIO; /* the host was faster: it is something else by now */
@@ -48,12 +51,15 @@ struct make {
 	const char *target;
 };
 
-static int make_at(const struct make *m, int dir, const char *name)
+static int make_at(const struct fs_root *root, const struct make *m, int dir,
+		   const char *name)
 {
 	int ret = -1;
 
 	switch (m->what) {
 	case MAKE_NODE:
+		if (S_ISCHR(m->mode))
+			return fs_whiteout_make(root, dir, name, m->mode);
 		ret = mknodat(dir, name, m->mode, m->rdev);
 		break;
 	case MAKE_DIR:
@@ -78,7 +84,7 @@ static int make(struct fs_req *r, struct fs_inode *dir, const char *name,
 	fs_touch_name(r, dir, name, IN_CREATE);
 	ret = fs_cred_enter(r, m->umask);
 	if (ret == 0) {
-		ret = make_at(m, d.fd, name);
+		ret = make_at(dir->root, m, d.fd, name);
 		fs_cred_leave(r);
 	}
 	if (ret == 0)
@@ -142,6 +148,9 @@ int fs_op_symlink(struct fs_req *r, struct fs_inode *dir)
 		ret = fs_req_string(r, target, sizeof(target));
 	if (ret < 0)
 		return ret;
+	/* It would be a whiteout: see whiteout.h. */
+	if (dir->root && dir->root->overlay && fs_whiteout_is(target, strlen(target)))
+		return -EPERM;
 	m.target = target; /* any text: only the guest's kernel ever follows it */
 	return make(r, dir, name, &m);
 }

@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "vmm/fs/ops.h"
+#include "vmm/fs/whiteout.h"
 
 #define DIRBUF_SIZE 4096u
 
@@ -105,7 +106,8 @@ static void look_up(const struct listing *l, const char *name, struct fuse_entry
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
-	if (fstatat(l->h->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+	if (fs_stat_name(dir->root, l->h->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+			 &st) < 0)
 		return;
 	if (fs_inode_found(l->r->fs, dir->root, dir, name, &st, &found) < 0)
 		return;
@@ -135,8 +137,10 @@ static int put_one(struct listing *l, const char *name, uint64_t ino, uint64_t o
 	if (l->plus) {
 		if (l->h->fd >= 0)
 			look_up(l, name, &entry);
-		if (entry.nodeid)
+		if (entry.nodeid) {
 			e.ino = entry.attr.ino;
+			e.type = IFTODT(entry.attr.mode);
+		}
 		(void)fs_req_put(l->r, &entry, sizeof(entry));
 		size -= sizeof(entry);
 	}
@@ -215,6 +219,16 @@ static uint64_t number_of(const struct listing *l, const struct dirent64 *e)
 	return fs_root_ino(root, dev, e->d_ino);
 }
 
+/* type_of() - a whiteout's is a device's: an overlayfs looks at no other entries. */
+static unsigned char type_of(const struct listing *l, const struct dirent64 *e)
+{
+	const struct fs_root *root = l->h->inode->root;
+
+	if (!l->plus && e->d_type == DT_LNK && fs_whiteout_at(root, l->h->fd, e->d_name))
+		return DT_CHR;
+	return e->d_type;
+}
+
 static int list_dir(struct listing *l, uint64_t offset)
 {
 	struct fs_dirbuf *b = l->h->dirbuf;
@@ -227,7 +241,7 @@ static int list_dir(struct listing *l, uint64_t offset)
 
 		if (b->pos < b->len) {
 			if (!put_one(l, e->d_name, number_of(l, e), (uint64_t)e->d_off,
-				     e->d_type))
+				     type_of(l, e)))
 				break;
 			b->pos += e->d_reclen;
 			b->next = (uint64_t)e->d_off;

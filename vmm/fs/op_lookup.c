@@ -9,6 +9,7 @@
 
 #include "vmm/agent_proto.h"
 #include "vmm/fs/ops.h"
+#include "vmm/fs/whiteout.h"
 
 #define NS_PER_S 1000000000u
 
@@ -90,7 +91,8 @@ int fs_op_lookup(struct fs_req *r, struct fs_inode *dir)
 	ret = fs_dir_open(fs, dir, &d);
 	if (ret < 0)
 		return ret;
-	if (fstatat(d.fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+	if (fs_stat_name(dir->root, d.fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+			 &st) < 0)
 		ret = -errno;
 	fs_dir_close(fs, &d);
 	if (ret == -ENOENT)

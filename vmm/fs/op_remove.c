@@ -9,27 +9,37 @@
 
 #include "lib/cleanup.h"
 #include "vmm/fs/ops.h"
+#include "vmm/fs/whiteout.h"
+
+static int stat_name(const struct fs_root *root, int dir, const char *name,
+		     struct stat *st)
+{
+	return fs_stat_name(root, dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, st) <
+			       0
+		       ? -errno
+		       : 0;
+}
 
 /*
  * look() - what has this name now?  Held open (O_PATH), its inode number cannot
  * come back as another file's before the records know that it is gone.
  * Return: 0, *ret_fd may be -1 (no descriptor to be had); -errno
  */
-static int look(int dir, const char *name, struct stat *st, int *ret_fd)
+static int look(const struct fs_root *root, int dir, const char *name, struct stat *st,
+		int *ret_fd)
 {
 	auto_fd int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0) {
 		if (fstat(fd, st) < 0)
 			return -errno;
+		fs_whiteout_show(root, fd, "", st);
 		*ret_fd = take_fd(&fd);
 		return 0;
 	}
 	if (errno != EMFILE && errno != ENFILE)
 		return -errno;
-	if (fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-		return -errno;
-	return 0;
+	return stat_name(root, dir, name, st);
 }
 
 static int remove_entry(struct fs_req *r, struct fs_inode *dir, int flags)
@@ -47,7 +57,7 @@ static int remove_entry(struct fs_req *r, struct fs_inode *dir, int flags)
 	if (ret < 0)
 		return ret;
 	fs_names_begin(fs);
-	ret = look(d.fd, name, &st, &victim);
+	ret = look(dir->root, d.fd, name, &st, &victim);
 	if (ret == 0) {
 		fs_touch_name(r, dir, name, IN_DELETE);
 		fs_touch_found(r, dir->root, &st, IN_ATTRIB);
@@ -90,41 +100,71 @@ static void touch_both(struct fs_req *r, struct fs_entry from, struct fs_entry t
 			       exchange ? IN_MOVE_SELF : IN_ATTRIB);
 }
 
+/*
+ * do_rename() - the call itself.  A whiteout belongs to who renames, as one of MKNOD.
+ */
+static int do_rename(struct fs_req *r, const struct fs_root *root,
+		     const struct fs_whiteout_end *from, const struct fs_whiteout_end *to,
+		     unsigned int flags)
+{
+	bool whiteout = flags & RENAME_WHITEOUT;
+	int ret = whiteout ? fs_cred_enter(r, 0) : 0;
+
+	if (ret < 0)
+		return ret;
+	if (syscall(SYS_renameat2, from->dir, from->name, to->dir, to->name, flags) < 0)
+		ret = -errno;
+	/* So says a file system that knows no such flag; or it is not to be. */
+	if (ret == -EINVAL && whiteout && !(flags & RENAME_EXCHANGE))
+		ret = fs_whiteout_rename(root, from, to, flags & RENAME_NOREPLACE);
+	if (whiteout)
+		fs_cred_leave(r);
+	return ret;
+}
+
+/* after() - @is: what was @was, at its new name; overlayfs may have copied it up. */
+static void after(const struct fs_root *root, int dir, const char *name,
+		  const struct stat *was, struct stat *is)
+{
+	if (!root->overlay || stat_name(root, dir, name, is) < 0)
+		*is = *was;
+}
+
 /* rename_at() - the call, and then the records.  Return: 0; -errno */
 static int rename_at(struct fs_req *r, struct fs_entry from, int from_fd,
 		     struct fs_entry to, int to_fd, unsigned int flags)
 {
+	const struct fs_root *root = to.dir->root;
+	bool exchange = flags & RENAME_EXCHANGE;
 	struct fs_server *fs = r->fs;
 	auto_fd int victim = -1;
 	struct stat was, is, gone;
 	bool replaces;
 	int ret;
 
-	if (fstatat(from_fd, from.name, &was, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-		return -errno;
-	ret = look(to_fd, to.name, &gone, &victim);
+	ret = stat_name(root, from_fd, from.name, &was);
+	if (ret < 0)
+		return ret;
+	ret = look(root, to_fd, to.name, &gone, &victim);
 	if (ret < 0 && ret != -ENOENT)
 		return ret;
 	replaces = ret == 0;
-	touch_both(r, from, to, &was, replaces ? &gone : NULL, flags & RENAME_EXCHANGE);
-	if (syscall(SYS_renameat2, from_fd, from.name, to_fd, to.name, flags) < 0)
-		return -errno;
-	if (replaces && !(flags & RENAME_EXCHANGE)) {
+	touch_both(r, from, to, &was, replaces ? &gone : NULL, exchange);
+	ret = do_rename(r, root, &(struct fs_whiteout_end){ from_fd, from.name, &was },
+			&(struct fs_whiteout_end){ to_fd, to.name,
+						   replaces ? &gone : NULL },
+			flags);
+	if (ret < 0)
+		return ret;
+	if (replaces && !exchange) {
 		if (same_file(&was, &gone))
 			return 0; /* two links of one file: both stay, by POSIX */
 		fs_name_removed(fs, to.dir, to.name, &gone, &victim);
 	}
-	is = was;
-	if (to.dir->root->overlay &&
-	    fstatat(to_fd, to.name, &is, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-		is = was;
+	after(root, to_fd, to.name, &was, &is);
 	fs_name_moved(fs, from, to, &was, &is);
-	if (replaces && (flags & RENAME_EXCHANGE)) {
-		is = gone;
-		if (to.dir->root->overlay &&
-		    fstatat(from_fd, from.name, &is,
-			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-			is = gone;
+	if (replaces && exchange) {
+		after(root, from_fd, from.name, &gone, &is);
 		fs_name_moved(fs, to, from, &gone, &is);
 	}
 	return 0;

@@ -4,12 +4,22 @@
  * before Linux 6.13, and no /proc in the jail to name an O_PATH fd: each worker has
  * a current directory of its own, goes to the file's parent and names the file.
  *
- * trusted.* is the host's (overlayfs keeps its own there): it cannot be seen, and
- * setting it fails with EPERM.
+ * trusted.* of the host is the host's (overlayfs keeps its own there) and nobody in
+ * this user namespace may set it.  The guest's trusted.X is the host's
+ * user.hull.trusted.X: an overlayfs of the guest needs it for its upper layer.  Who may
+ * have it is decided by the guest's kernel (CAP_SYS_ADMIN); so that nobody gets around
+ * it, the guest has no attributes user.hull.* of its own.
+ *
+ * On the host only files and folders have user.*, so trusted.* of a link, a
+ * fifo, a socket or a whiteout fails with EPERM.  It must not be EOPNOTSUPP, at which
+ * overlayfs gives up attributes for the whole mount; EPERM it expects there, as
+ * of a mount with `userxattr`, and does without the origin of the file that it
+ * copies up (fs/overlayfs/copy_up.c, ovl_set_origin()).
  */
 #include <errno.h>
 #include <limits.h>
 #include <linux/xattr.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/xattr.h>
@@ -18,6 +28,8 @@
 #include "vmm/fs/ops.h"
 
 #define XATTR_SIZE (XATTR_NAME_MAX + 1)
+#define HIDDEN_PREFIX "user.hull."
+#define HIDDEN_LEN (sizeof(HIDDEN_PREFIX) - 1)
 
 enum xattr_what {
 	XATTR_GET,
@@ -37,6 +49,12 @@ struct xattr {
 static bool is_trusted(const char *name)
 {
 	return strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN) == 0;
+}
+
+/* is_hidden() - a name of the host's that the guest has no use for under that name. */
+static bool is_hidden(const char *name)
+{
+	return strncmp(name, HIDDEN_PREFIX, HIDDEN_LEN) == 0;
 }
 
 static bool is_acl(const char *name)
@@ -126,13 +144,24 @@ static ssize_t run(struct fs_req *r, struct fs_inode *inode, const struct xattr 
 	return ret;
 }
 
+/*
+ * get_name() - the host's for the one in the request.
+ * Return: 0; -ERANGE, as the kernel answers; -EPERM: the guest cannot have it
+ */
 static int get_name(struct fs_req *r, char name[XATTR_SIZE])
 {
-	int len = fs_req_string(r, name, XATTR_SIZE);
+	char guest[XATTR_SIZE];
+	int len = fs_req_string(r, guest, sizeof(guest));
 
 	if (len == -ENAMETOOLONG || len == 0)
-		return -ERANGE; /* as the kernel answers */
-	return len < 0 ? len : 0;
+		return -ERANGE;
+	if (len < 0)
+		return len;
+	if (is_hidden(guest))
+		return -EPERM;
+	len = snprintf(name, XATTR_SIZE, "%s%s", is_trusted(guest) ? HIDDEN_PREFIX : "",
+		       guest);
+	return len < 0 || (size_t)len >= XATTR_SIZE ? -ERANGE : 0;
 }
 
 /* put_result() - the length alone where the guest asked with size 0. */
@@ -169,14 +198,12 @@ int fs_op_getxattr(struct fs_req *r, struct fs_inode *inode)
 	if (ret == 0)
 		ret = get_name(r, name);
 	if (ret < 0)
-		return ret;
+		return ret == -EPERM ? -ENODATA : ret;
 	x.name = name;
 	x.value = fs_scratch(r);
 	x.size = room_for(r, in.size);
 	if (!x.value)
 		return -ENOMEM;
-	if (is_trusted(name))
-		return -ENODATA;
 	/* With size 0 the kernel tells the length; a reply without room is no such question. */
 	if (in.size && !x.size)
 		return -ERANGE;
@@ -190,19 +217,38 @@ int fs_op_getxattr(struct fs_req *r, struct fs_inode *inode)
 	return put_result(r, &x, in.size, len);
 }
 
-/* drop_trusted() - from a list of names.  Return: (bytes) left */
-static ssize_t drop_trusted(char *list, ssize_t len)
+/*
+ * guest_name() - what the guest calls the host's attribute; NULL: nothing.
+ *
+ * The kernel asks CAP_SYS_ADMIN of who reads trusted.*, but FUSE's lists it shows to
+ * everybody: other users than root are not to find names there that they cannot read.
+ */
+static const char *guest_name(const struct fs_req *r, const char *name)
+{
+	if (is_hidden(name)) {
+		name += HIDDEN_LEN;
+		return is_trusted(name) && r->h.uid == 0 ? name : NULL;
+	}
+	return is_trusted(name) ? NULL : name;
+}
+
+/* translate() - a list of the host's names, in place.  Return: (bytes) left */
+static ssize_t translate(const struct fs_req *r, char *list, ssize_t len)
 {
 	char *to = list;
 
 	for (char *p = list; p < list + len;) {
 		size_t n = strnlen(p, (size_t)(list + len - p)) + 1;
+		const char *name;
 
 		if (p + n > list + len)
 			break;
-		if (!is_trusted(p)) {
-			memmove(to, p, n);
-			to += n;
+		name = guest_name(r, p);
+		if (name) {
+			size_t left = n - (size_t)(name - p);
+
+			memmove(to, name, left);
+			to += left;
 		}
 		p += n;
 	}
@@ -211,7 +257,8 @@ static ssize_t drop_trusted(char *list, ssize_t len)
 
 int fs_op_listxattr(struct fs_req *r, struct fs_inode *inode)
 {
-	struct xattr x = { .what = XATTR_LIST };
+	/* All of it, whatever was asked for: the guest's list is the shorter one. */
+	struct xattr x = { .what = XATTR_LIST, .size = FS_SCRATCH_SIZE };
 	struct fuse_getxattr_in in;
 	ssize_t len;
 	int ret;
@@ -220,14 +267,13 @@ int fs_op_listxattr(struct fs_req *r, struct fs_inode *inode)
 	if (ret < 0)
 		return ret;
 	x.value = fs_scratch(r);
-	x.size = room_for(r, in.size);
 	if (!x.value)
 		return -ENOMEM;
-	if (in.size && !x.size)
-		return -ERANGE;
 	len = run(r, inode, &x, false);
-	if (len > 0 && in.size)
-		len = drop_trusted(x.value, len);
+	if (len > 0)
+		len = translate(r, x.value, len);
+	if (in.size && len > 0 && (size_t)len > room_for(r, in.size))
+		return -ERANGE;
 	return put_result(r, &x, in.size, len);
 }
 
@@ -256,8 +302,6 @@ int fs_op_setxattr(struct fs_req *r, struct fs_inode *inode)
 	ret = fs_req_get(r, x.value, x.size);
 	if (ret < 0)
 		return ret;
-	if (is_trusted(name))
-		return -EPERM;
 	kill_sgid = (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) &&
 		    strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0;
 	return (int)run(r, inode, &x, kill_sgid);
@@ -272,8 +316,6 @@ int fs_op_removexattr(struct fs_req *r, struct fs_inode *inode)
 	ret = get_name(r, name);
 	if (ret < 0)
 		return ret;
-	if (is_trusted(name))
-		return -EPERM;
 	x.name = name;
 	return (int)run(r, inode, &x, false);
 }

@@ -11,6 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "vmm/fs/server.h"
+#include "vmm/fs/whiteout.h"
 
 int fs_dirs_init(struct fs_server *fs, unsigned int n_slots)
 {
@@ -378,7 +379,8 @@ int fs_place_error(const struct fs_place *pl)
 int fs_place_stat(struct fs_server *fs, struct fs_inode *inode, struct fs_place *pl,
 		  bool changed, struct stat *st)
 {
-	if (fstatat(pl->fd, pl->name, st, pl->at_flags | AT_NO_AUTOMOUNT) < 0)
+	if (fs_stat_name(inode->root, pl->fd, pl->name, pl->at_flags | AT_NO_AUTOMOUNT,
+			 st) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
 	/* What is reached through a descriptor of its own is what it is. */
 	if (!pl->name[0] && !S_ISDIR(inode->type) && !changed)
