@@ -39,6 +39,30 @@ print("same")'
 	[[ $(stat -c %s "$BUNDLE/rootfs/t/file") -eq 4194307 ]]
 }
 
+@test "dax: what is read at large goes straight, and sees what was stored" {
+	big file
+	debug_in /bin/dd if=/t/file of=/t/copy bs=1M
+	echo "$output $stderr"
+	cmp "$BUNDLE/rootfs/t/file" "$BUNDLE/rootfs/t/copy"
+	rm "$BUNDLE/rootfs/t/copy"
+	run ! grep -q 'fs private: requests:.* SETUPMAPPING=' "$WORK/log"
+	run_in /usr/bin/python3 -c '
+import mmap, os
+f = os.open("/t/file", os.O_RDWR)
+assert os.pwrite(f, b"w", 1 << 20) == 1
+m = mmap.mmap(f, 0)
+m[3 << 20] = ord("m")
+assert os.pread(f, 8 << 20, 0).replace(b"b", b"") == b"wm"
+m.close()
+assert os.pread(f, 8 << 20, 0).replace(b"b", b"") == b"wm"
+buf = mmap.mmap(os.open("/t/file", os.O_RDWR), 1 << 20)
+assert os.preadv(f, [buf], 3 << 20) == 1 << 20
+assert buf[0] == ord("m")
+print("same")'
+	echo "$output $stderr"
+	[[ $output == same ]]
+}
+
 @test "dax: a file of the lower layer is mapped, then changed" {
 	big lower
 	mkdir "$WORK/upper2" "$WORK/work2"

@@ -142,6 +142,58 @@ requests_of() {
 	rm -r "$BUNDLE/rootfs/t/tree" "$BUNDLE/rootfs/t/many.tar"
 }
 
+# Beside each other, as the 1 KiB and the megabyte know different caches.
+@test "fs: large and small reads and writes, and mappings, see each other" {
+	run_in /usr/bin/python3 -c '
+import mmap, os, resource, signal
+M = 1 << 20
+f = os.open("/t/large", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+assert os.write(f, b"a" * M) == M and os.write(f, b"bc") == 2
+assert os.write(f, b"d" * (M + 1)) == M + 1
+os.close(f)
+f = os.open("/t/large", os.O_RDWR)
+assert os.fstat(f).st_size == 2 * M + 3
+assert os.pread(f, 9, M - 1) == b"abcdddddd"         # is cached now
+assert os.pwrite(f, b"e" * M, 5) == M                 # and has to go
+assert os.pread(f, 9, 0) == b"aaaaaeeee" and os.pread(f, 4, M + 3) == b"eedd"
+m = mmap.mmap(f, 0)
+assert m[M + 4] == ord("e")
+m[M] = ord("m")                                       # dirty, and mapped by somebody
+assert os.pwrite(f, b"f" * M, M + 1) == M
+assert m[M] == ord("m") and m[M + 1] == ord("f")
+m[6] = ord("n")
+m.close()
+assert os.pwrite(f, b"g" * M, M // 2) == M            # dirty, and nobody maps it
+assert os.pread(f, 3, 5) == b"ene" and os.pread(f, 2, M * 3 // 2 - 1) == b"gf"
+assert os.pread(f, 4 * M, 0) == b"aaaaaen" + b"e" * (M // 2 - 7) + b"g" * M + b"f" * (M // 2 + 1) + b"dd"
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3 * M, 3 * M))
+assert os.pwrite(f, b"h" * M, 5 * M // 2) == M // 2   # as far as it may
+os.truncate("/t/large", M + 1)
+assert os.pread(f, 2 * M, M) == b"g"
+print("same")'
+	echo "$output $stderr"
+	[[ $output == same ]]
+	[[ $(stat -c %s "$BUNDLE/rootfs/t/large") -eq 1048577 ]]
+	[[ $(head -c 7 "$BUNDLE/rootfs/t/large") == aaaaaen ]]
+	rm "$BUNDLE/rootfs/t/large"
+}
+
+@test "fs: what is written at large is not kept in the guest, what is written in pieces is" {
+	run_in /bin/sh -c '
+		cached() { awk "/^Cached:/ { print \$2 }" /proc/meminfo; }
+		dd if=/dev/zero of=/t/w bs=1M count=1 # the programs are there from now on
+		one=$(cached)
+		dd if=/dev/zero of=/t/w bs=1M count=16
+		two=$(cached)
+		dd if=/dev/zero of=/t/v bs=128K count=128
+		echo $((two - one)) $(($(cached) - two))'
+	echo "$output $stderr"
+	read -r large small <<<"$output"
+	[[ $large -lt 4096 && $small -ge 12288 ]]
+	rm "$BUNDLE/rootfs/t/w" "$BUNDLE/rootfs/t/v"
+}
+
 @test "fs: rbind,ro leaves the mounts below it writable, rro does not" {
 	mkdir -p "$WORK/tree/below"
 	mount -t tmpfs none "$WORK/tree/below"

@@ -408,6 +408,7 @@ static void test_dax_waits(uint64_t big, uint64_t fh)
 	struct fuse_removemapping_one one = { .moffset = 0, .len = SLOT };
 	struct fuse_fsync_in sync = { .fh = fh };
 	struct fuse_syncfs_in syncfs_in = { 0 };
+	struct fuse_read_in read_in = { .fh = fh, .size = 16 };
 
 	is_int(map(big, 2 * SLOT, 2 * SLOT, false), 0, "SETUPMAPPING for reading");
 	is_int(c.fs->dax.window[2 * SLOT], 'b', "shows the file");
@@ -417,6 +418,8 @@ static void test_dax_waits(uint64_t big, uint64_t fh)
 	ok(parks(FUSE_REMOVEMAPPING, big, FC_ARGS(FC_VAR(rm), FC_VAR(one))),
 	   "REMOVEMAPPING of it waits");
 	ok(parks(FUSE_FSYNC, 0, FC_ARGS(FC_VAR(sync))), "so does FSYNC");
+	ok(parks(FUSE_READ, 0, FC_ARGS(FC_VAR(read_in))),
+	   "READ, as the file has not what the guest stored");
 	ok(parks(FUSE_SYNCFS, FUSE_ROOT_ID, FC_ARGS(FC_VAR(syncfs_in))), "and SYNCFS");
 	ok(parks(FUSE_DESTROY, 0, NULL, 0), "and DESTROY");
 }

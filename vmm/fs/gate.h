@@ -15,8 +15,8 @@
  *	SETUPMAPPING, REMOVEMAPPING, INIT, DESTROY
  *			when they would drop what the DAX window keeps
  *	FSYNC, SYNCFS	when the window keeps something of that file (of any)
- *	READ		not at a closed gate, but while the window's pages are written
- *			back: it may read into them
+ *	READ		of a file of which the window keeps something; and of any while
+ *			that is written back: it may read into the window's pages
  *	everything else	is answered
  *
  *	open ------- fs_gate_close() ------> closing: changes park

@@ -15,8 +15,10 @@ int fs_open_out(struct fs_server *fs, struct fs_inode *inode, int fd, bool writa
 	if (S_ISDIR(inode->type)) {
 		if (fs->policy.cache_dirs)
 			out->open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
-	} else if (fs->policy.keep_cache) {
-		out->open_flags = FOPEN_KEEP_CACHE;
+	} else {
+		out->open_flags = FOPEN_STRAIGHT;
+		if (fs->policy.keep_cache)
+			out->open_flags |= FOPEN_KEEP_CACHE;
 	}
 	return fs_handle_new(fs, inode, fd, writable, &out->fh);
 }

@@ -77,6 +77,10 @@ int fs_op_read(struct fs_req *r, struct fs_inode *inode)
 	h = fs_handle_get(r->fs, in.fh, false);
 	if (!h)
 		return -EBADF;
+	if (fs_dax_holds(r->fs, h->inode)) {
+		fs_handle_put(r->fs, h);
+		return -FS_PARK; /* what the guest stored is not in the file yet */
+	}
 	/* Fewer bytes than asked for mean the end of the file to the guest. */
 	while (r->replied < size) {
 		ssize_t got = preadv(h->fd, iov, (int)n, (off_t)(in.offset + r->replied));

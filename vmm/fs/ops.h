@@ -49,6 +49,12 @@ void fs_mode_after(struct fs_server *fs, int fd, mode_t before, bool kill);
 int fs_place_chmod(struct fs_server *fs, struct fs_inode *inode, struct fs_place *pl,
 		   mode_t mode);
 
+/*
+ * What is large goes straight between the program's memory and us, where the guest's
+ * kernel is hull's (rootfs/kernel/patches/0014); others do not look at this bit.
+ */
+#define FOPEN_STRAIGHT (1u << 31)
+
 /* fs_open_out() - the answer of OPEN and CREATE: a new handle (op_open.c). */
 int fs_open_out(struct fs_server *fs, struct fs_inode *inode, int fd, bool writable,
 		struct fuse_open_out *out);
