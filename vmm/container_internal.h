@@ -2,6 +2,7 @@
 /*
  * What the files of the container share: container.c (its life), container_begin.c
  * (how that begins), container_procs.c (processes and their streams),
+ * container_incoming.c (whose stream it is that the guest connects),
  * container_preserved.c (of these, descriptors besides stdio), container_net.c (the
  * network), container_requests.c (the control socket), container_freeze.c (of these,
  * freezing the file systems), container_checkpoint.c (saving the machine),
@@ -32,6 +33,8 @@
 #define CONTAINER_MAX_WATCHERS 64u /* clients of CONTROL_EVENTS */
 #define CONTAINER_MAX_INCOMING 64u /* stream connections not yet named */
 #define CONTAINER_MAX_PROCS 512u /* with those that only their streams keep */
+/* Every process may have two streams, some of them more. */
+#define CONTAINER_MAX_STREAMS (CONTAINER_MAX_PROCS * STREAM_FD)
 #define CONTAINER_NUMBER 0u /* one container per VM, so far */
 #define SHUTDOWN_MS 60000u /* for killing and writing back */
 #define SETTLE_MS 10000u /* for the network to be as it is on the host */
@@ -250,8 +253,13 @@ void procs_hold(struct container *c, bool hold);
  * nowhere.  NULL: there is no room */
 struct proc *procs_restored(struct container *c, uint32_t number, struct err *err);
 struct proc *procs_find(const struct container *c, uint32_t number);
-/* procs_incoming_free() - its connection is another's now. */
-void procs_incoming_free(struct incoming *in);
+
+/* container_incoming.c */
+
+/* incoming_listen() - take the agent's connections, and find whose stream each is. */
+int incoming_listen(struct container *c, struct err *err);
+/* incoming_free() - its connection is another's now. */
+void incoming_free(struct incoming *in);
 
 /* container_preserved.c */
 

@@ -138,7 +138,7 @@ static struct vsock_conn *take_conn(struct container *c, uint32_t guest_port)
 
 		if (vsock_conn_guest_port(conn) != guest_port)
 			continue;
-		procs_incoming_free(in);
+		incoming_free(in);
 		return conn;
 	}
 	return NULL;

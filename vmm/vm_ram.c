@@ -298,12 +298,20 @@ static int read_hints(const struct vm *vm, int fd, struct hints *h, struct err *
 	return 0;
 }
 
+/*
+ * copy_piece() - from a mapping, not by pread(): the file's huge page is looked up once, and
+ * not for each 4 KiB of it.  That the file is as long was checked (image_read()).
+ */
 static int copy_piece(const struct vm *vm, int fd, uint64_t offset, struct err *err)
 {
-	ssize_t n = pread(fd, host_at(vm, offset), PIECE, (off_t)(IMAGE_RAM_AT + offset));
+	void *saved = mmap(NULL, PIECE, PROT_READ, MAP_SHARED, fd,
+			   (off_t)(IMAGE_RAM_AT + offset));
 
-	return n == (ssize_t)PIECE ? 0
-				   : err_set(err, n < 0 ? errno : EIO, "read saved RAM");
+	if (saved == MAP_FAILED)
+		return err_set(err, errno, "map saved RAM");
+	memcpy(host_at(vm, offset), saved, PIECE);
+	(void)munmap(saved, PIECE);
+	return 0;
 }
 
 static int map_pieces(const struct vm *vm, int fd, uint64_t offset, uint64_t len,

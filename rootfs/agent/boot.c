@@ -31,6 +31,7 @@
 #include "oci/mount.h"
 #include "oci/spec.h"
 #include "rootfs/agent/boot.h"
+#include "rootfs/agent/devices.h"
 #include "rootfs/agent/fuse_raise.h"
 #include "vmm/agent_proto.h"
 
@@ -103,6 +104,18 @@ static int move_root(struct err *err)
 	return 0;
 }
 
+/*
+ * make_ready() - what the first container would change in the kernel's text, for good.  A
+ * kernel that cannot do it says so to the container that needs it.
+ */
+static void make_ready(void)
+{
+	auto_fd int fd = open(BOOT_CONTAINERS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)devices_restrict_nothing(fd, NULL);
+}
+
 /* make_cgroups() - one for the containers', with all controllers that there are. */
 static int make_cgroups(struct err *err)
 {
@@ -137,6 +150,7 @@ static int make_cgroups(struct err *err)
 	 * memory controller there are no such files, nor any for containers. */
 	(void)io_write_file(AT_FDCWD, BOOT_CONTAINERS_DIR "/memory.min", "max", NULL);
 	(void)io_write_file(AT_FDCWD, BOOT_CONTAINERS_DIR "/memory.low", "max", NULL);
+	make_ready();
 	return 0;
 }
 

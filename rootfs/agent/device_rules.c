@@ -195,17 +195,11 @@ static long bpf(int cmd, union bpf_attr *attr)
 	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
 }
 
-int devices_restrict(int cgroup, const struct oci_resources *res, struct err *err)
+static int attach(int cgroup, const struct bpf_insn *insns, size_t n, struct err *err)
 {
-	static struct bpf_insn insns[MAX_INSNS];
-	int n = devices_program(res, insns, MAX_INSNS);
 	union bpf_attr attr;
 	auto_fd int prog = -1;
 
-	if (n < 0)
-		return err_set(err, -n, "linux.resources.devices");
-	if (n == 0)
-		return 0;
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insns = (uint64_t)(uintptr_t)insns;
@@ -222,4 +216,21 @@ int devices_restrict(int cgroup, const struct oci_resources *res, struct err *er
 	if (bpf(BPF_PROG_ATTACH, &attr) < 0)
 		return err_set(err, errno, "linux.resources.devices: attach BPF program");
 	return 0;
+}
+
+int devices_restrict(int cgroup, const struct oci_resources *res, struct err *err)
+{
+	static struct bpf_insn insns[MAX_INSNS];
+	int n = devices_program(res, insns, MAX_INSNS);
+
+	if (n < 0)
+		return err_set(err, -n, "linux.resources.devices");
+	return n ? attach(cgroup, insns, (size_t)n, err) : 0;
+}
+
+int devices_restrict_nothing(int cgroup, struct err *err)
+{
+	struct bpf_insn insns[2];
+
+	return attach(cgroup, insns, answer(insns, true), err);
 }

@@ -7,6 +7,7 @@
 load helpers
 
 DIR=/run/hull-templates
+KERNEL=$(dirname "$(command -v hull)")/../vmlinux # hull's own
 
 # warm ARGS... - hull with this file's templates
 warm() {
@@ -58,6 +59,29 @@ ours() {
 	[[ ${lines[1]} != "$before" ]]
 	run ! grep -qE 'kernel loaded|template saved' "$LOG"
 	[[ $(ours | wc -l) -eq 1 ]]
+}
+
+# changed_text FILE - pages of the kernel's first segment (all that is read-only), and of what
+# pads it to whole pieces of 2 MiB, that the container has changed: the bits behind RAM and sums
+changed_text() {
+	python3 - "$1" "$KERNEL" <<-'END'
+		import struct, sys
+		image, kernel = (open(name, "rb") for name in sys.argv[1:])
+		elf = kernel.read(4096)
+		phoff, size = struct.unpack_from("<Q", elf, 32)[0], struct.unpack_from("<H", elf, 54)[0]
+		kind, _, _, _, start, length = struct.unpack_from("<IIQQQQ", elf, phoff)
+		assert kind == 1 and size == 56
+		ram = struct.unpack("<Q", image.seek(4096 + 32) and image.read(8))[0]
+		image.seek((2 << 20) + ram + ram // 65536 * 4)
+		bits = image.read(ram // 4096 // 8)
+		end = (start + length + (2 << 20) - 1) >> 21 << 21
+		assert any(bits), "nothing was noted"
+		print(*(hex(p << 12) for p in range(start >> 12, end >> 12) if bits[p // 8] >> p % 8 & 1))
+	END
+}
+
+@test "template: what is read-only of the kernel stays one copy for all machines" {
+	[[ -z $(changed_text "$DIR/$(ours)") ]]
 }
 
 @test "template: with off there is none" {
