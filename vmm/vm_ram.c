@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -300,13 +301,17 @@ static int read_hints(const struct vm *vm, int fd, struct hints *h, struct err *
 
 /*
  * copy_piece() - from a mapping, not by pread(): the file's huge page is looked up once, and
- * not for each 4 KiB of it.  That the file is as long was checked (image_read()).
+ * not for each 4 KiB of it.  To touch what the file has not would be our end (SIGBUS).
  */
 static int copy_piece(const struct vm *vm, int fd, uint64_t offset, struct err *err)
 {
-	void *saved = mmap(NULL, PIECE, PROT_READ, MAP_SHARED, fd,
-			   (off_t)(IMAGE_RAM_AT + offset));
+	off_t at = (off_t)(IMAGE_RAM_AT + offset);
+	struct stat st;
+	void *saved;
 
+	if (fstat(fd, &st) < 0 || st.st_size < at + (off_t)PIECE)
+		return err_set(err, EIO, "read saved RAM");
+	saved = mmap(NULL, PIECE, PROT_READ, MAP_SHARED, fd, at);
 	if (saved == MAP_FAILED)
 		return err_set(err, errno, "map saved RAM");
 	memcpy(host_at(vm, offset), saved, PIECE);
