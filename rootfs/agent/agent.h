@@ -48,8 +48,7 @@ struct stream;
 struct agent_params {
 	int control_fd; /* a connected stream socket; agent_run() owns it */
 	const char *cgroup_dir; /* containers' cgroups are made in it */
-	const char *
-		cgroup_root; /* where cgroup2 is mounted: /proc/PID/cgroup's paths begin there */
+	const char *cgroup_root; /* where cgroup2 is mounted */
 
 	/*
 	 * stream_connect() - begin a stream connection.
