@@ -23,17 +23,20 @@ static struct {
 	uint64_t node;
 	int type;
 } asked[256];
-static unsigned int n_asked;
+static atomic_uint n_asked; /* by a worker, in test_device() */
 static bool no_agent;
 
 static bool ask_agent(void *arg, unsigned int root, uint64_t node, int type)
 {
+	unsigned int i = n_asked;
+
 	(void)arg;
 	if (no_agent)
 		return false;
-	asked[n_asked].root = root;
-	asked[n_asked].node = node;
-	asked[n_asked++].type = type;
+	asked[i].root = root;
+	asked[i].node = node;
+	asked[i].type = type;
+	n_asked = i + 1;
 	return true;
 }
 
@@ -434,6 +437,9 @@ static void test_device(void)
 	waiting = rig_send(&r, &r.rq, FUSE_LOOKUP, node, "threads", 8, 16 + sizeof(e));
 	is_int(ask(&r, FUSE_LOOKUP, node, "nothing", 8, &e, sizeof(e)), -ENOENT,
 	       "while one waits others are served");
+	/* The other worker may not have come as far yet. */
+	for (int ms = 0; !n_asked && ms < DEADLINE_MS; ms++)
+		(void)usleep(1000);
 	is_int(n_asked, 1, "the agent is asked");
 	is_int(fs_waiting(r.dev), 0, "it does not wait for the gate");
 	(void)snprintf(bind.name, sizeof(bind.name), "%016" PRIx64, asked[0].node);
