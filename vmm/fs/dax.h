@@ -55,6 +55,7 @@ struct fs_dax {
 	char *window;
 	struct fs_dax_slot *slots; /* size / FS_DAX_SLOT */
 	atomic_bool *bus; /* as many: pages are missing there (vmm/bus_guard.h) */
+	atomic_bool holding; /* since fs_dax_hold(), until fs_dax_let_go() */
 	int pagemap; /* owned: our own /proc/self/pagemap; -1: there is none */
 	bool remapped; /* fs_dax_let_go() was at work: fs_dax_mend() says so, once */
 	void (*on_mapped)(void *arg); /* fs_params' */

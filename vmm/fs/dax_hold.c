@@ -32,6 +32,7 @@ int fs_dax_hold(struct fs_server *fs)
 	if (!dax->size)
 		return 0;
 	(void)pthread_mutex_lock(&dax->lock);
+	atomic_store(&dax->holding, true);
 	for (uint64_t i = 0; ret == 0 && i < n_slots(dax); i++) {
 		struct fs_dax_slot *slot = &dax->slots[i];
 
@@ -55,7 +56,8 @@ bool fs_dax_holds(struct fs_server *fs, const struct fs_inode *inode)
 	struct fs_dax *dax = &fs->dax;
 	bool held = false;
 
-	if (!dax->size || (inode && !atomic_load(&inode->shown)))
+	/* Each READ asks, so nothing is locked but while a file system is frozen. */
+	if (!atomic_load(&dax->holding) || (inode && !atomic_load(&inode->shown)))
 		return false;
 	(void)pthread_mutex_lock(&dax->lock);
 	for (uint64_t i = 0; !held && i < n_slots(dax); i++)
@@ -158,6 +160,7 @@ void fs_dax_let_go(struct fs_server *fs)
 	for (uint64_t i = 0; i < n_slots(dax); i++)
 		if (dax->slots[i].held)
 			let_go(fs, &dax->slots[i]);
+	atomic_store(&dax->holding, false);
 	/* For vCPUs that met a page they might not write: they are to try again. */
 	dax->remapped = true;
 	(void)pthread_mutex_unlock(&dax->lock);
