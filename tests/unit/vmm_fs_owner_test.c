@@ -260,10 +260,8 @@ int main(void)
 	char empty[256];
 	int fd;
 
-	if (!fs_jail_possible()) {
-		(void)printf("1..0 # SKIP needs root and user namespaces\n");
-		return TAP_SKIP;
-	}
+	if (!fs_jail_possible())
+		return fs_jail_skip();
 	fd = fc_tmp(empty, sizeof(empty));
 	for (int securebits = 0; securebits < 2; securebits++) {
 		host = fc_tmp(tmp, sizeof(tmp));
