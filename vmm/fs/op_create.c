@@ -23,9 +23,9 @@ static int put_entry(struct fs_req *r, struct fs_inode *dir, const struct fs_dir
 	struct stat st;
 	int ret;
 
-	if (fs_stat_name(dir->root, d->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-			 &st) < 0)
-		return -errno;
+	ret = fs_stat_name(dir->root, d->fd, name, AT_SYMLINK_NOFOLLOW, &st);
+	if (ret < 0)
+		return ret;
 	if ((st.st_mode & S_IFMT) != type)
 		return -EIO; /* the host was faster: it is something else by now */
 	ret = fs_inode_found(r->fs, dir->root, dir, name, &st, &found);

@@ -106,8 +106,7 @@ static void look_up(const struct listing *l, const char *name, struct fuse_entry
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
-	if (fs_stat_name(dir->root, l->h->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-			 &st) < 0)
+	if (fs_stat_name(dir->root, l->h->fd, name, AT_SYMLINK_NOFOLLOW, &st) < 0)
 		return;
 	if (fs_inode_found(l->r->fs, dir->root, dir, name, &st, &found) < 0)
 		return;

@@ -91,9 +91,7 @@ int fs_op_lookup(struct fs_req *r, struct fs_inode *dir)
 	ret = fs_dir_open(fs, dir, &d);
 	if (ret < 0)
 		return ret;
-	if (fs_stat_name(dir->root, d.fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-			 &st) < 0)
-		ret = -errno;
+	ret = fs_stat_name(dir->root, d.fd, name, AT_SYMLINK_NOFOLLOW, &st);
 	fs_dir_close(fs, &d);
 	if (ret == -ENOENT)
 		return no_entry(r);

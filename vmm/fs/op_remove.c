@@ -11,15 +11,6 @@
 #include "vmm/fs/ops.h"
 #include "vmm/fs/whiteout.h"
 
-static int stat_name(const struct fs_root *root, int dir, const char *name,
-		     struct stat *st)
-{
-	return fs_stat_name(root, dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, st) <
-			       0
-		       ? -errno
-		       : 0;
-}
-
 /*
  * look() - what has this name now?  Held open (O_PATH), its inode number cannot
  * come back as another file's before the records know that it is gone.
@@ -39,7 +30,7 @@ static int look(const struct fs_root *root, int dir, const char *name, struct st
 	}
 	if (errno != EMFILE && errno != ENFILE)
 		return -errno;
-	return stat_name(root, dir, name, st);
+	return fs_stat_name(root, dir, name, AT_SYMLINK_NOFOLLOW, st);
 }
 
 static int remove_entry(struct fs_req *r, struct fs_inode *dir, int flags)
@@ -100,9 +91,7 @@ static void touch_both(struct fs_req *r, struct fs_entry from, struct fs_entry t
 			       exchange ? IN_MOVE_SELF : IN_ATTRIB);
 }
 
-/*
- * do_rename() - the call itself.  A whiteout belongs to who renames, as one of MKNOD.
- */
+/* do_rename() - the call itself.  A whiteout belongs to who renames, as one of MKNOD. */
 static int do_rename(struct fs_req *r, const struct fs_root *root,
 		     const struct fs_whiteout_end *from, const struct fs_whiteout_end *to,
 		     unsigned int flags)
@@ -126,7 +115,7 @@ static int do_rename(struct fs_req *r, const struct fs_root *root,
 static void after(const struct fs_root *root, int dir, const char *name,
 		  const struct stat *was, struct stat *is)
 {
-	if (!root->overlay || stat_name(root, dir, name, is) < 0)
+	if (!root->overlay || fs_stat_name(root, dir, name, AT_SYMLINK_NOFOLLOW, is) < 0)
 		*is = *was;
 }
 
@@ -142,7 +131,7 @@ static int rename_at(struct fs_req *r, struct fs_entry from, int from_fd,
 	bool replaces;
 	int ret;
 
-	ret = stat_name(root, from_fd, from.name, &was);
+	ret = fs_stat_name(root, from_fd, from.name, AT_SYMLINK_NOFOLLOW, &was);
 	if (ret < 0)
 		return ret;
 	ret = look(root, to_fd, to.name, &gone, &victim);

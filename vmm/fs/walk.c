@@ -379,9 +379,10 @@ int fs_place_error(const struct fs_place *pl)
 int fs_place_stat(struct fs_server *fs, struct fs_inode *inode, struct fs_place *pl,
 		  bool changed, struct stat *st)
 {
-	if (fs_stat_name(inode->root, pl->fd, pl->name, pl->at_flags | AT_NO_AUTOMOUNT,
-			 st) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
+	int ret = fs_stat_name(inode->root, pl->fd, pl->name, pl->at_flags, st);
+
+	if (ret < 0)
+		return ret == -ENOENT || ret == -ENOTDIR ? -ESTALE : ret;
 	/* What is reached through a descriptor of its own is what it is. */
 	if (!pl->name[0] && !S_ISDIR(inode->type) && !changed)
 		return 0;

@@ -48,8 +48,8 @@ void fs_whiteout_show(const struct fs_root *root, int fd, const char *name,
 int fs_stat_name(const struct fs_root *root, int fd, const char *name, int flags,
 		 struct stat *st)
 {
-	if (fstatat(fd, name, st, flags) < 0)
-		return -1;
+	if (fstatat(fd, name, st, flags | AT_NO_AUTOMOUNT) < 0)
+		return -errno;
 	fs_whiteout_show(root, fd, name, st);
 	return 0;
 }

@@ -41,7 +41,7 @@ bool fs_whiteout_at(const struct fs_root *root, int fd, const char *name);
 void fs_whiteout_show(const struct fs_root *root, int fd, const char *name,
 		      struct stat *st);
 
-/* fs_stat_name() - fstatat() below @root, as the guest sees it.  Return: 0; -1 (errno) */
+/* fs_stat_name() - fstatat() below @root, as the guest sees it.  Return: 0; -errno */
 int fs_stat_name(const struct fs_root *root, int fd, const char *name, int flags,
 		 struct stat *st);
 
